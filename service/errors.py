@@ -1,0 +1,88 @@
+"""Every error that a client can get, as one exception and one body.
+
+``{"error": {"type", "message", "field"}}`` with the status that fits; overload and unavailability carry a
+Retry-After. Past validation, nothing else may leave an endpoint.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+
+
+class ErrorDetail(BaseModel):
+    """What went wrong, for programs (`type`), for people (`message`), and where (`field`, if any)."""
+
+    type: str
+    message: str
+    field: str | None = None
+
+
+class ErrorBody(BaseModel):
+    """The body of every answer with a status of 400 or more."""
+
+    error: ErrorDetail
+
+
+TYPES = {
+    400: "bad_request",
+    401: "unauthorized",
+    404: "not_found",
+    405: "method_not_allowed",
+    406: "not_acceptable",
+    408: "request_timeout",
+    413: "body_too_large",
+    415: "unsupported_media_type",
+    422: "invalid_request",
+    429: "overloaded",
+    500: "internal_error",
+    503: "unavailable",
+    504: "deadline_exceeded",
+}
+
+
+class ApiError(Exception):
+    """Becomes the answer with ``status``; ``retry_after`` in whole seconds, for 429 and 503."""
+
+    def __init__(
+        self, status: int, message: str, field: str | None = None, retry_after: int | None = None
+    ) -> None:
+        super().__init__(message)
+        self.status = status
+        self.message = message
+        self.field = field
+        self.retry_after = retry_after
+
+    def body(self) -> bytes:
+        return error_body(self.status, self.message, self.field)
+
+    def headers(self) -> dict[str, str]:
+        return {} if self.retry_after is None else {"Retry-After": str(self.retry_after)}
+
+
+def error_body(status: int, message: str, field: str | None = None) -> bytes:
+    detail = {"type": TYPES.get(status, "error"), "message": message, "field": field}
+    return json.dumps({"error": detail}, ensure_ascii=False).encode()
+
+
+def from_validation(error: ValidationError, prefix: Sequence[str] = ()) -> ApiError:
+    """Turn pydantic's first complaint into a 422 that names its field, or a 400 for what isn't JSON."""
+    first = error.errors(include_url=False, include_input=False)[0]
+    if first["type"] == "json_invalid":
+        return ApiError(400, f"malformed JSON: {first['ctx']['error']}")
+    path = [*prefix, *(str(part) for part in first["loc"] if not _is_branch(part))]
+    return ApiError(422, _message(first), ".".join(path) or None)
+
+
+def _is_branch(part: Any) -> bool:
+    # Members of a union show up in pydantic's path as type names such as "list[str]" or "constrained-str".
+    return isinstance(part, str) and ("[" in part or part in {"str", "constrained-str", "tuple"})
+
+
+def _message(first: Any) -> str:
+    if first["type"] == "extra_forbidden":
+        return "unknown field"
+    return str(first["msg"]).removeprefix("Value error, ")
