@@ -1,17 +1,20 @@
 """Bytes ↔ arrays for every image that crosses HTTP, with every guard: format, size, bombs, orientation.
 
-Slow on purpose-made input (tens of milliseconds and more): call it from a thread pool, never on the event loop.
+Takes milliseconds, and up to seconds on purpose-made input: call it from a thread pool, never on the event
+loop.
 """
 
 from __future__ import annotations
 
 import io
+from collections.abc import Callable
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 from PIL.Image import Transpose
+from PIL.ImageFile import ImageFile
 from PIL.JpegImagePlugin import JpegImageFile
 from PIL.PngImagePlugin import PngImageFile
 from PIL.WebPImagePlugin import WebPImageFile
@@ -26,7 +29,11 @@ MIN_SIDE = 16
 MAX_SIDE = 4096
 MAX_JPEG_SCANS = 100  # a progressive JPEG of a few kB can ask for thousands of passes over every pixel
 
-_READERS = {"png": PngImageFile, "jpeg": JpegImageFile, "webp": WebPImageFile}
+_READERS: dict[str, Callable[[io.BytesIO], ImageFile]] = {
+    "png": PngImageFile,
+    "jpeg": JpegImageFile,
+    "webp": WebPImageFile,
+}
 _EXIF_ORIENTATION = 0x0112
 _TRANSPOSE = {
     2: Transpose.FLIP_LEFT_RIGHT,
@@ -59,7 +66,7 @@ def read_photo(data: bytes, field: str) -> NDArray[np.uint8]:
         RequestError: not a PNG, JPEG or WebP image, truncated, too small or too large.
     """
     image = _decode(data, field)
-    if image.getextrema()[3][0] < 255:
+    if image.mode == "RGBA":
         image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
     return np.asarray(image.convert("RGB"))
 

@@ -1,6 +1,6 @@
 """Colours → palette classes: nearest in CIE Lab, by a table over all 2^24 colours that fills as colours come.
 
-Every answer is exact. A colour costs its Lab arithmetic once in the life of the process, a look-up afterwards.
+Every answer is exact. A colour costs its Lab arithmetic once in the life of the process, then a look-up.
 """
 
 from __future__ import annotations
@@ -47,7 +47,8 @@ def snap(colors: NDArray[np.uint32]) -> NDArray[np.uint8]:
     codes = _table[colors]
     missing = codes == _UNKNOWN
     if missing.any():
-        fresh = np.unique(colors[missing])
+        fresh = np.sort(colors[missing])  # several times faster than np.unique on noise
+        fresh = fresh[np.diff(fresh, prepend=np.uint32(_UNKNOWN << 24)) != 0]
         for start in range(0, len(fresh), _CHUNK):
             piece = fresh[start : start + _CHUNK]
             _table[piece] = _classify(piece)  # threads that race here write the same bytes
@@ -58,16 +59,12 @@ def snap(colors: NDArray[np.uint32]) -> NDArray[np.uint8]:
 def _classify(colors: NDArray[np.uint32]) -> NDArray[np.uint8]:
     channels = np.stack([colors & 0xFF, colors >> 8 & 0xFF, colors >> 16], axis=1).astype(np.uint8)
     lab = rgb_to_lab(channels)  # (N, 3)
-    squared = np.full(len(colors), np.inf, np.float32)
-    codes = np.zeros(len(colors), np.uint8)
-    for index, target in enumerate(_PALETTE_LAB):
-        distance = ((lab - target) ** 2).sum(axis=1)
-        nearer = distance < squared
-        codes[nearer] = index
-        squared[nearer] = distance[nearer]
+    # |lab - p|² is least where |p|²/2 - lab·p is
+    nearest = ((_PALETTE_LAB**2).sum(axis=1) / 2 - lab @ _PALETTE_LAB.T).argmin(axis=1)
+    squared = ((lab - _PALETTE_LAB[nearest]) ** 2).sum(axis=1)
+    codes: NDArray[np.uint8] = nearest.astype(np.uint8)
     codes[squared > FIRM_DELTA_E**2] |= SOFT
-    codes[squared > MAX_DELTA_E**2] = UNMATCHED
-    return codes
+    return np.where(squared > MAX_DELTA_E**2, np.uint8(UNMATCHED), codes)
 
 
 _PALETTE_LAB = rgb_to_lab(rgb_array())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 from typing import Final
 
@@ -14,10 +15,17 @@ from service.palette_snap import SOFT, UNMATCHED, snap
 
 MAX_UNMATCHED_FRACTION: Final = 0.5
 _NUM_CLASSES = len(PALETTE)
-_HOLE = _NUM_CLASSES  # one bin more: pixels without a class
-_BAND = 1 << 18  # pixels snapped or counted at once; keeps the passes in the cache
-_BLEND_RGB = 16.0  # how far from the line between two palette colours a blend of them may lie
+_HOLE: Final = _NUM_CLASSES  # a label of ours: a pixel without a class
+_NUM_BINS: Final = _NUM_CLASSES + 1
+_BAND = 1 << 18  # pixels snapped or counted at once, which keeps the passes in the cache
+_BLEND_MARGIN = 12.0  # how far outside the box between two palette colours in YCbCr a blend of them may lie
 _NO_BLEND_SCALE = 4.0  # shrunk by as much as this, a blend line can't win a cell
+
+# JFIF's RGB → YCbCr, without the offset
+_TO_YCBCR = np.array(
+    [[0.299, 0.587, 0.114], [-0.168736, -0.331264, 0.5], [0.5, -0.418688, -0.081312]], np.float32
+).T
+_PALETTE_YCBCR = rgb_array() @ _TO_YCBCR
 
 
 @dataclass(frozen=True)
@@ -49,7 +57,7 @@ def sketch_from_pixels(rgba: NDArray[np.uint8], size: int, field: str) -> Sketch
     num_drawn = 0
     for rows in _bands(height, width):
         drawn = packed[rows] >> 31 == 1  # alpha >= 128
-        codes[rows] = np.where(drawn, snap(packed[rows] & 0xFFFFFF), UNLABELLED)
+        codes[rows] = np.where(drawn, snap(packed[rows] & np.uint32(0xFFFFFF)), UNLABELLED)
         num_drawn += int(drawn.sum())
     num_unmatched = int((codes == UNMATCHED).sum())
     if num_drawn == 0:
@@ -58,9 +66,9 @@ def sketch_from_pixels(rgba: NDArray[np.uint8], size: int, field: str) -> Sketch
     if unmatched_fraction > MAX_UNMATCHED_FRACTION:
         share = f"{unmatched_fraction:.0%} of the drawn pixels"
         raise RequestError(field, f"{share} are in no colour of the palette; GET /palette lists its colours")
+    labels = np.where(codes < UNMATCHED, codes & (SOFT - 1), np.uint8(_HOLE))
     if min(height, width) < _NO_BLEND_SCALE * size:
-        _settle_blends(codes, packed)
-    labels = np.where(codes < UNMATCHED, codes & (SOFT - 1), _HOLE)
+        _settle_blends(labels, codes, packed)
     label_map = fill_holes(stretch(labels, size))
     return Sketch(label_map, unmatched_fraction, 1 - num_drawn / codes.size, width, height)
 
@@ -68,28 +76,51 @@ def sketch_from_pixels(rgba: NDArray[np.uint8], size: int, field: str) -> Sketch
 def stretch(labels: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
     """Stretch a label map to ``(size, size)``: each cell the majority of the pixels that fall in it.
 
-    An axis that grows takes the nearest pixel. Pixels without a class (id ``len(PALETTE)``) don't vote; a cell
-    of nothing else stays one. A tie goes to the lowest id.
+    An axis that grows takes the nearest pixel. Pixels without a class (id ``len(PALETTE)``) don't vote; a
+    cell of nothing else stays one. A tie goes to the lowest id.
     """
     labels = labels[_nearest(labels.shape[0], size)][:, _nearest(labels.shape[1], size)]
-    height, width = labels.shape
-    if height == width == size:
-        return labels
-    bins = _NUM_CLASSES + 1
-    columns = np.arange(width) * size // width * bins
-    row_starts = -(-np.arange(size + 1) * height // size)  # the rows r with r * size // height == cell
-    num_rows = max(1, _BAND // (width * max(1, height // size)))  # cells' rows per piece
-    cells = np.empty((size, size), np.uint8)
-    for top in range(0, size, num_rows):
-        bottom = min(top + num_rows, size)
-        rows = np.arange(row_starts[top], row_starts[bottom])
-        index = labels[rows[0] : rows[-1] + 1] + columns
-        index += ((rows * size // height - top) * (size * bins))[:, None]
-        votes = np.bincount(index.ravel(), minlength=(bottom - top) * size * bins)
-        votes = votes.reshape(bottom - top, size, bins)
-        winner = votes[:, :, :_HOLE].argmax(axis=2)
-        cells[top:bottom] = np.where(votes[:, :, :_HOLE].any(axis=2), winner, _HOLE)
+    rows, columns = (_cells(length, size) for length in labels.shape)
+    low = _reduce(np.minimum, labels, rows, columns)
+    high = _reduce(np.maximum, labels, rows, columns)
+    mixed_rows, mixed_columns = np.nonzero(low != high)  # few in a drawing, and only they need a count
+    step = max(1, _BAND // (rows.shape[1] * columns.shape[1]))
+    for start in range(0, len(mixed_rows), step):
+        at = mixed_rows[start : start + step], mixed_columns[start : start + step]
+        low[at] = _majority(labels, rows[at[0]], columns[at[1]])
+    return low
+
+
+def _cells(length: int, size: int) -> NDArray[np.intp]:
+    """``(size, widest cell)``: the pixels of each cell along an axis; a narrower cell repeats its last."""
+    starts = -(-np.arange(size + 1) * length // size)  # pixel p belongs to cell p * size // length
+    widest = int(np.diff(starts).max())
+    cells: NDArray[np.intp] = np.minimum(starts[:-1, None] + np.arange(widest), starts[1:, None] - 1)
     return cells
+
+
+def _reduce(
+    pick: np.ufunc, labels: NDArray[np.uint8], rows: NDArray[np.intp], columns: NDArray[np.intp]
+) -> NDArray[np.uint8]:
+    """``pick`` (minimum or maximum) of each cell: along the rows, then along the columns."""
+    by_row = functools.reduce(pick, (labels[at] for at in rows.T))
+    by_column = (by_row[:, at] for at in columns.T)
+    result: NDArray[np.uint8] = functools.reduce(pick, by_column)
+    return result
+
+
+def _majority(
+    labels: NDArray[np.uint8], rows: NDArray[np.intp], columns: NDArray[np.intp]
+) -> NDArray[np.uint8]:
+    """The winning class of N cells, given the pixels of each along both axes: (N, height), (N, width)."""
+    votes = labels[rows[:, :, None], columns[:, None, :]]
+    repeats_row = np.diff(rows, axis=1, prepend=-1) == 0
+    repeats_column = np.diff(columns, axis=1, prepend=-1) == 0
+    votes[repeats_row[:, :, None] | repeats_column[:, None, :]] = _HOLE  # counted already
+    index = votes.reshape(len(votes), -1) + np.arange(len(votes))[:, None] * _NUM_BINS
+    counts = np.bincount(index.ravel(), minlength=len(votes) * _NUM_BINS)
+    counts = counts.reshape(-1, _NUM_BINS)[:, :_NUM_CLASSES]
+    return np.where(counts.any(axis=1), counts.argmax(axis=1), _HOLE).astype(np.uint8)
 
 
 def fill_holes(labels: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -113,50 +144,51 @@ def fill_holes(labels: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return filled
 
 
-def _settle_blends(codes: NDArray[np.uint8], packed: NDArray[np.uint32]) -> None:
-    """Give pixels of an anti-aliased edge to one of its sides, in place.
+def _settle_blends(labels: NDArray[np.uint8], codes: NDArray[np.uint8], packed: NDArray[np.uint32]) -> None:
+    """Give pixels of a blurred edge to one of its sides, in place.
 
-    Such a pixel lies between two classes around it and in colour too, but may come nearest to a third class. One
-    drawn firmly in a palette colour is never touched.
+    Such a pixel lies between two classes around it, and in colour too: anti-aliasing mixes all of the colour,
+    JPEG and WebP the chroma alone. It may come nearest to a third class all the same. One drawn firmly in a
+    palette colour is never touched.
     """
-    at = np.flatnonzero(_is_soft_edge(codes))
+    at = np.flatnonzero(_is_soft_edge(labels, codes))
     if at.size == 0:
         return
-    height, width = codes.shape
-    padded = np.pad(codes, 2, constant_values=UNLABELLED)
-    position = (at // width + 2) * (width + 4) + at % width + 2
-    offsets = (np.arange(-2, 3)[:, None] * (width + 4) + np.arange(-2, 3)).ravel()
-    around = padded.ravel()[position[:, None] + offsets]  # (N, 25)
-    votes = np.stack(
-        [(around == index).sum(axis=1) for index in range(_NUM_CLASSES)], axis=1
-    )  # firm ones only
-    order = np.argsort(-votes, axis=1, kind="stable")[:, :2]
-    first, second = order[:, 0], order[:, 1]
-    has_two = np.take_along_axis(votes, order[:, 1:], axis=1)[:, 0] > 0
-    palette = rgb_array().astype(np.float32)
+    first, second = _firm_neighbours(codes, at)
     flat = packed.ravel()[at]
-    color = np.stack([flat & 0xFF, flat >> 8 & 0xFF, flat >> 16 & 0xFF], axis=1).astype(np.float32)
-    start, line = palette[first], palette[second] - palette[first]
-    share = ((color - start) * line).sum(axis=1) / np.maximum((line**2).sum(axis=1), 1)
-    share = share.clip(0, 1)
-    off_line = np.sqrt(((color - start - share[:, None] * line) ** 2).sum(axis=1))
-    is_blend = has_two & (off_line <= _BLEND_RGB)
-    codes.ravel()[at[is_blend]] = np.where(share < 0.5, first, second)[is_blend].astype(np.uint8)
+    color = np.stack([flat & 0xFF, flat >> 8 & 0xFF, flat >> 16 & 0xFF], axis=1) @ _TO_YCBCR
+    one, other = _PALETTE_YCBCR[first], _PALETTE_YCBCR[second]
+    low, high = np.minimum(one, other) - _BLEND_MARGIN, np.maximum(one, other) + _BLEND_MARGIN
+    is_blend = (first != second) & ((color >= low) & (color <= high)).all(axis=1)
+    is_first = ((color - one) ** 2).sum(axis=1) <= ((color - other) ** 2).sum(axis=1)
+    labels.ravel()[at[is_blend]] = np.where(is_first, first, second)[is_blend]
 
 
-def _is_soft_edge(codes: NDArray[np.uint8]) -> NDArray[np.bool_]:
-    """Soft pixels with another code within reach (one step in the four directions)."""
-    soft = (codes & SOFT != 0) & (codes < UNMATCHED)
-    if not soft.any():
-        return soft
-    edge = np.zeros_like(soft)
-    vertical = codes[1:] != codes[:-1]
-    horizontal = codes[:, 1:] != codes[:, :-1]
+def _is_soft_edge(labels: NDArray[np.uint8], codes: NDArray[np.uint8]) -> NDArray[np.bool_]:
+    """Softly matched pixels with another label one step away in one of the four directions."""
+    edge: NDArray[np.bool_] = np.zeros(labels.shape, np.bool_)
+    vertical = labels[1:] != labels[:-1]
+    horizontal = labels[:, 1:] != labels[:, :-1]
     edge[1:] |= vertical
     edge[:-1] |= vertical
     edge[:, 1:] |= horizontal
     edge[:, :-1] |= horizontal
-    return soft & edge
+    edge &= (codes >= SOFT) & (codes < UNMATCHED)
+    return edge
+
+
+def _firm_neighbours(codes: NDArray[np.uint8], at: NDArray[np.intp]) -> tuple[NDArray[np.uint8], ...]:
+    """The two classes most often firmly drawn in the 5×5 around each flat position; equal if there is one."""
+    width = codes.shape[1]
+    padded = np.pad(codes, 2, constant_values=UNLABELLED)
+    position = (at // width + 2) * (width + 4) + at % width + 2
+    offsets = (np.arange(-2, 3)[:, None] * (width + 4) + np.arange(-2, 3)).ravel()
+    around = np.minimum(padded.ravel()[position[:, None] + offsets], _HOLE)  # (N, 25)
+    index = around + np.arange(len(at))[:, None] * _NUM_BINS
+    votes = np.bincount(index.ravel(), minlength=len(at) * _NUM_BINS).reshape(-1, _NUM_BINS)[:, :_NUM_CLASSES]
+    order = np.argsort(-votes, axis=1, kind="stable")[:, :2].astype(np.uint8)
+    num_second = np.take_along_axis(votes, order[:, 1:].astype(np.intp), axis=1)[:, 0]
+    return order[:, 0], np.where(num_second > 0, order[:, 1], order[:, 0])
 
 
 def _nearest(length: int, size: int) -> NDArray[np.intp] | slice:
