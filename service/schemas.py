@@ -125,9 +125,11 @@ class SegmentParameters(ImageParameters):
     """Parameters of ``POST /segment``."""
 
 
-class LandscapeImage(BaseModel):
+class ImageEntry(BaseModel):
+    """One image of a JSON answer; ``seed`` is null where no seed is involved."""
+
     index: int
-    seed: int
+    seed: int | None
     format: ImageFormat
     width: int
     height: int
@@ -141,7 +143,7 @@ class LandscapeResponse(BaseModel):
     model: str
     unmatched_fraction: float
     classes: dict[str, float]
-    images: list[LandscapeImage]
+    images: list[ImageEntry]
 
 
 class SegmentResponse(BaseModel):
@@ -150,7 +152,7 @@ class SegmentResponse(BaseModel):
     id: str
     model: str
     classes: dict[str, float]
-    image: LandscapeImage
+    image: ImageEntry
 
 
 class PaletteEntry(BaseModel):

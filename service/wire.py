@@ -19,7 +19,7 @@ MAX_FRAME_BYTES = 256 * 1024 * 1024
 _LENGTH = struct.Struct(">I")
 
 
-class _Message(msgspec.Struct, tag=True, array_like=True, frozen=True, gc=False):
+class _Message(msgspec.Struct, tag=True, array_like=True, gc=False):
     """Base of all messages: tagged arrays, the smallest encoding that stays typed."""
 
 
@@ -205,7 +205,8 @@ class FrameBuffer:
 
 def decode_from_worker(body: bytes) -> FromWorker:
     """Raises msgspec.ValidationError on anything that is not one of the typed messages."""
-    return _from_worker.decode(body)
+    message: FromWorker = _from_worker.decode(body)
+    return message
 
 
 class WorkerConnection:

@@ -1,0 +1,71 @@
+"""Which checkpoints there are to serve, read and checked without torch before anything is started."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from models.gpt.config import GPTConfig
+
+from models.checkpoint import (
+    CONFIG_FILE,
+    CheckpointError,
+    check_weights,
+    read_config,
+    read_kind,
+    read_metrics,
+)
+from models.landscape.config import LandscapeConfig, SegmenterConfig
+
+CONFIGS: dict[str, type[GPTConfig] | type[LandscapeConfig] | type[SegmenterConfig]] = {
+    "gpt": GPTConfig,
+    "landscape": LandscapeConfig,
+    "segmenter": SegmenterConfig,
+}
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One checkpoint that can be served; its folder's name is the model's name."""
+
+    name: str
+    kind: str
+    folder: Path
+    parameters: int
+    training_data: str
+    metrics: dict[str, Any]
+    image_size: int = 0  # images only: side of its square input and output, pixels
+    has_class_seeds: bool = False
+
+
+def read_catalog(folder: Path) -> list[Entry]:
+    """All checkpoints in ``folder``, by name.
+
+    Raises:
+        CheckpointError: the folder or one of its checkpoints is missing, truncated, mismatched or foreign.
+    """
+    if not folder.is_dir():
+        raise CheckpointError(f"{folder}: no such folder of checkpoints")
+    found = sorted(path for path in folder.iterdir() if not path.name.startswith(".") and path.is_dir())
+    entries = [_read_entry(path) for path in found if (path / CONFIG_FILE).exists()]
+    if not entries:
+        raise CheckpointError(f"{folder}: holds no checkpoint")
+    return entries
+
+
+def _read_entry(folder: Path) -> Entry:
+    kind = read_kind(folder)
+    if kind not in CONFIGS:
+        raise CheckpointError(f"{folder / CONFIG_FILE}: unknown kind {kind!r}; known: {', '.join(CONFIGS)}")
+    config = read_config(folder, CONFIGS[kind])
+    return Entry(
+        name=folder.name,
+        kind=kind,
+        folder=folder,
+        parameters=check_weights(folder),
+        training_data=config.training_data,
+        metrics=read_metrics(folder),
+        image_size=getattr(config, "image_size", 0),
+        has_class_seeds=getattr(config, "has_class_seeds", False),
+    )

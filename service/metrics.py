@@ -1,0 +1,158 @@
+"""Every Prometheus metric of the service; the only module that imports prometheus_client.
+
+Workers count nothing: what they did reaches the HTTP process in their messages and is counted here, once. So
+one ordinary registry is right across processes and across worker restarts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any, Protocol
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.registry import Collector
+
+CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+
+_LATENCY = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120)
+_TOKEN = (0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1)
+_BATCH = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024)
+
+
+class EngineView(Protocol):
+    """What is read of an engine when a scrape comes."""
+
+    name: str
+    kind: str
+    description: dict[str, Any]
+
+    @property
+    def is_ready(self) -> bool: ...
+    @property
+    def num_running(self) -> int: ...
+    @property
+    def num_waiting(self) -> int: ...
+
+
+class Metrics:
+    """One registry and its metrics."""
+
+    def __init__(self) -> None:
+        self.registry = registry = CollectorRegistry()
+        self.http_requests = Counter(
+            "prospero_http_requests_total",
+            "Answered HTTP requests.",
+            ["route", "method", "status"],
+            registry=registry,
+        )
+        self.http_seconds = Histogram(
+            "prospero_http_request_duration_seconds",
+            "From the request's head to the answer's last byte.",
+            ["route"],
+            buckets=_LATENCY,
+            registry=registry,
+        )
+        self.in_flight = 0  # requests being answered; a plain number, because draining reads it too
+        gauge = Gauge("prospero_http_requests_in_flight", "Requests being answered.", registry=registry)
+        gauge.set_function(lambda: self.in_flight)
+        self.prompt_tokens = Counter(
+            "prospero_text_prompt_tokens_total",
+            "Prompt tokens of answered texts.",
+            ["model"],
+            registry=registry,
+        )
+        self.generated_tokens = Counter(
+            "prospero_text_generated_tokens_total", "Tokens in the texts sent.", ["model"], registry=registry
+        )
+        self.first_token = Histogram(
+            "prospero_text_time_to_first_token_seconds",
+            "From submission to a stream's first text.",
+            ["model"],
+            buckets=_LATENCY,
+            registry=registry,
+        )
+        self.per_token = Histogram(
+            "prospero_text_time_per_token_seconds",
+            "A text's time with the worker per token.",
+            ["model"],
+            buckets=_TOKEN,
+            registry=registry,
+        )
+        self.text_batch = Histogram(
+            "prospero_text_batch_size",
+            "Texts advanced by a step.",
+            ["model"],
+            buckets=_BATCH,
+            registry=registry,
+        )
+        self.step_seconds = Histogram(
+            "prospero_text_step_seconds", "Duration of a step.", ["model"], buckets=_TOKEN, registry=registry
+        )
+        self.step_tokens = Counter(
+            "prospero_text_engine_tokens_total",
+            "Tokens that the engine produced, those of cancelled texts too.",
+            ["model"],
+            registry=registry,
+        )
+        self.images = Counter("prospero_images_total", "Images sent.", ["model"], registry=registry)
+        self.image_batch = Histogram(
+            "prospero_landscape_batch_size",
+            "Images of a forward.",
+            ["model"],
+            buckets=_BATCH,
+            registry=registry,
+        )
+        self.forward_seconds = Histogram(
+            "prospero_landscape_forward_seconds",
+            "Duration of a forward.",
+            ["model"],
+            buckets=_LATENCY,
+            registry=registry,
+        )
+        self.restarts = Counter(
+            "prospero_worker_restarts_total", "Workers lost and started anew.", ["model"], registry=registry
+        )
+
+    def watch(self, engines: Iterable[EngineView]) -> None:
+        """Export the engines' live state, read at each scrape."""
+        self.registry.register(_EngineCollector(list(engines)))
+
+    def step(self, model: str, kind: str, batch_size: int, seconds: float, num_tokens: int) -> None:
+        """Count one step or forward of a worker."""
+        if batch_size == 0:
+            return
+        if kind == "gpt":
+            self.text_batch.labels(model).observe(batch_size)
+            self.step_seconds.labels(model).observe(seconds)
+            self.step_tokens.labels(model).inc(num_tokens)
+        else:
+            self.image_batch.labels(model).observe(batch_size)
+            self.forward_seconds.labels(model).observe(seconds)
+
+    def render(self) -> bytes:
+        """The exposition that ``GET /metrics`` answers with."""
+        return generate_latest(self.registry)
+
+
+class _EngineCollector(Collector):
+    def __init__(self, engines: list[EngineView]) -> None:
+        self._engines = engines
+
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        up = GaugeMetricFamily("prospero_engine_ready", "1 if the worker is ready.", labels=["model"])
+        running = GaugeMetricFamily("prospero_requests_running", "Calls with the worker.", labels=["model"])
+        waiting = GaugeMetricFamily("prospero_requests_waiting", "Calls in the queue.", labels=["model"])
+        info = GaugeMetricFamily(
+            "prospero_model_info",
+            "1 for each loaded checkpoint.",
+            labels=["model", "kind", "device", "dtype"],
+        )
+        for engine in self._engines:
+            up.add_metric([engine.name], float(engine.is_ready))
+            running.add_metric([engine.name], engine.num_running)
+            waiting.add_metric([engine.name], engine.num_waiting)
+            if engine.description:
+                device, dtype = (str(engine.description.get(key, "")) for key in ("device", "dtype"))
+                info.add_metric([engine.name, engine.kind, device, dtype], 1)
+        yield from (up, running, waiting, info)

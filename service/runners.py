@@ -1,0 +1,222 @@
+"""Engines as the worker's loop sees them: admit work, step, drop, whatever the kind of model.
+
+`TextRunner` steps a continuously batched text engine; `BatchRunner` gathers images into micro-batches for an
+engine that only knows ``forward(list) -> list``. Neither knows of sockets or of LitServe.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+import uuid
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from models.errors import RequestError
+from service.wire import Event, Failed, Logprob, Results, TextPiece, Work
+
+log = logging.getLogger("prospero.worker")
+
+
+class Runner(Protocol):
+    """What the worker's loop needs of an engine."""
+
+    capacity: int
+    warmup_seconds: float
+    description: dict[str, Any]
+
+    def admit(self, key: int, work: Work, stream: bool) -> Failed | None:
+        """Take work in; a refusal comes back as its last event."""
+
+    def drop(self, key: int) -> None:
+        """Forget a request; unknown keys are ignored."""
+
+    def wait_seconds(self) -> float | None:
+        """How long the loop may wait for messages before `step`: None when there is nothing to do."""
+
+    def step(self) -> Results | None:
+        """Do one step of work; None if nothing came of it that anyone waits for."""
+
+
+class TextEngineProtocol(Protocol):
+    """The part of ``models.gpt.engine.TextEngine`` that is used here; tests bring fakes of it."""
+
+    max_slots: int
+
+    @property
+    def num_running(self) -> int: ...
+    def admit(self, key: int, request: Any) -> None: ...
+    def step(self) -> Sequence[Any]: ...
+    def drop(self, key: int) -> None: ...
+
+
+def guarded_failure(key: int, error: BaseException, doing: str) -> Failed:
+    """Turn any exception into a `Failed`: a RequestError is the client's, all else gets an id and a log."""
+    if isinstance(error, RequestError):
+        return Failed(key, 422, error.message, error.field)
+    error_id = uuid.uuid4().hex[:12]
+    log.error("error %s while %s", error_id, doing, exc_info=error)
+    return Failed(key, 500, f"internal error {error_id}", None)
+
+
+@dataclass
+class _Stream:
+    """A text under way: what was generated since its last piece left."""
+
+    stream: bool
+    text: list[str] = field(default_factory=list)
+    logprobs: list[Logprob] = field(default_factory=list)
+    num_tokens: int = 0
+    sent_at: float = 0.0
+
+
+class TextRunner:
+    """Continuous batching: every step advances every running text; requests join and leave between steps.
+
+    Pieces of a stream are coalesced: the first leaves at once, later ones at most every ``interval`` seconds.
+    """
+
+    def __init__(
+        self,
+        engine: TextEngineProtocol,
+        convert: Callable[[Work], Any],
+        interval: float,
+        description: dict[str, Any],
+        warmup_seconds: float,
+    ) -> None:
+        self.capacity = engine.max_slots
+        self.description = description
+        self.warmup_seconds = warmup_seconds
+        self._engine = engine
+        self._convert = convert
+        self._interval = interval
+        self._streams: dict[int, _Stream] = {}
+
+    def admit(self, key: int, work: Work, stream: bool) -> Failed | None:
+        try:
+            self._engine.admit(key, self._convert(work))
+        except Exception as error:
+            return guarded_failure(key, error, "admitting a text")
+        self._streams[key] = _Stream(stream)
+        return None
+
+    def drop(self, key: int) -> None:
+        if self._streams.pop(key, None) is not None:
+            self._engine.drop(key)
+
+    def wait_seconds(self) -> float | None:
+        return 0.0 if self._streams else None
+
+    def step(self) -> Results | None:
+        batch_size, began = len(self._streams), time.monotonic()
+        try:
+            produced = self._engine.step()
+        except (Exception, SystemExit) as error:
+            return self._fail_all(error, batch_size, began)
+        now = time.monotonic()
+        num_tokens = 0
+        pieces: list[Event] = []
+        for event in produced:
+            stream = self._streams.get(event.key)
+            if stream is None:
+                continue
+            num_tokens += event.num_tokens
+            piece = self._collect(stream, event, now)
+            if piece is not None:
+                pieces.append(piece)
+        return Results(tuple(pieces), batch_size, now - began, num_tokens)
+
+    def _collect(self, stream: _Stream, event: Any, now: float) -> TextPiece | None:
+        stream.num_tokens += event.num_tokens
+        if event.text:
+            stream.text.append(event.text)
+        for one in event.logprobs:
+            stream.logprobs.append(Logprob(one.token, one.logprob, tuple(one.top)))
+        if event.finish_reason is None:
+            due = stream.stream and now - stream.sent_at >= self._interval
+            if not due or not (stream.text or stream.logprobs):
+                return None
+        else:
+            del self._streams[event.key]
+        piece = TextPiece(
+            key=event.key,
+            text="".join(stream.text),
+            num_tokens=stream.num_tokens,
+            finish_reason=event.finish_reason,
+            logprobs=tuple(stream.logprobs),
+            prompt_tokens=event.prompt_tokens,
+            prompt_truncated=event.prompt_truncated,
+        )
+        stream.text, stream.logprobs, stream.num_tokens, stream.sent_at = [], [], 0, now
+        return piece
+
+    def _fail_all(self, error: BaseException, batch_size: int, began: float) -> Results:
+        failure = guarded_failure(0, error, f"stepping {batch_size} texts")
+        keys = list(self._streams)
+        for key in keys:
+            self.drop(key)
+        failed = tuple(Failed(key, failure.status, failure.message, None) for key in keys)
+        return Results(failed, batch_size, time.monotonic() - began, 0)
+
+
+class BatchRunner:
+    """Micro-batching: the first work of a batch waits up to ``wait`` seconds for others to join it."""
+
+    def __init__(
+        self,
+        forward: Callable[[list[Any]], Sequence[Any]],
+        convert: Callable[[Work], Any],
+        answer: Callable[[int, Any], Event],
+        max_batch: int,
+        wait: float,
+        description: dict[str, Any],
+        warmup_seconds: float,
+    ) -> None:
+        self.capacity = max_batch
+        self.description = description
+        self.warmup_seconds = warmup_seconds
+        self._forward = forward
+        self._convert = convert
+        self._answer = answer
+        self._wait = wait
+        self._pending: dict[int, Any] = {}
+        self._first_at = 0.0
+
+    def admit(self, key: int, work: Work, stream: bool) -> Failed | None:
+        try:
+            request = self._convert(work)
+        except Exception as error:
+            return guarded_failure(key, error, "admitting an image")
+        if not self._pending:
+            self._first_at = time.monotonic()
+        self._pending[key] = request
+        return None
+
+    def drop(self, key: int) -> None:
+        self._pending.pop(key, None)
+
+    def wait_seconds(self) -> float | None:
+        if not self._pending:
+            return None
+        if len(self._pending) >= self.capacity:
+            return 0.0
+        return max(0.0, self._first_at + self._wait - time.monotonic())
+
+    def step(self) -> Results | None:
+        if not self._pending or self.wait_seconds():
+            return None
+        keys = list(self._pending)[: self.capacity]
+        requests = [self._pending.pop(key) for key in keys]
+        self._first_at = 0.0  # whoever is left has waited long enough
+        began = time.monotonic()
+        events: tuple[Event, ...]
+        try:
+            images = self._forward(requests)
+            if len(images) != len(keys):
+                raise RuntimeError(f"the engine gave {len(images)} images for {len(keys)} requests")
+            events = tuple(self._answer(key, image) for key, image in zip(keys, images, strict=True))
+        except (Exception, SystemExit) as error:
+            failure = guarded_failure(0, error, f"forwarding {len(keys)} images")
+            events = tuple(Failed(key, failure.status, failure.message, None) for key in keys)
+        return Results(events, len(keys), time.monotonic() - began, 0)

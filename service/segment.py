@@ -1,0 +1,69 @@
+"""``POST /segment``: a photo in, its label map out, in the palette's colours: a sketch to start from."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Callable
+from concurrent.futures import Executor
+
+import numpy as np
+from starlette.requests import Request
+from starlette.responses import Response
+
+from models.landscape.palette import rgb_array
+from service.calls import attended, finals, timeout_of
+from service.engine import Engine
+from service.images import encode, read_photo
+from service.landscape import image_entry, shares
+from service.metrics import Metrics
+from service.picture_request import MEDIA_TYPES, read_picture, wants
+from service.schemas import SegmentParameters
+from service.settings import Settings
+from service.wire import Picture, SegmentWork
+
+FIELD = "photo"
+
+
+class SegmentEndpoint:
+    """The same body forms and errors as the landscape endpoint."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        find: Callable[[str | None], Engine],
+        metrics: Metrics,
+        threads: Executor,
+    ) -> None:
+        self._settings = settings
+        self._find = find
+        self._metrics = metrics
+        self._threads = threads
+
+    async def post(self, request: Request) -> Response:
+        data, parameters = await read_picture(request, FIELD, SegmentParameters)
+        image_format = wants(request.headers.get("accept", ""), parameters.format, 1)
+        engine = self._find(parameters.model)
+        engine.check_admission()
+        loop = asyncio.get_running_loop()
+        photo = await loop.run_in_executor(self._threads, read_photo, data, FIELD)
+        job = engine.submit([SegmentWork(photo.tobytes(), photo.shape[0], photo.shape[1])])
+        timeout = timeout_of(parameters.timeout, self._settings.request_timeout_seconds)
+        async with attended(request.receive, job, timeout):
+            (event,) = await finals(job)
+        assert isinstance(event, Picture)
+        request.state.log_fields |= {"images": 1, "queue_s": round(job.queue_seconds, 4)}
+        label_map = np.frombuffer(event.pixels, np.uint8).reshape(event.height, event.width)
+        pixels = rgb_array()[label_map]
+        encoded_as = image_format or parameters.format or "png"
+        encoded = await loop.run_in_executor(self._threads, encode, pixels, encoded_as)
+        self._metrics.images.labels(engine.name).inc()
+        if image_format is not None:
+            return Response(encoded, media_type=MEDIA_TYPES[image_format])
+        body = {
+            "id": request.state.request_id,
+            "model": engine.name,
+            "classes": shares(label_map),
+            "image": image_entry(0, None, encoded_as, pixels, encoded),
+        }
+        return Response(json.dumps(body), media_type="application/json")

@@ -1,0 +1,166 @@
+"""Engines without models, for tests and benchmarks of the serving core; picklable, and quick to load."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from models.errors import RequestError
+from service.catalog import Entry
+from service.runners import BatchRunner, Runner, TextRunner
+from service.settings import Settings
+from service.wire import LandscapeWork, Picture, SegmentWork, TextWork, Work
+
+
+@dataclass
+class FakeEvent:
+    """What `models.gpt.engine.TextEvent` has."""
+
+    key: int
+    text: str
+    num_tokens: int
+    finish_reason: str | None = None
+    logprobs: tuple[Any, ...] = ()
+    prompt_tokens: int = 0
+    prompt_truncated: bool = False
+
+
+@dataclass
+class FakeTextEngine:
+    """Generates the letters of the alphabet from the seed on, one a step; prompts can ask for trouble."""
+
+    max_slots: int
+    step_seconds: float = 0.0
+    running: dict[int, tuple[TextWork, int]] = field(default_factory=dict)
+
+    @property
+    def num_running(self) -> int:
+        return len(self.running)
+
+    def admit(self, key: int, request: TextWork) -> None:
+        if request.prompt == "refuse":
+            raise RequestError("prompt", "refused, as asked")
+        if request.prompt == "explode in admit":
+            raise UnpicklableError
+        self.running[key] = (request, 0)
+
+    def drop(self, key: int) -> None:
+        self.running.pop(key, None)
+
+    def step(self) -> list[FakeEvent]:
+        if self.step_seconds:
+            time.sleep(self.step_seconds)
+        events = []
+        for key, (request, done) in list(self.running.items()):
+            self._trouble(request.prompt)
+            text = chr(ord("a") + (request.seed + done) % 26)
+            last = done + 1 >= min(request.max_tokens, request.max_characters or request.max_tokens)
+            events.append(FakeEvent(key, text, 1, "length" if last else None, (), len(request.prompt)))
+            if last:
+                del self.running[key]
+            else:
+                self.running[key] = (request, done + 1)
+        return events
+
+    def _trouble(self, prompt: str) -> None:
+        match prompt:
+            case "explode":
+                raise UnpicklableError
+            case "exit":
+                raise SystemExit(3)
+            case "die":
+                os._exit(9)
+            case "hang":
+                time.sleep(3600)
+            case _:
+                if prompt.startswith("slow "):
+                    time.sleep(float(prompt.removeprefix("slow ")))
+
+
+class UnpicklableError(Exception):
+    """Holds what no pickle can carry."""
+
+    def __init__(self) -> None:
+        super().__init__("as asked")
+        self.trap = lambda: None
+
+
+@dataclass(frozen=True)
+class FakeTextLoader:
+    """Loads a `FakeTextEngine`; a file ``broken`` in the folder makes loading fail."""
+
+    folder: Path
+    slots: int
+    step_seconds: float
+    interval: float
+
+    def __call__(self, device: str) -> Runner:
+        if (self.folder / "broken").exists():
+            raise ValueError("the fake checkpoint is broken, as asked")
+        engine = FakeTextEngine(self.slots, self.step_seconds)
+        version = (self.folder / "version").read_text() if (self.folder / "version").exists() else "1"
+        description = {"device": device, "dtype": "none", "version": version}
+
+        def convert(work: Work) -> TextWork:
+            assert isinstance(work, TextWork)
+            return work
+
+        return TextRunner(engine, convert, self.interval, description, self.step_seconds)
+
+
+@dataclass(frozen=True)
+class FakeImageLoader:
+    """A landscape engine that paints every class in a grey of its own, or a segmenter that sees only sky."""
+
+    kind: str
+    seconds: float
+
+    def __call__(self, device: str) -> Runner:
+        def convert(work: Work) -> LandscapeWork | SegmentWork:
+            assert isinstance(work, LandscapeWork | SegmentWork)
+            return work
+
+        def forward(works: list[Any]) -> list[Any]:
+            time.sleep(self.seconds)
+            if any(getattr(work, "seed", 0) == 666 for work in works):
+                raise UnpicklableError
+            return works
+
+        def answer(key: int, work: LandscapeWork | SegmentWork) -> Picture:
+            if isinstance(work, SegmentWork):
+                return Picture(key, bytes(256 * 256), 256, 256, 1)
+            grey = np.frombuffer(work.label_map, np.uint8).repeat(3) + np.uint8(work.seed % 50)
+            return Picture(key, grey.tobytes(), work.size, work.size, 3)
+
+        description = {"device": device, "dtype": "none"}
+        return BatchRunner(forward, convert, answer, 8, 0.004, description, self.seconds)
+
+
+@dataclass(frozen=True)
+class FakeLoaders:
+    """The `loader` of `build_server`: fakes for every kind."""
+
+    step_seconds: float = 0.003
+    image_seconds: float = 0.01
+
+    def __call__(self, entry: Entry, settings: Settings) -> Callable[[str], Runner]:
+        if entry.kind == "gpt":
+            interval = settings.stream_interval_seconds
+            return FakeTextLoader(entry.folder, settings.text_slots, self.step_seconds, interval)
+        return FakeImageLoader(entry.kind, self.image_seconds)
+
+
+def fake_catalog(folder: Path) -> list[Entry]:
+    """One model of each kind that needs no checkpoint."""
+    common = {"parameters": 0, "training_data": "none", "metrics": {}}
+    return [
+        Entry("fake-text", "gpt", folder, **common),
+        Entry("fake-landscape", "landscape", folder, image_size=64, has_class_seeds=True, **common),
+        Entry("fake-segmenter", "segmenter", folder, image_size=256, **common),
+    ]
