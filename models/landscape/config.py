@@ -43,13 +43,13 @@ class LandscapeConfig(PaletteConfig):
         64  # sizes up to this one look at the map's shapes, larger ones only its classes
     )
     spade_hidden: PositiveInt = 64
-    scene_latent: PositiveInt = 32  # one draw a picture: season, weather, light
-    class_latent: Annotated[int, Field(ge=0)] = 16  # one draw a class; 0: no class seeds
+    style_size: PositiveInt = 9  # figures that describe how one class looks in one photo
+    num_styles: PositiveInt  # rows of the bank of looks that seeds choose from
 
     @property
     def has_class_seeds(self) -> bool:
         """Whether single classes can be given a seed of their own."""
-        return self.class_latent > 0
+        return self.num_styles > 1
 
     @model_validator(mode="after")
     def _has_a_width_per_size(self) -> LandscapeConfig:

@@ -12,13 +12,13 @@ from models.landscape.palette import CLASS_NAMES
 
 def landscape(**changes: object) -> LandscapeConfig:
     return LandscapeConfig.model_validate(
-        {"image_size": 32, "training_data": "x", "widths": (8, 8, 8)} | changes
+        {"image_size": 32, "training_data": "x", "widths": (8, 8, 8), "num_styles": 5} | changes
     )
 
 
 def test_widths_must_end_at_the_image_size():
     assert landscape().has_class_seeds
-    assert not landscape(class_latent=0).has_class_seeds
+    assert not landscape(num_styles=1).has_class_seeds
     with pytest.raises(ValidationError, match="do not end at 64"):
         landscape(image_size=64)
     with pytest.raises(ValidationError, match="power of two"):

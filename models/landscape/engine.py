@@ -1,0 +1,91 @@
+"""Serves the generator: label map + seeds in, RGB picture out. Knows nothing of HTTP."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from models.checkpoint import load_weights, read_config, read_metrics
+from models.landscape.config import LandscapeConfig
+from models.landscape.generator import Generator
+from models.landscape.seeds import draw_looks, draw_noise
+
+
+@dataclass(frozen=True)
+class LandscapeRequest:
+    """One picture to paint: ``label_map`` (S, S) holds palette ids, no holes."""
+
+    label_map: NDArray[np.uint8]
+    seed: int
+    class_seeds: Mapping[int, int] = field(default_factory=dict)
+
+
+class LandscapeEngine:
+    """A loaded landscape checkpoint. Not thread-safe: one worker owns it."""
+
+    def __init__(self, generator: Generator, device: str, metrics: Mapping[str, Any]) -> None:
+        self._device = torch.device(device)
+        self._generator = generator.to(self._device).to(memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
+        self._generator.requires_grad_(requires_grad=False)
+        self._bank = generator.styles.cpu().numpy()
+        self._metrics = dict(metrics)
+        self.image_size = generator.config.image_size
+
+    @classmethod
+    def load(cls, folder: Path, device: str) -> LandscapeEngine:
+        """Load ``folder`` onto ``device`` ("cpu", "cuda", "cuda:0" ...), in float32.
+
+        Raises:
+            CheckpointError: the folder is no whole landscape checkpoint of this palette.
+        """
+        generator = Generator(read_config(folder, LandscapeConfig))
+        load_weights(folder, generator)
+        return cls(generator, device, read_metrics(folder))
+
+    def forward(self, requests: Sequence[LandscapeRequest]) -> list[NDArray[np.uint8]]:
+        """Paint every request, in order: (S, S, 3) uint8 RGB each.
+
+        On the CPU requests run one by one, so that a picture's bytes never depend on its batch, which costs
+        nothing: convolutions fill the cores with one picture already. A GPU runs them together.
+        """
+        size = 1 if self._device.type == "cpu" else max(len(requests), 1)
+        groups = [requests[start : start + size] for start in range(0, len(requests), size)]
+        return [picture for group in groups for picture in self._paint(group)]
+
+    def describe(self) -> dict[str, Any]:
+        """Say what is loaded, for ``GET /models``."""
+        config = self._generator.config
+        is_cpu = self._device.type == "cpu"
+        return {
+            "parameters": sum(parameter.numel() for parameter in self._generator.parameters()),
+            "training_data": config.training_data,
+            "metrics": self._metrics,
+            "device": str(self._device),
+            "dtype": "float32",
+            "determinism": "same bytes alone or in any batch" if is_cpu else "best effort",
+            "image_size": config.image_size,
+            "classes": list(config.classes),
+            "class_seeds": config.has_class_seeds,
+        }
+
+    @torch.inference_mode()
+    def _paint(self, requests: Sequence[LandscapeRequest]) -> list[NDArray[np.uint8]]:
+        labels = self._stack([request.label_map.astype(np.int64) for request in requests])
+        looks = self._stack(
+            [draw_looks(self._bank, request.seed, request.class_seeds) for request in requests]
+        )
+        draws = [draw_noise(request.seed, self._generator.sizes) for request in requests]
+        noise = [self._stack([draw[None] for draw in level]) for level in zip(*draws, strict=True)]
+        pictures = self._generator(labels, looks, noise)
+        pixels = ((pictures + 1) * 127.5).round().clamp(0, 255).to(torch.uint8)
+        return list(pixels.permute(0, 2, 3, 1).cpu().numpy())
+
+    def _stack(self, arrays: Sequence[NDArray[Any]]) -> Tensor:
+        return torch.from_numpy(np.stack(arrays)).to(self._device)

@@ -1,0 +1,128 @@
+"""The generator: a label map, a look for each class and per-pixel noise to a picture.
+
+Small sizes are modulated by convolutions over the map (SPADE: shapes matter), large ones by a lookup per
+class (CLADE: cheap). The look of a class is a short vector, the figures that training measures in real
+photos: seeds choose among real looks, and one class can be given another. Pictures are RGB in [-1, 1], label
+maps hold palette ids and no holes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from models.landscape.config import LandscapeConfig
+from models.landscape.palette import NUM_CLASSES
+
+SLOPE = 0.2  # of the leaky ReLUs
+
+
+class Conditions:
+    """What modulates the network at any size: shares of classes, looks, height. Made once a size."""
+
+    def __init__(self, labels: Tensor, styles: Tensor) -> None:
+        """Take ``labels`` (B, S, S) int64 and ``styles`` (B, NUM_CLASSES, D)."""
+        one_hot = F.one_hot(labels, NUM_CLASSES).permute(0, 3, 1, 2)  # (B, N, S, S)
+        self._shares = one_hot.to(styles.dtype)
+        self._styles = styles
+        self._made: dict[int, Tensor] = {}
+
+    def at(self, size: int) -> Tensor:
+        """Return (B, NUM_CLASSES + D + 1, size, size)."""
+        if size not in self._made:
+            shares = F.adaptive_avg_pool2d(self._shares, size)
+            looks = torch.einsum("bnhw,bnd->bdhw", shares, self._styles)
+            height = torch.linspace(1, -1, size, dtype=shares.dtype, device=shares.device)
+            height = height.view(1, 1, size, 1).expand(len(shares), 1, size, size)
+            self._made[size] = torch.cat([shares, looks, height], dim=1)
+        return self._made[size]
+
+
+class Modulation(nn.Module):
+    """Normalise, then scale and shift each pixel by what the map says there."""
+
+    def __init__(self, channels: int, config: LandscapeConfig, size: int) -> None:
+        super().__init__()
+        inputs = num_condition_channels(config)
+        self.norm = nn.BatchNorm2d(channels, affine=False)
+        if size <= config.spade_max_size:
+            hidden = config.spade_hidden
+            self.shared: nn.Module = nn.Sequential(nn.Conv2d(inputs, hidden, 3, padding=1), nn.ReLU())
+            self.affine = nn.Conv2d(hidden, 2 * channels, 3, padding=1)
+        else:
+            self.shared = nn.Identity()
+            self.affine = nn.Conv2d(inputs, 2 * channels, 1)
+
+    def forward(self, x: Tensor, conditions: Conditions) -> Tensor:
+        """Modulate ``x`` (B, C, H, H)."""
+        gamma, beta = self.affine(self.shared(conditions.at(x.shape[-1]))).chunk(2, dim=1)
+        return torch.addcmul(beta, self.norm(x), 1 + gamma)
+
+
+class Block(nn.Module):
+    """A residual block that may double the size: (B, in, H, H) → (B, out, H or 2H, H or 2H)."""
+
+    def __init__(self, inputs: int, outputs: int, config: LandscapeConfig, size: int, grows: bool) -> None:
+        super().__init__()
+        self.grows = grows
+        self.first = Modulation(inputs, config, size // 2 if grows else size)
+        self.conv1 = nn.Conv2d(inputs, outputs, 3, padding=1)
+        self.second = Modulation(outputs, config, size)
+        self.conv2 = nn.Conv2d(outputs, outputs, 3, padding=1)
+        self.skip = nn.Conv2d(inputs, outputs, 1, bias=False) if inputs != outputs else nn.Identity()
+        self.noise_gain = nn.Parameter(torch.zeros(outputs, 1, 1))
+
+    def forward(self, x: Tensor, conditions: Conditions, noise: Tensor) -> Tensor:
+        """Run the block; ``noise`` (B, 1, size, size) is one normal draw a pixel."""
+        h = self.conv1(F.leaky_relu(self.first(x, conditions), SLOPE))
+        skip = self.skip(x)
+        if self.grows:
+            h, skip = (F.interpolate(t, scale_factor=2.0, mode="nearest") for t in (h, skip))
+        h = torch.addcmul(h, self.noise_gain, noise)
+        h = self.conv2(F.leaky_relu(self.second(h, conditions), SLOPE))
+        mixed: Tensor = (skip + h) * 0.5**0.5
+        return mixed
+
+
+class Generator(nn.Module):
+    """See the module's docstring. ``styles`` is the bank of looks, one row a training photo."""
+
+    styles: Tensor  # (num_styles, NUM_CLASSES, D)
+
+    def __init__(self, config: LandscapeConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.sizes = [config.first_size << step for step in range(len(config.widths))]
+        self.stem = nn.Conv2d(num_condition_channels(config), config.widths[0], 3, padding=1)
+        before = (config.widths[0], *config.widths)
+        self.blocks = nn.ModuleList(
+            Block(before[step], width, config, size, grows=step > 0)
+            for step, (width, size) in enumerate(zip(config.widths, self.sizes, strict=True))
+        )
+        self.head = nn.Conv2d(config.widths[-1], 3, 3, padding=1)
+        self.register_buffer("styles", torch.zeros(config.num_styles, NUM_CLASSES, config.style_size))
+
+    def forward(self, labels: Tensor, styles: Tensor, noise: Sequence[Tensor]) -> Tensor:
+        """Paint pictures.
+
+        Args:
+            labels: (B, S, S) int64 palette ids, S = image_size.
+            styles: (B, NUM_CLASSES, D), the look of each class.
+            noise: for each size of ``self.sizes`` normal draws (B, 1, size, size).
+
+        Returns:
+            (B, 3, S, S) RGB in [-1, 1].
+        """
+        conditions = Conditions(labels, styles)
+        x: Tensor = self.stem(conditions.at(self.sizes[0]))
+        for block, draw in zip(self.blocks, noise, strict=True):
+            x = block(x, conditions, draw)
+        return torch.tanh(self.head(F.leaky_relu(x, SLOPE)))
+
+
+def num_condition_channels(config: LandscapeConfig) -> int:
+    """Channels of ``Conditions.at``: class shares, look, height."""
+    return NUM_CLASSES + config.style_size + 1
