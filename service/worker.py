@@ -58,13 +58,23 @@ class EngineAPI(LitAPI):
     """
 
     def __init__(self, config: WorkerConfig) -> None:
-        # The spec keeps LitServe from adding a route of its own; stream=True from compressing every answer.
-        spec = LitSpec()
-        spec.api_path = f"/engines/{config.model}"
-        super().__init__(stream=True, loop=EngineLoop(config), spec=spec)
+        super().__init__(loop=EngineLoop(config), spec=EngineSpec(config.model))
 
     def setup(self, device: str) -> None:
         self.device_name = device
+
+
+class EngineSpec(LitSpec):
+    """Keeps LitServe from adding a route of its own for a worker; our routes are ordinary FastAPI."""
+
+    def __init__(self, model: str) -> None:
+        super().__init__()
+        self.api_path = f"/engines/{model}"
+
+    @property
+    def stream(self) -> bool:
+        """True keeps LitServe from compressing every answer on the event loop."""
+        return True
 
 
 class EngineLoop(LitLoop):
