@@ -1,0 +1,89 @@
+"""Photos with label maps in memory, split for good into training and held-out files by their names."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from models.landscape.palette import SIFTFLOW, UNLABELLED, source_table
+from training.landscape.errors import DataError
+from training.landscape.manifest import check_folder
+from training.landscape.maps import shrink_map, split_snow
+
+NATURAL_SCENES = ("coast", "forest", "mountain", "opencountry")
+MAX_UNLABELLED = 0.25  # of a training map
+
+
+@dataclass(frozen=True)
+class PhotoSet:
+    """Square photos (M, S, S, 3) uint8 RGB, maps (M, S, S) uint8 (UNLABELLED: unknown), file names."""
+
+    names: tuple[str, ...]
+    photos: NDArray[np.uint8]
+    maps: NDArray[np.uint8]
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+
+def is_held_out(name: str) -> bool:
+    """Whether a photo is never trained on, by its plain file name with extension: one in ten."""
+    return int(hashlib.sha1(name.encode()).hexdigest(), 16) % 10 == 0
+
+
+def is_natural(name: str) -> bool:
+    """Whether a SIFT Flow file shows one of its four natural scenes."""
+    return name.split("_")[0] in NATURAL_SCENES
+
+
+def load_siftflow(folder: Path, size: int, keep: Callable[[str], bool]) -> PhotoSet:
+    """Load the photos whose file name passes ``keep``, with maps in palette ids and snow split off.
+
+    Raises:
+        DataError: the folder is not the SIFT Flow of the manifest, or nothing passes.
+    """
+    paths = check_folder(folder, SIFTFLOW)
+    names = [Path(path).name for path in paths if path.startswith("images/") and keep(Path(path).name)]
+    classes = [line.split(maxsplit=1)[1] for line in (folder / "classes.txt").read_text().splitlines()]
+    table = np.full(256, UNLABELLED, dtype=np.uint8)
+    table[: len(classes)] = source_table(SIFTFLOW, tuple(classes))
+    photos, maps = [], []
+    for name in names:
+        photo = read_photo(folder / "images" / name)
+        labels = table[np.asarray(Image.open((folder / "labels" / name).with_suffix(".png")))]
+        photos.append(shrink_photo(photo, size))
+        maps.append(shrink_map(split_snow(labels, photo), size))
+    return make_photo_set(names, photos, maps)
+
+
+def read_photo(path: Path) -> NDArray[np.uint8]:
+    """Read a photo as (H, W, 3) RGB."""
+    with Image.open(path) as image:
+        return np.asarray(image.convert("RGB"))
+
+
+def shrink_photo(photo: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
+    """Resize to ``size``² by averaging."""
+    return np.asarray(Image.fromarray(photo).resize((size, size), Image.Resampling.BOX))
+
+
+def make_photo_set(
+    names: Sequence[str], photos: Sequence[NDArray[np.uint8]], maps: Sequence[NDArray[np.uint8]]
+) -> PhotoSet:
+    """Stack what was read; raises DataError when there is nothing."""
+    if not names:
+        raise DataError("no photo is left after filtering")
+    return PhotoSet(tuple(names), np.stack(photos), np.stack(maps))
+
+
+def well_labelled(data: PhotoSet, max_unlabelled: float = MAX_UNLABELLED) -> PhotoSet:
+    """Leave out photos whose maps are mostly holes."""
+    kept = np.flatnonzero((data.maps == UNLABELLED).mean(axis=(1, 2)) <= max_unlabelled)
+    names = [data.names[index] for index in kept]
+    return make_photo_set(names, list(data.photos[kept]), list(data.maps[kept]))

@@ -1,0 +1,166 @@
+"""One step of adversarial training, the averaged generator, and everything that a resumed run needs."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from models.landscape.config import LandscapeConfig
+from models.landscape.discriminator import Discriminator
+from models.landscape.generator import Generator
+from training.landscape.augment import augment
+from training.landscape.batches import Batch
+from training.landscape.looks import LookBank
+from training.landscape.losses import (
+    blur_loss,
+    label_loss,
+    look_loss,
+    mix_by_class,
+    painted_loss,
+    shrink_targets,
+)
+from training.landscape.recipe import LandscapeRecipe
+
+
+class Trainer:
+    """Owns both networks, their optimisers and the averaged generator that is served."""
+
+    def __init__(
+        self, recipe: LandscapeRecipe, config: LandscapeConfig, bank: LookBank, device: torch.device
+    ) -> None:
+        torch.manual_seed(recipe.seed)  # initial weights
+        self.recipe, self.device = recipe, device
+        self.bank = LookBank(bank.looks.to(device), bank.shift.to(device), bank.scale.to(device))
+        self.generator = _place(Generator(config), device)
+        self.generator.styles.copy_(self.bank.looks)
+        self.critic = _place(Discriminator(recipe.critic_widths, recipe.critic_patch), device)
+        self.averaged = copy.deepcopy(self.generator).requires_grad_(requires_grad=False)
+        betas = (0.0, 0.999)
+        self._generator_adam = torch.optim.Adam(self.generator.parameters(), recipe.generator_rate, betas)
+        self._critic_adam = torch.optim.Adam(self.critic.parameters(), recipe.critic_rate, betas)
+        self.step = 0
+
+    def train_step(self, batch: Batch) -> dict[str, float]:
+        """Update the discriminator, then the generator, then the average; return the losses by name."""
+        batch = batch.to(self.device)
+        draws = torch.Generator(self.device).manual_seed(self.recipe.seed * 1_000_003 + self.step)
+        with self._autocast():
+            pictures = self.generator(batch.inputs, batch.looks, self.draw_noise(len(batch.photos), draws))
+            critic_losses = self._critic_losses(batch, pictures.detach(), draws)
+        _descend(self._critic_adam, sum_losses(critic_losses))
+        self.critic.requires_grad_(requires_grad=False)
+        with self._autocast():
+            generator_losses = self._generator_losses(batch, pictures, draws)
+        _descend(self._generator_adam, sum_losses(generator_losses))
+        self.critic.requires_grad_(requires_grad=True)
+        self._average()
+        self.step += 1
+        return {name: float(loss.detach()) for name, loss in (critic_losses | generator_losses).items()}
+
+    def draw_noise(self, count: int, draws: torch.Generator) -> list[Tensor]:
+        """Per-pixel noise for ``count`` pictures."""
+        shapes = [(count, 1, size, size) for size in self.generator.sizes]
+        return [torch.randn(shape, generator=draws, device=self.device) for shape in shapes]
+
+    def _critic_losses(self, batch: Batch, pictures: Tensor, draws: torch.Generator) -> dict[str, Tensor]:
+        recipe = self.recipe
+        photos, photo_labels = augment(batch.photos, batch.targets, draws)
+        painted, painted_labels = augment(pictures.float(), batch.targets, draws)
+        logits, whole = self.critic(torch.cat([photos, painted]))
+        (real, fake), (real_whole, fake_whole) = logits.chunk(2), whole.chunk(2)
+        losses = {
+            "critic_real": label_loss(real, photo_labels),
+            "critic_painted": painted_loss(fake, painted_labels),
+            "critic_whole": recipe.whole_weight
+            * (F.softplus(-real_whole.float()).mean() + F.softplus(fake_whole.float()).mean()),
+        }
+        if recipe.mix_every and self.step % recipe.mix_every == 0:
+            losses["critic_mix"] = recipe.mix_weight * self._mix_loss(batch, pictures.float(), draws)
+        return losses
+
+    def _mix_loss(self, batch: Batch, pictures: Tensor, draws: torch.Generator) -> Tensor:
+        mask = mix_by_class(batch.inputs, draws)
+        mixed = torch.where(mask, batch.photos, pictures)
+        logits, _ = self.critic(torch.cat([batch.photos, pictures, mixed]))
+        real, fake, both = logits.float().chunk(3)
+        small = shrink_targets(mask.squeeze(1).long(), both.shape[-1]).bool().unsqueeze(1)
+        return F.mse_loss(both, torch.where(small, real, fake))
+
+    def _generator_losses(self, batch: Batch, pictures: Tensor, draws: torch.Generator) -> dict[str, Tensor]:
+        recipe = self.recipe
+        pictures = pictures.float()
+        judged, labels = augment(pictures, batch.targets, draws)
+        logits, whole = self.critic(judged)
+        losses = {
+            "label": label_loss(logits, labels),
+            "whole": recipe.whole_weight * F.softplus(-whole.float()).mean(),
+            "look": recipe.look_weight * look_loss(pictures, batch.targets, batch.looks, self.bank),
+        }
+        blur = recipe.blur_weight_at(self.step)
+        if blur > 0 and bool(batch.is_own.any()):
+            losses["blur"] = blur * blur_loss(
+                pictures[batch.is_own], batch.photos[batch.is_own], recipe.blur_size
+            )
+        return losses
+
+    @torch.no_grad()
+    def _average(self) -> None:
+        # A young average forgets faster, or its random start would show for thousands of steps.
+        decay = min(self.recipe.ema, (1 + self.step) / (10 + self.step))
+        ours, theirs = list(self.averaged.parameters()), list(self.generator.parameters())
+        torch._foreach_lerp_(ours, theirs, 1 - decay)
+
+    @torch.no_grad()
+    def recalibrate(self, batches: list[Batch]) -> None:
+        """Measure the averaged generator's own normalisation statistics: it only inherited another's."""
+        norms = [module for module in self.averaged.modules() if isinstance(module, nn.BatchNorm2d)]
+        for norm in norms:
+            norm.reset_running_stats()
+            norm.momentum = None  # a plain mean over the batches
+        self.averaged.train()
+        for number, batch in enumerate(batches):
+            draws = torch.Generator(self.device).manual_seed(number)
+            moved = batch.to(self.device)
+            self.averaged(moved.inputs, moved.looks, self.draw_noise(len(batch.photos), draws))
+        self.averaged.eval()
+
+    def state(self) -> dict[str, Any]:
+        """All that continuing needs; plain tensors, numbers and containers, so it loads with weights_only."""
+        return {name: part.state_dict() for name, part in self._parts().items()} | {"step": self.step}
+
+    def load_state(self, state: dict[str, Any]) -> None:
+        """Continue from ``state()``."""
+        for name, part in self._parts().items():
+            part.load_state_dict(state[name])
+        self.step = int(state["step"])
+
+    def _parts(self) -> dict[str, Any]:
+        return {
+            "generator": self.generator,
+            "critic": self.critic,
+            "averaged": self.averaged,
+            "generator_adam": self._generator_adam,
+            "critic_adam": self._critic_adam,
+        }
+
+    def _autocast(self) -> torch.autocast:
+        return torch.autocast(self.device.type, torch.bfloat16, enabled=self.device.type == "cuda")
+
+
+def sum_losses(losses: dict[str, Tensor]) -> Tensor:
+    """Add them up."""
+    return torch.stack(list(losses.values())).sum()
+
+
+def _descend(optimiser: torch.optim.Optimizer, loss: Tensor) -> None:
+    optimiser.zero_grad(set_to_none=True)
+    loss.backward()  # type: ignore[no-untyped-call]
+    optimiser.step()
+
+
+def _place(module: Any, device: torch.device) -> Any:
+    return module.to(device).to(memory_format=torch.channels_last)
