@@ -17,6 +17,7 @@ from typing import Any
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from models.errors import RequestError
 from service.calls import CLIENT_GONE
 from service.errors import ApiError
 from service.metrics import Metrics
@@ -107,6 +108,8 @@ class RequestLayer:
             await self._app(scope, body.receive, send)
         except ClientDisconnect:
             return  # in the middle of its body; there is nobody to answer
+        except RequestError as error:
+            await error_response(ApiError(422, error.message, error.field))(scope, receive, send)
         except ApiError as error:
             if error.status == CLIENT_GONE:
                 return

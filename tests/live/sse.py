@@ -1,0 +1,32 @@
+"""Reads server-sent events the way a client does."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import httpx
+
+
+def stream_text(client: httpx.Client, **body: Any) -> list[Any]:
+    """POST a streamed text; its events decoded, "[DONE]" as a string, comments left out."""
+    events: list[Any] = []
+    with client.stream("POST", "/generate/text", json={"stream": True, **body}) as response:
+        assert response.status_code == 200, response.read()
+        assert response.headers["content-type"].startswith("text/event-stream")
+        for line in response.iter_lines():
+            if line.startswith("data: "):
+                data = line.removeprefix("data: ")
+                events.append(data if data == "[DONE]" else json.loads(data))
+            else:
+                assert line == "" or line.startswith(":")
+    return events
+
+
+def texts_of(events: list[Any]) -> dict[int, str]:
+    """Each choice's text, put together from its pieces."""
+    texts: dict[int, str] = {}
+    for event in events:
+        for choice in event["choices"] if isinstance(event, dict) else []:
+            texts[choice["index"]] = texts.get(choice["index"], "") + choice["text"]
+    return texts

@@ -1,0 +1,185 @@
+"""`POST /generate/landscape`: every body form and every form of answer, with the bundled checkpoint."""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import httpx
+import numpy as np
+import pytest
+from PIL import Image
+
+from models.landscape.palette import PALETTE, rgb_array
+from tests.live.server import Server
+
+
+@pytest.fixture(scope="module")
+def gan(bundled: Server) -> Iterator[httpx.Client]:
+    with bundled.client() as client:
+        yield client
+
+
+def class_id(name: str) -> int:
+    return next(one.id for one in PALETTE if one.name == name)
+
+
+def sky_over_sea(width: int = 200, height: int = 120, file_format: str = "PNG") -> bytes:
+    pixels = np.empty((height, width, 3), np.uint8)
+    pixels[: height // 2] = rgb_array()[class_id("sky")]
+    pixels[height // 2 :] = rgb_array()[class_id("sea")]
+    file = io.BytesIO()
+    Image.fromarray(pixels).save(file, file_format, **({"lossless": True} if file_format == "WEBP" else {}))
+    return file.getvalue()
+
+
+def picture(response: httpx.Response, file_format: str = "PNG") -> Any:
+    assert response.status_code == 200, response.text
+    image = Image.open(io.BytesIO(response.content))
+    assert image.format == file_format
+    return np.asarray(image)
+
+
+def raw(client: httpx.Client, query: str = "seed=5", **headers: str) -> httpx.Response:
+    headers = {"content-type": "image/png", **headers}
+    return client.post(f"/generate/landscape?{query}", content=sky_over_sea(), headers=headers)
+
+
+def test_raw_form_and_json_bodies_give_the_same_picture(gan: httpx.Client) -> None:
+    sketch = sky_over_sea()
+    encoded = base64.b64encode(sketch).decode()
+    answers = [
+        raw(gan),
+        gan.post("/generate/landscape", files={"sketch": sketch}, data={"seed": "5"}),
+        gan.post("/generate/landscape", json={"sketch": encoded, "seed": 5}),
+        gan.post("/generate/landscape", json={"sketch": f"data:image/png;base64,{encoded}", "seed": 5}),
+    ]
+    pictures = [picture(answer) for answer in answers]
+    assert pictures[0].std() > 5  # not one flat colour
+    for other in pictures[1:]:
+        np.testing.assert_array_equal(other, pictures[0])
+
+
+@pytest.mark.parametrize("file_format", ["PNG", "JPEG", "WEBP"])
+def test_every_input_format(gan: httpx.Client, file_format: str) -> None:
+    media_type = f"image/{file_format.lower()}"
+    response = gan.post(
+        "/generate/landscape?seed=5",
+        content=sky_over_sea(file_format=file_format),
+        headers={"content-type": media_type},
+    )
+    picture(response)
+    assert float(response.headers["x-unmatched-fraction"]) < 0.1
+
+
+def test_headers_of_an_image_answer(gan: httpx.Client) -> None:
+    response = raw(gan)
+    assert response.headers["x-seed"] == "5"
+    assert response.headers["x-unmatched-fraction"] == "0.0000"
+    assert response.headers["x-request-id"]
+    chosen = raw(gan, query="")
+    np.testing.assert_array_equal(picture(raw(gan, f"seed={chosen.headers['x-seed']}")), picture(chosen))
+
+
+def test_the_image_is_the_models_square(gan: httpx.Client) -> None:
+    sizes = [
+        one["details"]["image_size"]
+        for one in gan.get("/models").json()["models"]
+        if one["kind"] == "landscape"
+    ]
+    assert picture(raw(gan)).shape == (sizes[0], sizes[0], 3)
+
+
+@pytest.mark.parametrize(
+    ("query", "accept", "file_format"),
+    [
+        ("", "*/*", "PNG"),
+        ("", "image/webp", "WEBP"),
+        ("", "image/jpeg, image/png;q=0.5", "JPEG"),
+        ("format=jpeg", "image/*", "JPEG"),
+        ("format=webp", "image/png", "WEBP"),
+        ("", "text/html, image/webp;q=0.9, */*;q=0.1", "WEBP"),
+    ],
+)
+def test_format_decides_over_accept(gan: httpx.Client, query: str, accept: str, file_format: str) -> None:
+    picture(raw(gan, query, accept=accept), file_format)
+
+
+def test_json_answer(gan: httpx.Client) -> None:
+    response = raw(gan, "seed=5", accept="application/json")
+    body = response.json()
+    assert body.keys() == {"id", "model", "unmatched_fraction", "classes", "images"}
+    assert body["classes"] == {"sky": 0.5, "sea": 0.5}
+    assert body["id"] == response.headers["x-request-id"]
+    (image,) = body["images"]
+    assert image.keys() == {"index", "seed", "format", "width", "height", "base64"}
+    decoded = np.asarray(Image.open(io.BytesIO(base64.b64decode(image["base64"]))))
+    np.testing.assert_array_equal(decoded, picture(raw(gan)))
+
+
+def test_n_images_have_seeds_of_their_own(gan: httpx.Client) -> None:
+    images = raw(gan, "seed=5&n=3").json()["images"]
+    assert [image["seed"] for image in images] == [5, 6, 7]
+    decoded = [np.asarray(Image.open(io.BytesIO(base64.b64decode(image["base64"])))) for image in images]
+    for image, pixels in zip(images, decoded, strict=True):
+        np.testing.assert_array_equal(picture(raw(gan, f"seed={image['seed']}")), pixels)
+    assert np.abs(decoded[0].astype(int) - decoded[1]).mean() > 1  # seeds matter
+
+
+def test_a_picture_is_the_same_alone_and_among_others(gan: httpx.Client) -> None:
+    alone = [picture(raw(gan, f"seed={seed}")) for seed in range(6)]
+    with ThreadPoolExecutor(6) as pool:
+        together = list(pool.map(lambda seed: picture(raw(gan, f"seed={seed}")), range(6)))
+    np.testing.assert_array_equal(together, alone)
+
+
+def test_class_seeds_change_their_class(gan: httpx.Client) -> None:
+    base = picture(raw(gan)).astype(int)
+    quoted = json.dumps({"sky": 77})
+    changed = picture(raw(gan, f"seed=5&class_seeds={quoted}")).astype(int)
+    difference = np.abs(base - changed).mean(axis=(1, 2))
+    half = len(difference) // 2
+    assert difference[: half // 2].mean() > 0.5
+    assert difference[: half // 2].mean() > difference[-half // 2 :].mean()
+
+
+def test_transparent_and_unmatched_pixels_are_filled(gan: httpx.Client) -> None:
+    pixels = np.dstack(
+        [np.asarray(Image.open(io.BytesIO(sky_over_sea()))), np.full((120, 200), 255, np.uint8)]
+    )
+    pixels[:20, :, 3] = 0
+    pixels[100:, :, :3] = (255, 0, 255)
+    file = io.BytesIO()
+    Image.fromarray(pixels).save(file, "PNG")
+    headers = {"content-type": "image/png", "accept": "application/json"}
+    body = gan.post("/generate/landscape", content=file.getvalue(), headers=headers).json()
+    assert body["classes"] == {"sky": 0.5, "sea": 0.5}
+    assert body["unmatched_fraction"] == pytest.approx(1 / 6, abs=0.02)
+
+
+def test_palette_maps_every_source_class_once(gan: httpx.Client) -> None:
+    body = gan.get("/palette").json()
+    assert len(body["classes"]) >= 10
+    assert [one["id"] for one in body["classes"]] == list(range(len(body["classes"])))
+    sources = [name for one in body["classes"] for name in one["sources"].get("siftflow", [])]
+    sources += body["unlabelled"]["siftflow"]
+    assert len(sources) == len(set(sources)) == 33
+    assert {"sky", "mountain", "tree", "sea", "sand"} <= set(sources)
+
+
+def test_models_says_what_is_loaded(gan: httpx.Client) -> None:
+    models = {one["name"]: one for one in gan.get("/models").json()["models"]}
+    for name in ("gpt-shakespeare", "landscape"):
+        model = models[name]
+        assert model["default"]
+        assert model["state"] == "ready"
+        assert model["parameters"] > 100_000
+        assert model["training_data"]
+        assert model["metrics"]
+        assert model["device"] == "cpu"
+        assert model["dtype"]
+        assert model["determinism"]

@@ -1,0 +1,152 @@
+"""`POST /generate/text` with the bundled checkpoint: the contract, as a client sees it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.live.server import Server
+from tests.live.sse import stream_text, texts_of
+
+
+@pytest.fixture(scope="module")
+def gpt(bundled: Server) -> Iterator[httpx.Client]:
+    with bundled.client() as client:
+        yield client
+
+
+def generate(client: httpx.Client, **body: Any) -> dict[str, Any]:
+    response = client.post("/generate/text", json={"prompt": "ROMEO:", "seed": 1, "max_tokens": 40, **body})
+    assert response.status_code == 200, response.text
+    answer: dict[str, Any] = response.json()
+    return answer
+
+
+def test_answer_has_the_contracts_fields(gpt: httpx.Client) -> None:
+    answer = generate(gpt)
+    assert answer.keys() == {"id", "model", "choices", "usage"}
+    assert answer["model"] == "gpt-shakespeare"
+    (choice,) = answer["choices"]
+    assert choice.keys() == {"index", "text", "seed", "finish_reason"}
+    assert (choice["index"], choice["seed"], choice["finish_reason"]) == (0, 1, "length")
+    assert answer["usage"]["completion_tokens"] == 40
+    assert answer["usage"]["prompt_tokens"] >= 1
+    assert answer["usage"]["prompt_truncated"] is False
+
+
+def test_same_seed_same_text_and_other_seed_other_text(gpt: httpx.Client) -> None:
+    first, again, other = generate(gpt), generate(gpt), generate(gpt, seed=2)
+    assert first["choices"] == again["choices"]
+    assert first["choices"][0]["text"] != other["choices"][0]["text"]
+
+
+def test_choice_i_is_drawn_with_seed_plus_i(gpt: httpx.Client) -> None:
+    several = generate(gpt, n=3)["choices"]
+    assert [choice["seed"] for choice in several] == [1, 2, 3]
+    for choice in several:
+        assert generate(gpt, seed=choice["seed"])["choices"][0]["text"] == choice["text"]
+
+
+def test_a_random_seed_comes_back_and_reproduces(gpt: httpx.Client) -> None:
+    choice = generate(gpt, seed=None)["choices"][0]
+    assert generate(gpt, seed=choice["seed"])["choices"][0]["text"] == choice["text"]
+
+
+def test_text_is_the_same_alone_and_among_others(gpt: httpx.Client) -> None:
+    alone = [generate(gpt, seed=seed, max_tokens=30 + seed)["choices"][0]["text"] for seed in range(12)]
+    with ThreadPoolExecutor(12) as pool:
+        together = pool.map(lambda seed: generate(gpt, seed=seed, max_tokens=30 + seed), range(12))
+    assert [answer["choices"][0]["text"] for answer in together] == alone
+
+
+def test_streamed_text_is_the_whole_text(gpt: httpx.Client) -> None:
+    whole = generate(gpt, n=2)
+    events = stream_text(gpt, prompt="ROMEO:", seed=1, max_tokens=40, n=2)
+    assert texts_of(events) == {choice["index"]: choice["text"] for choice in whole["choices"]}
+    assert events[-1] == "[DONE]"
+    assert events[-2]["choices"] == []
+    assert events[-2]["usage"] == whole["usage"]
+    ends = [one for event in events[:-2] for one in event["choices"] if one["finish_reason"] is not None]
+    assert sorted((end["index"], end["seed"], end["finish_reason"]) for end in ends) == [
+        (0, 1, "length"),
+        (1, 2, "length"),
+    ]
+    assert len({event["id"] for event in events[:-1]}) == 1
+
+
+def test_max_characters_cuts_exactly(gpt: httpx.Client) -> None:
+    long = generate(gpt, max_tokens=200)["choices"][0]["text"]
+    choice = generate(gpt, max_tokens=200, max_characters=17)["choices"][0]
+    assert choice["text"] == long[:17]
+    assert choice["finish_reason"] == "length"
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_text_ends_before_a_stop_string(gpt: httpx.Client, stream: bool) -> None:
+    long = generate(gpt, max_tokens=200)["choices"][0]["text"]
+    stop = long[25:33]
+    body = {"prompt": "ROMEO:", "seed": 1, "max_tokens": 200, "stop": ["\x00never", stop]}
+    if stream:
+        events = stream_text(gpt, **body)
+        text, reason = texts_of(events)[0], events[-3]["choices"][0]["finish_reason"]
+    else:
+        choice = generate(gpt, **body)["choices"][0]
+        text, reason = choice["text"], choice["finish_reason"]
+    assert text == long[: long.index(stop)]
+    assert reason == "stop"
+
+
+def test_greedy_ignores_the_seed(gpt: httpx.Client) -> None:
+    texts = {generate(gpt, temperature=0, seed=seed)["choices"][0]["text"] for seed in (1, 2)}
+    assert len(texts) == 1
+    assert generate(gpt, top_k=1, seed=9)["choices"][0]["text"] in texts
+
+
+def test_logprobs_name_the_drawn_token_and_its_alternatives(gpt: httpx.Client) -> None:
+    choice = generate(gpt, temperature=0, max_tokens=8, logprobs=3)["choices"][0]
+    assert len(choice["logprobs"]) == 8
+    for one in choice["logprobs"]:
+        values = [alternative["logprob"] for alternative in one["top"]]
+        assert len(values) == 3
+        assert values == sorted(values, reverse=True)
+        assert one["top"][0]["token"] == one["token"]  # greedy takes the likeliest
+        assert one["logprob"] == pytest.approx(values[0])
+        assert one["logprob"] <= 0
+    assert "logprobs" not in generate(gpt)["choices"][0]
+
+
+def test_empty_prompt_counts_as_a_newline(gpt: httpx.Client) -> None:
+    empty, newline = generate(gpt, prompt=""), generate(gpt, prompt="\n")
+    assert empty["choices"] == newline["choices"]
+
+
+def test_a_long_prompt_keeps_its_end(gpt: httpx.Client) -> None:
+    answer = generate(gpt, prompt="To be, or not to be. " * 1500)
+    assert answer["usage"]["prompt_truncated"] is True
+    too_long = gpt.post("/generate/text", json={"prompt": "x" * 32_769})
+    assert too_long.status_code == 422
+    assert too_long.json()["error"]["field"] == "prompt"
+
+
+def test_generation_runs_past_the_window(gpt: httpx.Client) -> None:
+    (context,) = [
+        model["details"]["context"] for model in gpt.get("/models").json()["models"] if model["kind"] == "gpt"
+    ]
+    answer = generate(gpt, max_tokens=min(4096, context + 50))
+    assert answer["usage"]["completion_tokens"] == min(4096, context + 50)
+
+
+@pytest.mark.parametrize("prompt", ["naïve café", "日本語", "🙂 emoji", "tab\tand\x00nul"])
+def test_any_unicode_prompt_gets_an_answer_or_a_422_that_names_it(gpt: httpx.Client, prompt: str) -> None:
+    response = gpt.post("/generate/text", json={"prompt": prompt, "max_tokens": 5})
+    if response.status_code == 422:
+        error = response.json()["error"]
+        assert error["field"] == "prompt"
+        assert any(character in error["message"] for character in prompt if ord(character) > 126)
+    else:
+        assert response.status_code == 200
+        response.json()["choices"][0]["text"].encode()  # real Unicode, no lone surrogates
