@@ -1,7 +1,7 @@
 """Keys and values of what each slot has read, and attention over them.
 
-A slot is a ring of `context` positions, so that a rotary model slides on past its window. Every attention call
-has a shape that depends on one request alone: that is what makes its bits independent of its neighbours.
+A slot is a ring of `context` positions, so that a rotary model slides on past its window. Every attention
+call has a shape that depends on one request alone: so its bits are independent of its neighbours.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from models.gpt.config import GPTConfig
 
 SMALLEST_SPAN = 64
 # PyTorch's CPU attention gives each thread a scratch of (queries x (span + head width + 2)) floats. Eight
-# queries keep every scratch on a 64-byte border; a crooked one makes bits depend on the thread that ran a row.
+# queries keep every scratch on a 64-byte border; off it, bits depend on the thread that ran a row.
 QUERY_MULTIPLE = 8
 
 
@@ -29,7 +29,7 @@ def span_of(length: int, context: int) -> int:
 
 
 class Cache:
-    """Per layer: keys and values, each (slots + 1, KV, context, D). The last slot takes padding rows' writes."""
+    """Per layer: keys and values, each (slots + 1, KV, context, D). Padding rows write to the last slot."""
 
     def __init__(self, config: GPTConfig, max_slots: int, device: torch.device, dtype: torch.dtype) -> None:
         self.context, self.scratch_slot = config.context, max_slots
@@ -44,9 +44,8 @@ class PrefillAttention:
     def __init__(self, cache: Cache, slot: int, start: int, length: int) -> None:
         self.cache, self.slot, self.start, self.end = cache, slot, start, start + length
         device = cache.keys[0].device
-        self.mask = (
-            torch.arange(self.end, device=device) <= torch.arange(start, self.end, device=device)[:, None]
-        )
+        places = torch.arange(self.end, device=device)
+        self.mask = places <= places[start:, None]  # (T, start + T)
 
     def __call__(self, layer: int, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
         keys, values = self.cache.keys[layer][self.slot], self.cache.values[layer][self.slot]  # (KV, W, D)
@@ -61,7 +60,7 @@ class DecodeAttention:
     """One new token for each of many slots, rows sorted by span, padding rows last.
 
     Args:
-        slots, lengths: per row, the slot and the tokens that it holds with the new one (may exceed the window).
+        slots, lengths: per row, the slot and how many tokens it has read, the new one included.
         num_rows: rows with padding.
     """
 

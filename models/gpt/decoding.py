@@ -1,7 +1,7 @@
 """Continuous decoding: sequences of token ids join and leave slots, every step moves all of them on.
 
-It sees ids only. A sequence's `pending` tokens are those the cache has not read: more than one is a prefill, by
-itself and in chunks; exactly one, with others read before it, is a row of the step's batch.
+It sees ids only. A sequence's `pending` tokens are those the cache has not read: more than one is a prefill,
+by itself and in chunks; exactly one, with others read before it, is a row of the step's batch.
 """
 
 from __future__ import annotations
@@ -121,7 +121,7 @@ class Decoder:
         return logits
 
     def decode_rows(self, slots: list[int], positions: list[int], tokens: list[int]) -> Tensor:
-        """One batched pass: row i reads `tokens[i]` at `positions[i]` into `slots[i]`. Rows come sorted by span.
+        """One pass: row i reads `tokens[i]` at `positions[i]` into `slots[i]`; rows come sorted by span.
 
         Returns:
             logits (n, vocabulary)

@@ -42,7 +42,7 @@ class TextRequest:
 
 @dataclass(frozen=True)
 class TokenLogprob:
-    """A drawn token, its log-probability under the model, and the likeliest tokens in its place, best first."""
+    """A drawn token, its log-probability, and the likeliest tokens in its place, best first."""
 
     token: str
     logprob: float
@@ -148,7 +148,8 @@ class TextEngine:
         return [self._advance(run, token, row) for run, token, row in zip(runs, tokens, logits, strict=True)]
 
     def _advance(self, run: _Run, token: int, logits: Tensor) -> TextEvent:
-        request, reason = run.request, None
+        request = run.request
+        reason: Literal["stop", "length"] | None = None
         run.num_drawn += 1
         is_end = token == self._network.config.end_token
         text = "" if is_end else run.text.feed(self._tokenizer.pieces[token])

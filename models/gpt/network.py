@@ -1,6 +1,6 @@
 """The GPT network: one definition for today's blocks (RoPE, RMSNorm, SwiGLU, QK-norm, GQA) and GPT-2's.
 
-It knows nothing of caches: whoever calls it passes `attend`, which sees each layer's queries, keys and values.
+It knows nothing of caches: its caller passes `attend`, which sees each layer's queries, keys and values.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class CausalAttention:
         self.window = window
         self.dropout = dropout
 
-    def __call__(self, layer: int, q: Tensor, k: Tensor, v: Tensor) -> Tensor:  # noqa: ARG002
+    def __call__(self, layer: int, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
         group, length = q.shape[1] // k.shape[1], q.shape[2]
         if group > 1:
             k, v = k.repeat_interleave(group, 1), v.repeat_interleave(group, 1)
@@ -95,7 +95,7 @@ class Block(nn.Module):
 
     def forward(self, x: Tensor, layer: int, turn: Rotation | None, attend: Attend) -> Tensor:
         x = x + self.dropout(self.attention(self.attention_norm(x), layer, turn, attend))
-        return x + self.dropout(self.mlp(self.mlp_norm(x)))
+        return x + self.dropout(self.mlp(self.mlp_norm(x)))  # type: ignore[no-any-return]
 
 
 class GPT(nn.Module):

@@ -1,4 +1,4 @@
-"""Choosing next tokens: temperature, top-k, top-p, greedy, and the log-probabilities that clients may ask for.
+"""Choosing next tokens: temperature, top-k, top-p, greedy, and the log-probabilities on request.
 
 Every step on a row depends on that row alone. Cuts are made by threshold, so that ties never depend on how a
 sort happened to order them, and each request brings its own uniform numbers.

@@ -1,4 +1,4 @@
-"""From tokens to the text that a client may see: holds back what could still change, cuts at stop and limit."""
+"""From tokens to the text that a client may see: holds back what may change, cuts at stop and limit."""
 
 from __future__ import annotations
 

@@ -97,7 +97,7 @@ def read_tokenizer(folder: Path, vocabulary: int) -> Tokenizer:
 
 
 def parse_tokenizer(text: str) -> Tokenizer:
-    """Build the tokenizer that the text of a `tokenizer.json` describes. Errors of many kinds on a bad one."""
+    """Build the tokenizer that a `tokenizer.json` describes. Errors of many kinds on a bad one."""
     data = json.loads(text)
     if "characters" in data:
         characters = data["characters"]
@@ -109,7 +109,7 @@ def parse_tokenizer(text: str) -> Tokenizer:
 
 @cache
 def _byte_of() -> dict[str, int]:
-    """GPT-2's printable stand-in for each byte: printable Latin-1 stands for itself, the rest from U+0100 on."""
+    """GPT-2's printable stand-in for each byte: printable Latin-1 is itself, the rest U+0100 on."""
     own = [*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)]
     others = [byte for byte in range(0x100) if byte not in own]
     return {chr(byte): byte for byte in own} | {chr(0x100 + i): byte for i, byte in enumerate(others)}

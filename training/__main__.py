@@ -1,0 +1,44 @@
+"""`python -m training text | landscape …`: one subcommand per job; its module adds the arguments."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import importlib.util
+import sys
+
+from training.run import TrainingError
+
+# name: (module with add_arguments(parser) and run(args), help)
+JOBS = {
+    "text": ("training.text.job", "train a GPT on text"),
+    "landscape": ("training.landscape.job", "train the landscape GAN"),
+    "import": ("training.text.importing", "bring in a nanoGPT or Hugging Face GPT-2 checkpoint"),
+}
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one job; 0 when it is done, 1 with a line on stderr when its user has to mend something."""
+    parser = argparse.ArgumentParser(prog="python -m training", description=__doc__)
+    jobs = parser.add_subparsers(dest="job", required=True)
+    for name, (module_name, help_text) in JOBS.items():
+        if importlib.util.find_spec(module_name) is None:
+            continue
+        module = importlib.import_module(module_name)
+        job = jobs.add_parser(name, help=help_text, description=module.__doc__)
+        module.add_arguments(job)
+        job.set_defaults(run_job=module.run)
+    args = parser.parse_args(arguments)
+    try:
+        args.run_job(args)
+    except TrainingError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("interrupted; --resume goes on from the last saved state", file=sys.stderr)
+        return 130
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
