@@ -1,0 +1,42 @@
+# The service (the last stage, and so the default) and the training job (--target train).
+# DEVICE=cpu or cuda selects the build of torch.
+FROM python:3.11-slim AS packages
+ARG DEVICE=cpu
+WORKDIR /build
+RUN python -m venv /venv
+ENV PATH=/venv/bin:$PATH PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_ROOT_USER_ACTION=ignore
+COPY constraints.txt requirements-torch.txt ./
+COPY deploy/install_torch.py deploy/
+RUN python deploy/install_torch.py "$DEVICE"
+COPY requirements.txt ./
+RUN pip install --only-binary :all: -c constraints.txt -r requirements.txt
+
+FROM packages AS train-packages
+COPY requirements-train.txt ./
+RUN pip install --only-binary :all: -c constraints.txt -r requirements-train.txt
+
+FROM python:3.11-slim AS base
+RUN useradd --uid 10001 --no-create-home --shell /usr/sbin/nologin prospero
+ENV PATH=/venv/bin:$PATH PYTHONUNBUFFERED=1 HOME=/tmp
+WORKDIR /app
+
+# Runs as the owner of the mounted checkpoints, so that what it writes belongs to whoever owns the checkout.
+FROM base AS train
+COPY --from=train-packages /venv /venv
+COPY LICENSE ./
+COPY deploy/train_as_owner.sh deploy/
+COPY models models
+COPY training training
+RUN python -m compileall -q models training
+ENTRYPOINT ["deploy/train_as_owner.sh"]
+
+FROM base AS serve
+COPY --from=packages /venv /venv
+COPY LICENSE ./
+COPY models models
+COPY service service
+RUN python -m compileall -q models service
+ENV PROSPERO_HOST=0.0.0.0
+USER prospero
+EXPOSE 8000
+CMD ["python", "-m", "service"]

@@ -1,0 +1,77 @@
+# Every command of the project; `make help` lists them. Needs Python 3.11 or 3.12 and make, no compiler.
+SHELL := /bin/sh
+PORT ?= 8000
+DEVICE ?= cpu
+VENV ?= .venv
+ARGS ?=
+
+# The CUDA build of torch runs on a CPU too: once it is installed, DEVICE=cpu does not replace it.
+BUILD := $(if $(or $(filter cuda%,$(DEVICE)),$(wildcard $(VENV)/.serve-cuda)),cuda,cpu)
+RUN := $(VENV)/bin/python
+PIP := $(RUN) -m pip --disable-pip-version-check --quiet install --only-binary :all: --constraint constraints.txt
+PYTEST := $(RUN) -m pytest --timeout=300
+SERVE := $(VENV)/.serve-$(BUILD)
+TRAIN := $(VENV)/.train
+DEV := $(VENV)/.dev
+
+.PHONY: help serve test check format-check lint types check-all format train-text train-landscape lock clean
+
+help: ## this list
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' Makefile | awk -F'|' '{printf "make %-16s %s\n", $$1, $$2}'
+
+serve: $(SERVE) ## serve the checkpoints on 127.0.0.1:8000   [PORT=8000 DEVICE=cpu|cuda]
+	@PROSPERO_PORT=$(PORT) PROSPERO_DEVICE=$(DEVICE) exec $(RUN) -m service
+
+test: $(DEV) ## run the tests   [ARGS="-k landscape"]
+	$(PYTEST) -m "not slow" $(ARGS)
+
+check: format-check lint types test ## what CI runs: format, lint, strict types, tests
+
+format-check: $(DEV)
+	$(RUN) -m ruff format --check .
+
+lint: $(DEV)
+	$(RUN) -m ruff check .
+
+types: $(DEV)
+	$(RUN) -m mypy
+
+check-all: check ## check, the slow tests, and the compose files on a Docker engine   [SKIP=docker]
+	$(PYTEST) -m slow
+	$(if $(filter docker,$(SKIP)),@echo "skipped: docker",deploy/check_compose.sh)
+
+format: $(DEV) ## format the code and apply the linter's safe fixes
+	$(RUN) -m ruff format .
+	$(RUN) -m ruff check --fix .
+
+train-text: $(TRAIN) ## train a text model   [ARGS="--preset ..."]
+	$(RUN) -m training text $(ARGS)
+
+train-landscape: $(TRAIN) ## train a landscape model   [ARGS="--preset ..."]
+	$(RUN) -m training landscape $(ARGS)
+
+lock: ## pin anew, in constraints.txt, what the requirements bring along
+	deploy/lock.sh "$$(deploy/find_python.sh)"
+
+clean: ## remove the environment and every cache
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# One stamp per set of requirements: a change of its files installs it again.
+$(RUN):
+	"$$(deploy/find_python.sh)" -m venv $(VENV)
+
+$(SERVE): requirements.txt requirements-torch.txt constraints.txt deploy/install_torch.py | $(RUN)
+	@echo "installing what serving needs into $(VENV) ($(BUILD))"
+	@rm -f $(VENV)/.serve-*
+	$(PIP) -r requirements.txt
+	$(RUN) deploy/install_torch.py $(BUILD)
+	@touch $@
+
+$(TRAIN): requirements-train.txt constraints.txt $(SERVE)
+	$(PIP) -r requirements-train.txt
+	@touch $@
+
+$(DEV): requirements-dev.txt constraints.txt $(TRAIN)
+	$(PIP) -r requirements-dev.txt
+	@touch $@
