@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-from collections.abc import AsyncIterator
 from typing import NoReturn
 
 from starlette.types import Message, Receive
@@ -13,30 +11,48 @@ from service.engine import Job
 from service.errors import ApiError
 from service.wire import Event, Failed
 
-CLIENT_GONE = (
-    499  # nginx's number for "client closed request"; nobody receives it, the log and metrics show it
-)
+CLIENT_GONE = 499  # nginx's "client closed request"; nobody receives it, but the log and metrics show it
+PATIENCE_SECONDS = 0.02  # how long a client may have left before anybody looks
 
 
-@contextlib.asynccontextmanager
-async def attended(receive: Receive, job: Job, seconds: float) -> AsyncIterator[Job]:
-    """Fail ``job`` with 504 after ``seconds``, with 499 when the client leaves; free its places after it."""
-    deadline = asyncio.get_running_loop().call_later(seconds, job.fail, 504, f"not done within {seconds:g} s")
-    watcher = asyncio.ensure_future(receive())
-    watcher.add_done_callback(lambda task: _on_receive(task, job))
-    try:
-        yield job
-    finally:
-        deadline.cancel()
-        watcher.cancel()
-        job.cancel()
+class Attended:
+    """Fail ``job`` with 504 after ``seconds``, with 499 when the client leaves; free its places after it.
 
+    Whoever is done within `PATIENCE_SECONDS` costs one timer; only after that is the connection watched.
+    """
 
-def _on_receive(task: asyncio.Future[Message], job: Job) -> None:
-    # Once the body is read, the next thing a connection can say is that it has ended.
-    if not task.cancelled():
-        task.exception()
-        job.fail(CLIENT_GONE, "the client has gone")
+    def __init__(self, receive: Receive, job: Job, seconds: float) -> None:
+        self._receive = receive
+        self._job = job
+        self._seconds = seconds
+        self._watcher: asyncio.Future[Message] | None = None
+
+    def __enter__(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        if self._seconds <= PATIENCE_SECONDS:
+            self._timer = self._loop.call_later(self._seconds, self._on_deadline)
+        else:
+            self._timer = self._loop.call_later(PATIENCE_SECONDS, self._watch)
+
+    def __exit__(self, *_: object) -> None:
+        self._timer.cancel()
+        if self._watcher is not None:
+            self._watcher.cancel()
+        self._job.cancel()
+
+    def _watch(self) -> None:
+        self._timer = self._loop.call_later(self._seconds - PATIENCE_SECONDS, self._on_deadline)
+        self._watcher = asyncio.ensure_future(self._receive())
+        self._watcher.add_done_callback(self._on_receive)
+
+    def _on_deadline(self) -> None:
+        self._job.fail(504, f"not done within {self._seconds:g} s")
+
+    def _on_receive(self, task: asyncio.Future[Message]) -> None:
+        # Once the body is read, the next thing a connection can say is that it has ended.
+        if not task.cancelled():
+            task.exception()
+            self._job.fail(CLIENT_GONE, "the client has gone")
 
 
 def raise_failed(event: Failed) -> NoReturn:

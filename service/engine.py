@@ -163,6 +163,7 @@ class Engine:
         self._on_results = on_results
         self._on_death = on_death
         self._transport: asyncio.Transport | None = None
+        self._outbox: list[bytes] = []
         self._capacity = 0
         self._queue: deque[Call] = deque()
         self._sent: dict[int, Call] = {}
@@ -276,6 +277,7 @@ class Engine:
         if transport is not self._transport:
             return
         self._transport = None
+        self._outbox.clear()
         self.state = State.DOWN
         lost, self._sent = list(self._sent.values()), {}
         log.error(
@@ -320,8 +322,15 @@ class Engine:
             self._send(Submit(call.key, call.work, call.stream))
 
     def _send(self, message: ToWorker) -> None:
-        if self._transport is not None:
-            self._transport.write(encode(message))
+        # What one turn of the event loop has to say leaves in one write.
+        if not self._outbox:
+            asyncio.get_running_loop().call_soon(self._flush)
+        self._outbox.append(encode(message))
+
+    def _flush(self) -> None:
+        frames, self._outbox = self._outbox, []
+        if self._transport is not None and frames:
+            self._transport.write(b"".join(frames))
 
     def _deliver(self, results: Results) -> None:
         for event in results.events:

@@ -16,7 +16,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from models.landscape.palette import CLASS_NAMES, PALETTE
-from service.calls import attended, finals, timeout_of
+from service.calls import Attended, finals, timeout_of
 from service.engine import Engine
 from service.errors import ApiError
 from service.images import encode, read_sketch
@@ -62,7 +62,7 @@ class LandscapeEndpoint:
         works = [LandscapeWork(label_map, size, seed + index, class_seeds) for index in range(parameters.n)]
         job = engine.submit(works)
         timeout = timeout_of(parameters.timeout, self._settings.request_timeout_seconds)
-        async with attended(request.receive, job, timeout):
+        with Attended(request.receive, job, timeout):
             pictures = [_pixels(event) for event in await finals(job)]
         request.state.log_fields |= {"images": len(pictures), "queue_s": round(job.queue_seconds, 4)}
         encoded_as: ImageFormat = image_format or parameters.format or "png"

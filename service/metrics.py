@@ -7,6 +7,7 @@ one ordinary registry is right across processes and across worker restarts.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
@@ -33,6 +34,19 @@ class EngineView(Protocol):
     def num_running(self) -> int: ...
     @property
     def num_waiting(self) -> int: ...
+
+
+@dataclass(frozen=True)
+class TextMetrics:
+    """The metrics of one text model; looked up once, because looking up costs more than counting."""
+
+    prompt_tokens: Counter
+    generated_tokens: Counter
+    first_token: Histogram
+    per_token: Histogram
+    batch: Histogram
+    step_seconds: Histogram
+    step_tokens: Counter
 
 
 class Metrics:
@@ -113,19 +127,47 @@ class Metrics:
         self.restarts = Counter(
             "prospero_worker_restarts_total", "Workers lost and started anew.", ["model"], registry=registry
         )
+        self._texts: dict[str, TextMetrics] = {}
+        self._routes: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
 
     def watch(self, engines: Iterable[EngineView]) -> None:
         """Export the engines' live state, read at each scrape."""
         self.registry.register(_EngineCollector(list(engines)))
+
+    def text(self, model: str) -> TextMetrics:
+        """The metrics of one text model."""
+        found = self._texts.get(model)
+        if found is None:
+            found = self._texts[model] = TextMetrics(
+                prompt_tokens=self.prompt_tokens.labels(model),
+                generated_tokens=self.generated_tokens.labels(model),
+                first_token=self.first_token.labels(model),
+                per_token=self.per_token.labels(model),
+                batch=self.text_batch.labels(model),
+                step_seconds=self.step_seconds.labels(model),
+                step_tokens=self.step_tokens.labels(model),
+            )
+        return found
+
+    def answered(self, route: str, method: str, status: int, seconds: float) -> None:
+        """Count one answered request."""
+        key = (route, method, status)
+        found = self._routes.get(key)
+        if found is None:
+            requests = self.http_requests.labels(route, method, str(status))
+            found = self._routes[key] = (requests, self.http_seconds.labels(route))
+        found[0].inc()
+        found[1].observe(seconds)
 
     def step(self, model: str, kind: str, batch_size: int, seconds: float, num_tokens: int) -> None:
         """Count one step or forward of a worker."""
         if batch_size == 0:
             return
         if kind == "gpt":
-            self.text_batch.labels(model).observe(batch_size)
-            self.step_seconds.labels(model).observe(seconds)
-            self.step_tokens.labels(model).inc(num_tokens)
+            text = self.text(model)
+            text.batch.observe(batch_size)
+            text.step_seconds.observe(seconds)
+            text.step_tokens.inc(num_tokens)
         else:
             self.image_batch.labels(model).observe(batch_size)
             self.forward_seconds.labels(model).observe(seconds)

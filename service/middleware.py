@@ -1,6 +1,7 @@
 """What every request passes, as one ASGI layer: its id, its limits, its metrics, its line in the log.
 
-One layer and not several, because each costs every streamed event a call.
+One layer and not several, because each costs every streamed event a call; and the outermost, so that requests
+to the models go straight to their endpoints, past routing and FastAPI's own layers.
 """
 
 from __future__ import annotations
@@ -8,13 +9,14 @@ from __future__ import annotations
 import asyncio
 import hmac
 import logging
+import os
 import re
 import time
-import uuid
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
-from starlette.requests import ClientDisconnect
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from models.errors import RequestError
@@ -24,6 +26,8 @@ from service.metrics import Metrics
 from service.sse import error_response
 
 log = logging.getLogger("prospero.http")
+
+Endpoint = Callable[[Request], Awaitable[Response]]
 
 _REQUEST_ID = re.compile(r"[\x21-\x7e]{1,128}")
 _TRACEPARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
@@ -39,6 +43,7 @@ class RequestLayer:
     """Wraps the app.
 
     Args:
+        posts: endpoints by path, for POST; everything else goes to `app`.
         gate: raises the ApiError that a request to a path meets before its body is read (overload, draining).
         keys: API keys; empty for none.
         open_paths: paths that need no key.
@@ -47,6 +52,7 @@ class RequestLayer:
     def __init__(
         self,
         app: ASGIApp,
+        posts: Mapping[str, Endpoint],
         metrics: Metrics,
         max_body_bytes: int,
         body_timeout: float,
@@ -55,6 +61,7 @@ class RequestLayer:
         gate: Callable[[str, str], None],
     ) -> None:
         self._app = app
+        self._posts = posts
         self._metrics = metrics
         self._max_body_bytes = max_body_bytes
         self._body_timeout = body_timeout
@@ -69,7 +76,7 @@ class RequestLayer:
         began = time.monotonic()
         headers = dict(scope["headers"])
         given = headers.get(b"x-request-id", b"").decode("latin-1")
-        request_id = given if _REQUEST_ID.fullmatch(given) else uuid.uuid4().hex
+        request_id = given if _REQUEST_ID.fullmatch(given) else os.urandom(16).hex()
         fields: dict[str, Any] = {}
         scope.setdefault("state", {}).update(request_id=request_id, log_fields=fields)
         status = 0
@@ -91,7 +98,7 @@ class RequestLayer:
         try:
             await self._answer(scope, headers, receive, observed)
         except Exception as error:
-            fields["error_id"] = error_id = uuid.uuid4().hex[:12]
+            fields["error_id"] = error_id = os.urandom(6).hex()
             log.error("error %s in %s", error_id, scope["path"], exc_info=error)
             if status:
                 raise  # too late for another answer: the server cuts the connection, which the client notices
@@ -102,10 +109,17 @@ class RequestLayer:
 
     async def _answer(self, scope: Scope, headers: dict[bytes, bytes], receive: Receive, send: Send) -> None:
         try:
-            self._authorize(scope["path"], headers)
-            self._gate(scope["method"], scope["path"])
+            path = scope["path"].removeprefix(scope.get("root_path", ""))
+            self._authorize(path, headers)
+            self._gate(scope["method"], path)
             body = _Body(receive, headers, self._max_body_bytes, self._body_timeout)
-            await self._app(scope, body.receive, send)
+            endpoint = self._posts.get(path) if scope["method"] == "POST" else None
+            if endpoint is None:
+                await self._app(scope, body.receive, send)
+            else:
+                scope["state"]["route"] = path
+                answer = await endpoint(Request(scope, body.receive))
+                await answer(scope, body.receive, send)
         except ClientDisconnect:
             return  # in the middle of its body; there is nobody to answer
         except RequestError as error:
@@ -126,9 +140,8 @@ class RequestLayer:
     def _record(
         self, scope: Scope, status: int, seconds: float, request_id: str, fields: dict[str, Any]
     ) -> None:
-        route = getattr(scope.get("route"), "path", "unmatched")
-        self._metrics.http_requests.labels(route, scope["method"], str(status)).inc()
-        self._metrics.http_seconds.labels(route).observe(seconds)
+        route = scope["state"].get("route") or getattr(scope.get("route"), "path", "unmatched")
+        self._metrics.answered(route, scope["method"], status, seconds)
         if log.isEnabledFor(logging.INFO):
             line = {
                 "id": request_id,

@@ -59,8 +59,10 @@ class TextRequest(_Strict):
     @classmethod
     def _no_surrogates(cls, value: str | list[str]) -> str | list[str]:
         for text in [value] if isinstance(value, str) else value:
-            if any("\ud800" <= character <= "\udfff" for character in text):
-                raise ValueError("lone surrogates are not Unicode text")
+            try:
+                text.encode()
+            except UnicodeEncodeError:
+                raise ValueError("lone surrogates are not Unicode text") from None
         return value
 
     def stops(self) -> tuple[str, ...]:

@@ -12,7 +12,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from models.landscape.palette import rgb_array
-from service.calls import attended, finals, timeout_of
+from service.calls import Attended, finals, timeout_of
 from service.engine import Engine
 from service.images import encode, read_photo
 from service.landscape import image_entry, shares
@@ -49,7 +49,7 @@ class SegmentEndpoint:
         photo = await loop.run_in_executor(self._threads, read_photo, data, FIELD)
         job = engine.submit([SegmentWork(photo.tobytes(), photo.shape[0], photo.shape[1])])
         timeout = timeout_of(parameters.timeout, self._settings.request_timeout_seconds)
-        async with attended(request.receive, job, timeout):
+        with Attended(request.receive, job, timeout):
             (event,) = await finals(job)
         assert isinstance(event, Picture)
         request.state.log_fields |= {"images": 1, "queue_s": round(job.queue_seconds, 4)}

@@ -9,11 +9,14 @@ from pathlib import Path
 from typing import Any
 
 from fastapi import FastAPI
+from fastapi.middleware.asyncexitstack import AsyncExitStackMiddleware
 from litserve import LitServer
 from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
+from starlette.middleware.exceptions import ExceptionMiddleware
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.types import ASGIApp
 
 from service import schemas
 from service.app import ROUTES, Application, wrap_lifespan
@@ -64,11 +67,11 @@ def build_server(
         healthcheck_path=LITSERVE_PATHS[1],
         info_path=LITSERVE_PATHS[2],
         restart_workers=True,
-        middlewares=_middlewares(settings, application),
     )
     server.monitor_internal = MONITOR_SECONDS
     server.uvicorn_graceful_timeout = 3  # draining is over by then
     _replace_routes(server.app, application)
+    server.app.middleware_stack = _layers(server.app, settings, application)
     wrap_lifespan(server.app, application)
     return server
 
@@ -91,26 +94,28 @@ def _listen(runtime: Path) -> tuple[socket.socket, str]:
     return listener, path
 
 
-def _middlewares(settings: Settings, application: Application) -> list[Any]:
-    open_paths = {"/health", "/health/live", "/health/ready"} | (
-        set() if settings.protect_metrics else {"/metrics"}
+def _layers(app: FastAPI, settings: Settings, application: Application) -> ASGIApp:
+    """What FastAPI would build itself, less its layers for telemetry, body limits and its form of errors."""
+    routes = ExceptionMiddleware(AsyncExitStackMiddleware(app.router), handlers={HTTPException: _http_error})
+    open_paths = {"/health", "/health/live", "/health/ready"}
+    layer = RequestLayer(
+        routes,
+        posts={
+            ROUTES["gpt"]: application.text.post,
+            ROUTES["landscape"]: application.landscape.post,
+            ROUTES["segmenter"]: application.segment.post,
+        },
+        metrics=application.metrics,
+        max_body_bytes=settings.max_body_bytes,
+        body_timeout=settings.body_timeout_seconds,
+        keys=settings.keys(),
+        open_paths=frozenset(open_paths if settings.protect_metrics else {*open_paths, "/metrics"}),
+        gate=application.gate,
     )
-    layers: list[Any] = []
-    if settings.cors_origins:
-        origins = list(settings.cors_origins)
-        layers.append(
-            (CORSMiddleware, {"allow_origins": origins, "allow_methods": ["*"], "allow_headers": ["*"]})
-        )
-    layer = {
-        "metrics": application.metrics,
-        "max_body_bytes": settings.max_body_bytes,
-        "body_timeout": settings.body_timeout_seconds,
-        "keys": settings.keys(),
-        "open_paths": frozenset(open_paths),
-        "gate": application.gate,
-    }
-    layers.append((RequestLayer, layer))
-    return layers
+    if not settings.cors_origins:
+        return layer
+    origins = list(settings.cors_origins)
+    return CORSMiddleware(layer, allow_origins=origins, allow_methods=["*"], allow_headers=["*"])
 
 
 def _replace_routes(app: FastAPI, application: Application) -> None:
@@ -119,7 +124,6 @@ def _replace_routes(app: FastAPI, application: Application) -> None:
     ]
     app.title = "Prospero"
     app.description = "GPT text and sketch-to-landscape generation."
-    app.add_exception_handler(HTTPException, _http_error)
     _add_models(app, application)
     _add_operations(app, application)
 

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from service.calls import attended
+from service.calls import Attended
 from service.engine import Job
 from service.errors import ApiError
 
@@ -40,7 +40,7 @@ class EventStream(Response):
         self._timeout = timeout
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        async with attended(receive, self._job, self._timeout):
+        with Attended(receive, self._job, self._timeout):
             try:
                 first = await anext(self._events)
             except ApiError as error:

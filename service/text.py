@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 import time
 from collections.abc import AsyncIterator, Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
@@ -14,7 +14,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from service import sse
-from service.calls import attended, finals, raise_failed, timeout_of
+from service.calls import Attended, finals, raise_failed, timeout_of
 from service.engine import Engine, Job
 from service.errors import from_validation
 from service.metrics import Metrics
@@ -75,7 +75,7 @@ class TextEndpoint:
         answer = _Answer(request, parsed, job, seed, self._metrics)
         if parsed.stream:
             return EventStream(answer.stream(), job, timeout)
-        async with attended(request.receive, job, timeout):
+        with Attended(request.receive, job, timeout):
             return await answer.whole()
 
 
@@ -87,7 +87,7 @@ class _Answer:
         self._log: dict[str, Any] = request.state.log_fields
         self._with_logprobs = parsed.logprobs is not None
         self._job = job
-        self._metrics = metrics
+        self._metrics = metrics.text(job.engine.name)
         self._model = job.engine.name
         self._choices = [_Choice(index, seed + index) for index in range(parsed.n)]
         self._usage = _Usage()
@@ -102,7 +102,7 @@ class _Answer:
             "id": self._id,
             "model": self._model,
             "choices": [self._final(choice, "".join(choice.text)) for choice in self._choices],
-            "usage": asdict(self._usage),
+            "usage": self._usage,
         }
         return Response(_encode(body), media_type="application/json")
 
@@ -120,18 +120,18 @@ class _Answer:
             else:
                 assert isinstance(event, TextPiece)
                 if event.text and self._began:
-                    self._metrics.first_token.labels(self._model).observe(time.monotonic() - self._began)
+                    self._metrics.first_token.observe(time.monotonic() - self._began)
                     self._began = 0.0
                 self._count(event)
                 remaining -= event.finish_reason is not None
                 chunk += self._event([self._piece(index, event)])
             if not remaining:
-                chunk += self._event([], asdict(self._usage))
+                chunk += self._event([], self._usage)
             if not remaining or not self._job.has_events():
                 yield chunk
                 chunk = b""
 
-    def _event(self, choices: list[dict[str, Any]], usage: dict[str, Any] | None = None) -> bytes:
+    def _event(self, choices: list[dict[str, Any]], usage: _Usage | None = None) -> bytes:
         body: dict[str, Any] = {"id": self._id, "model": self._model, "choices": choices}
         if usage is not None:
             body["usage"] = usage
@@ -157,13 +157,13 @@ class _Answer:
 
     def _count(self, piece: TextPiece) -> None:
         self._usage.add(piece)
-        self._metrics.generated_tokens.labels(self._model).inc(piece.num_tokens)
+        self._metrics.generated_tokens.inc(piece.num_tokens)
         if piece.finish_reason is None:
             return
         tokens = self._usage.completion_tokens
-        self._metrics.prompt_tokens.labels(self._model).inc(piece.prompt_tokens)
+        self._metrics.prompt_tokens.inc(piece.prompt_tokens)
         seconds = time.monotonic() - self._job.created_at - self._job.queue_seconds
-        self._metrics.per_token.labels(self._model).observe(seconds * len(self._choices) / max(1, tokens))
+        self._metrics.per_token.observe(seconds * len(self._choices) / max(1, tokens))
         self._log |= {
             "tokens": tokens,
             "queue_s": round(self._job.queue_seconds, 4),
