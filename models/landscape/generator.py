@@ -50,8 +50,8 @@ class Modulation(nn.Module):
         self.norm = nn.BatchNorm2d(channels, affine=False)
         if size <= config.spade_max_size:
             hidden = config.spade_hidden
-            self.shared: nn.Module = nn.Sequential(nn.Conv2d(inputs, hidden, 3, padding=1), nn.ReLU())
-            self.affine = nn.Conv2d(hidden, 2 * channels, 3, padding=1)
+            self.shared: nn.Module = nn.Sequential(conv3(inputs, hidden), nn.ReLU())
+            self.affine = conv3(hidden, 2 * channels)
         else:
             self.shared = nn.Identity()
             self.affine = nn.Conv2d(inputs, 2 * channels, 1)
@@ -69,11 +69,11 @@ class Block(nn.Module):
         super().__init__()
         self.grows = grows
         self.first = Modulation(inputs, config, size // 2 if grows else size)
-        self.conv1 = nn.Conv2d(inputs, outputs, 3, padding=1)
+        self.conv1 = conv3(inputs, outputs)
         self.second = Modulation(outputs, config, size)
-        self.conv2 = nn.Conv2d(outputs, outputs, 3, padding=1)
+        self.conv2 = conv3(outputs, outputs)
         self.skip = nn.Conv2d(inputs, outputs, 1, bias=False) if inputs != outputs else nn.Identity()
-        self.noise_gain = nn.Parameter(torch.zeros(outputs, 1, 1))
+        self.noise_gain = nn.Parameter(torch.full((outputs, 1, 1), 0.2))
 
     def forward(self, x: Tensor, conditions: Conditions, noise: Tensor) -> Tensor:
         """Run the block; ``noise`` (B, 1, size, size) is one normal draw a pixel."""
@@ -87,6 +87,11 @@ class Block(nn.Module):
         return mixed
 
 
+def conv3(inputs: int, outputs: int) -> nn.Conv2d:
+    """A 3×3 convolution that repeats the picture's edge: zeros would paint a frame around it."""
+    return nn.Conv2d(inputs, outputs, 3, padding=1, padding_mode="replicate")
+
+
 class Generator(nn.Module):
     """See the module's docstring. ``styles`` is the bank of looks, one row a training photo."""
 
@@ -96,13 +101,13 @@ class Generator(nn.Module):
         super().__init__()
         self.config = config
         self.sizes = [config.first_size << step for step in range(len(config.widths))]
-        self.stem = nn.Conv2d(num_condition_channels(config), config.widths[0], 3, padding=1)
+        self.stem = conv3(num_condition_channels(config), config.widths[0])
         before = (config.widths[0], *config.widths)
         self.blocks = nn.ModuleList(
             Block(before[step], width, config, size, grows=step > 0)
             for step, (width, size) in enumerate(zip(config.widths, self.sizes, strict=True))
         )
-        self.head = nn.Conv2d(config.widths[-1], 3, 3, padding=1)
+        self.head = conv3(config.widths[-1], 3)
         self.register_buffer("styles", torch.zeros(config.num_styles, NUM_CLASSES, config.style_size))
 
     def forward(self, labels: Tensor, styles: Tensor, noise: Sequence[Tensor]) -> Tensor:

@@ -31,6 +31,13 @@ class PhotoSet:
     def __len__(self) -> int:
         return len(self.names)
 
+    def where(self, kept: Sequence[bool] | NDArray[np.bool_]) -> PhotoSet:
+        """Return the photos where ``kept`` is true; DataError if there is none."""
+        rows = np.flatnonzero(kept)
+        if not len(rows):
+            raise DataError("no photo is left after filtering")
+        return PhotoSet(tuple(self.names[row] for row in rows), self.photos[rows], self.maps[rows])
+
 
 def is_held_out(name: str) -> bool:
     """Whether a photo is never trained on, by its plain file name with extension: one in ten."""
@@ -59,7 +66,9 @@ def load_siftflow(folder: Path, size: int, keep: Callable[[str], bool]) -> Photo
         labels = table[np.asarray(Image.open((folder / "labels" / name).with_suffix(".png")))]
         photos.append(shrink_photo(photo, size))
         maps.append(shrink_map(split_snow(labels, photo), size))
-    return make_photo_set(names, photos, maps)
+    if not names:
+        raise DataError(f"{folder}: no photo of the kind asked for")
+    return PhotoSet(tuple(names), np.stack(photos), np.stack(maps))
 
 
 def read_photo(path: Path) -> NDArray[np.uint8]:
@@ -73,17 +82,6 @@ def shrink_photo(photo: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
     return np.asarray(Image.fromarray(photo).resize((size, size), Image.Resampling.BOX))
 
 
-def make_photo_set(
-    names: Sequence[str], photos: Sequence[NDArray[np.uint8]], maps: Sequence[NDArray[np.uint8]]
-) -> PhotoSet:
-    """Stack what was read; raises DataError when there is nothing."""
-    if not names:
-        raise DataError("no photo is left after filtering")
-    return PhotoSet(tuple(names), np.stack(photos), np.stack(maps))
-
-
 def well_labelled(data: PhotoSet, max_unlabelled: float = MAX_UNLABELLED) -> PhotoSet:
     """Leave out photos whose maps are mostly holes."""
-    kept = np.flatnonzero((data.maps == UNLABELLED).mean(axis=(1, 2)) <= max_unlabelled)
-    names = [data.names[index] for index in kept]
-    return make_photo_set(names, list(data.photos[kept]), list(data.maps[kept]))
+    return data.where((data.maps == UNLABELLED).mean(axis=(1, 2)) <= max_unlabelled)

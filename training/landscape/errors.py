@@ -1,5 +1,7 @@
 """What goes wrong with the user's data, in words fit to print without a traceback."""
 
+from training.run import TrainingError
 
-class DataError(ValueError):
+
+class DataError(TrainingError):
     """A folder of photos that is missing, incomplete or altered."""

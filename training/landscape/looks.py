@@ -74,7 +74,7 @@ def make_bank(photos: NDArray[np.uint8], maps: NDArray[np.uint8], chunk: int = 6
         pictures = torch.from_numpy(photos[start : start + chunk]).permute(0, 3, 1, 2) / 127.5 - 1
         parts.append(measure_looks(pictures, torch.from_numpy(maps[start : start + chunk]).long()))
     looks, present = (torch.cat(part) for part in zip(*parts, strict=True))
-    shift, scale = looks[present].mean(dim=0), looks[present].std(dim=0)
+    shift, scale = looks[present].mean(dim=0), looks[present].std(dim=0).clamp(min=1e-3)
     return LookBank(_borrow_missing((looks - shift) / scale, present), shift, scale)
 
 

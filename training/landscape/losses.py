@@ -22,8 +22,8 @@ def shrink_targets(labels: Tensor, size: int) -> Tensor:
 def class_weights(labels: Tensor) -> Tensor:
     """Weights (NUM_CLASSES,) that let each class present in the batch count about the same (OASIS)."""
     counts = torch.bincount(labels[labels != UNLABELLED], minlength=NUM_CLASSES).float()
-    share = counts / counts.sum().clamp(min=1)
-    return torch.where(counts > 0, 1 / (share * NUM_CLASSES).clamp(min=1e-6), 0.0).clamp(max=MAX_CLASS_WEIGHT)
+    even = counts.sum() / (counts > 0).sum().clamp(min=1)
+    return torch.where(counts > 0, even / counts.clamp(min=1), 0.0).clamp(max=MAX_CLASS_WEIGHT)
 
 
 def label_loss(logits: Tensor, labels: Tensor) -> Tensor:

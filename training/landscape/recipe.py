@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, NonNegativeFloat, PositiveFloat, PositiveInt
+from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt, ValidationError, model_validator
 
 from models.landscape.config import LandscapeConfig
+from training.run import Settings
 
 Share = Annotated[float, Field(ge=0, le=1)]
 
 
-class LandscapeRecipe(BaseModel):
+class LandscapeRecipe(Settings):
     """The dials of one run."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     image_size: PositiveInt = 256
     widths: tuple[PositiveInt, ...]
@@ -39,6 +38,14 @@ class LandscapeRecipe(BaseModel):
     mix_every: Annotated[int, Field(ge=0)] = 4  # steps; 0: never
     seed: int = 0
 
+    @model_validator(mode="after")
+    def _describes_a_model(self) -> LandscapeRecipe:
+        try:
+            self.model("", 1)
+        except ValidationError as error:
+            raise ValueError(error.errors()[0]["msg"]) from None
+        return self
+
     def model(self, training_data: str, num_styles: int) -> LandscapeConfig:
         """The generator that this recipe trains."""
         return LandscapeConfig(
@@ -62,7 +69,7 @@ _TINY_CPU = LandscapeRecipe(
     spade_max_size=16,
     spade_hidden=32,
     critic_widths=(32, 64, 96, 128),
-    steps=6000,
+    steps=2500,
     batch=8,
     generator_rate=3e-4,
     critic_rate=6e-4,
@@ -80,7 +87,7 @@ PRESETS: dict[str, LandscapeRecipe] = {
             "image_size": 128,
             "widths": (128, 128, 64, 32, 16),
             "critic_patch": 4,
-            "steps": 4000,
+            "steps": 1500,
             "blur_weight": 1.0,
         }
     ),

@@ -115,18 +115,20 @@ class Trainer:
         torch._foreach_lerp_(ours, theirs, 1 - decay)
 
     @torch.no_grad()
-    def recalibrate(self, batches: list[Batch]) -> None:
-        """Measure the averaged generator's own normalisation statistics: it only inherited another's."""
-        norms = [module for module in self.averaged.modules() if isinstance(module, nn.BatchNorm2d)]
-        for norm in norms:
-            norm.reset_running_stats()
-            norm.momentum = None  # a plain mean over the batches
-        self.averaged.train()
+    def make_served(self, batches: list[Batch]) -> Generator:
+        """Copy the averaged generator, with normalisation statistics measured on its own activations."""
+        served: Generator = copy.deepcopy(self.averaged)
+        for module in served.modules():
+            if isinstance(module, nn.BatchNorm2d):
+                module.reset_running_stats()
+                module.momentum = None  # a plain mean over the batches
+        served.train()
         for number, batch in enumerate(batches):
             draws = torch.Generator(self.device).manual_seed(number)
             moved = batch.to(self.device)
-            self.averaged(moved.inputs, moved.looks, self.draw_noise(len(batch.photos), draws))
-        self.averaged.eval()
+            served(moved.inputs, moved.looks, self.draw_noise(len(batch.photos), draws))
+        served.eval()
+        return served
 
     def state(self) -> dict[str, Any]:
         """All that continuing needs; plain tensors, numbers and containers, so it loads with weights_only."""

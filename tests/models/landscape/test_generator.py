@@ -17,7 +17,7 @@ def generator() -> Generator:
     )
     made = Generator(config).eval()
     for block in made.blocks:
-        torch.nn.init.constant_(block.noise_gain, 0.5)  # it starts at zero, which would hide the noise
+        torch.nn.init.constant_(block.noise_gain, 0.5)  # more than at first, to be sure to see it
     return made
 
 

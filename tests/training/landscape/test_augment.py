@@ -1,0 +1,46 @@
+"""Augmentation: picture and labels move together, what is hidden is not judged, gradients pass."""
+
+import torch
+
+from models.landscape.palette import UNLABELLED
+from training.landscape.augment import augment, cut_out, move, shift_colours
+
+
+def striped() -> tuple[torch.Tensor, torch.Tensor]:
+    labels = (torch.arange(16).repeat_interleave(16).view(1, 16, 16) % 5).repeat(8, 1, 1)
+    return (labels.unsqueeze(1).expand(8, 3, 16, 16) + 1) / 10, labels
+
+
+def test_labels_move_with_their_pixels():
+    pictures, labels = striped()
+    moved, moved_labels = move(pictures, labels, torch.Generator().manual_seed(0))
+    inside = moved_labels != UNLABELLED
+    assert torch.equal(moved[:, 0][inside], (moved_labels[inside] + 1) / 10)
+    assert (moved[:, 0][~inside] == 0).all()
+    assert not torch.equal(moved_labels, labels)
+
+
+def test_cut_outs_are_not_judged():
+    pictures, labels = striped()
+    cut, cut_labels = cut_out(pictures, labels, torch.Generator().manual_seed(0))
+    hidden = cut_labels == UNLABELLED
+    assert hidden.any(dim=2).any(dim=1).all()
+    assert (cut[:, 1][hidden] == 0).all()
+    assert torch.equal(cut[:, 1][~hidden], pictures[:, 1][~hidden])
+
+
+def test_same_draws_same_result_and_gradients():
+    pictures, labels = striped()
+    pictures = pictures.clone().requires_grad_()
+    first, _ = augment(pictures, labels, torch.Generator().manual_seed(3))
+    again, _ = augment(pictures, labels, torch.Generator().manual_seed(3))
+    assert torch.equal(first, again)
+    first.sum().backward()
+    assert pictures.grad is not None
+    assert pictures.grad.abs().sum() > 0
+
+
+def test_colours_shift_by_picture():
+    pictures, _ = striped()
+    shifted = shift_colours(pictures, torch.Generator().manual_seed(0))
+    assert not torch.allclose(shifted[0], shifted[1])

@@ -1,0 +1,112 @@
+"""The landscape job: resumes after kill -9 bit for bit, grows to a larger size, exports what is served."""
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from models.checkpoint import check_weights, read_weights
+from models.landscape.engine import LandscapeEngine, LandscapeRequest
+from training.__main__ import main
+
+from .conftest import SmallSiftFlow
+
+TINY = {
+    "image_size": 32,
+    "widths": [16, 16, 8],
+    "spade_max_size": 16,
+    "spade_hidden": 8,
+    "critic_widths": [8, 16, 16],
+    "batch": 4,
+    "mix_every": 2,
+}
+
+
+def arguments(data: Path, run: Path, steps: int, *more: str, **changes: object) -> list[str]:
+    settings = TINY | {"steps": steps} | changes
+    pairs = [f"--set={key}={json.dumps(value)}" for key, value in settings.items()]
+    head = ["landscape", "--preset=first-light-64", f"--data={data}", f"--run={run}", "--threads=1"]
+    return [*head, *pairs, *more]
+
+
+def final_state(run: Path) -> dict[str, torch.Tensor]:
+    state = torch.load(run / "state.pt", weights_only=True)["state"]
+    found = {}
+    for part in ("generator", "critic", "averaged"):
+        found |= {f"{part}.{name}": tensor for name, tensor in state[part].items()}
+    return found
+
+
+def test_killed_and_resumed_equals_uninterrupted(
+    siftflow: Path, small_siftflow: SmallSiftFlow, tmp_path: Path
+):
+    whole, broken = tmp_path / "whole", tmp_path / "broken"
+    assert main(arguments(siftflow, whole, 14, "--save-every=100")) == 0
+
+    code = (
+        "import sys; from pathlib import Path; from training.landscape import manifest; "
+        "manifest.MANIFESTS = Path(sys.argv.pop(1)); "
+        "from training.__main__ import main; sys.exit(main(sys.argv[1:]))"
+    )
+    started = arguments(siftflow, broken, 14, "--save-every=4")
+    child = subprocess.Popen([sys.executable, "-c", code, str(small_siftflow.manifests), *started])
+    deadline = time.monotonic() + 60
+    while not (broken / "state.pt").exists():
+        assert child.poll() is None
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    child.send_signal(signal.SIGKILL)
+    assert child.wait() == -signal.SIGKILL
+    killed_at = torch.load(broken / "state.pt", weights_only=True)["step"]
+    assert 0 < killed_at < 14
+
+    assert main([*started, "--resume"]) == 0
+    expected, found = final_state(whole), final_state(broken)
+    assert expected.keys() == found.keys()
+    different = [name for name in expected if not torch.equal(expected[name], found[name])]
+    assert different == []
+    one, other = (read_weights(run / "checkpoint") for run in (whole, broken))
+    assert all(torch.equal(one[name], other[name]) for name in one.keys() | other.keys())
+
+
+def test_a_run_brings_a_checkpoint_that_serves_and_grows(siftflow: Path, tmp_path: Path):
+    out = tmp_path / "landscape"
+    assert main(arguments(siftflow, tmp_path / "small", 10, f"--out={out}")) == 0
+    assert check_weights(out) > 0
+    assert {path.name for path in out.iterdir()} >= {"README.md", "metrics.json", "sheet.jpg"}
+    metrics = json.loads((out / "metrics.json").read_text())
+    assert metrics["steps"] == 10
+    assert metrics["frechet_random"] > metrics["frechet_random_real"] > 0
+    engine = LandscapeEngine.load(out, "cpu")
+    sky = np.zeros((32, 32), dtype=np.uint8)
+    first, second = engine.forward([LandscapeRequest(sky, 1), LandscapeRequest(sky, 2)])
+    assert not np.array_equal(first, second)
+
+    changes = {"image_size": 64, "widths": [16, 16, 8, 8], "critic_patch": 4}
+    grown = arguments(siftflow, tmp_path / "grown", 1, f"--grow={tmp_path / 'small'}", **changes)
+    assert main(grown) == 0
+    assert LandscapeEngine.load(tmp_path / "grown" / "checkpoint", "cpu").image_size == 64
+
+
+def test_training_lowers_the_generator_s_losses(siftflow: Path, tmp_path: Path):
+    run = tmp_path / "run"
+    assert main(arguments(siftflow, run, 60, "--set=generator_rate=0.002")) == 0
+    lines = [json.loads(line) for line in (run / "log.jsonl").read_text().splitlines()]
+    looks = [line["look"] for line in lines if "look" in line]
+    assert len(looks) == 6
+    assert looks[-1] < 0.93 * looks[0]
+
+
+def test_user_mistakes_are_one_line(siftflow: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    assert main(arguments(tmp_path / "nowhere", tmp_path / "run", 1)) == 1
+    assert "no such folder" in capsys.readouterr().err
+    assert main([*arguments(siftflow, tmp_path / "run", 1), "--set=wings=2"]) == 1
+    assert "wings" in capsys.readouterr().err
+    assert main([*arguments(siftflow, tmp_path / "run", 1), "--set=widths=[8,8]"]) == 1
+    assert "do not end at 32" in capsys.readouterr().err

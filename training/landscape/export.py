@@ -1,0 +1,33 @@
+"""Writes the averaged generator as a checkpoint: weights, figures, a README with a contact sheet."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from models.checkpoint import save_checkpoint
+from models.landscape.engine import LandscapeEngine
+from models.landscape.generator import Generator
+from training.landscape.evaluate import Evaluation
+from training.landscape.readme import write_readme
+from training.landscape.recipe import LandscapeRecipe
+from training.landscape.sheet import contact_sheet, encode, spread_rows
+
+FIGURE = "frechet_random"  # decides whether a checkpoint may replace another; lower is better
+SHEET_ROWS, SHEET_SEEDS = 12, (1, 2, 3, 4)
+
+
+def save_landscape(
+    folder: Path, served: Generator, recipe: LandscapeRecipe, evaluation: Evaluation, facts: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Evaluate, paint the sheet, write the checkpoint; return its metrics."""
+    engine = LandscapeEngine(served, str(served.styles.device), {})
+    parameters = sum(parameter.numel() for parameter in served.parameters())
+    metrics = dict(facts) | {"parameters": parameters} | evaluation.figures(engine)
+    held_out = evaluation.held_out
+    sheet = contact_sheet(engine, held_out, spread_rows(held_out, SHEET_ROWS), SHEET_SEEDS)
+    readme = write_readme(served.config, recipe, metrics, len(held_out))
+    files = {"sheet.jpg": encode(sheet)}
+    save_checkpoint(folder, served.config, served.state_dict(), metrics, readme, files)
+    return metrics

@@ -1,0 +1,48 @@
+"""The README that a landscape checkpoint is born with."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from models.landscape.config import LandscapeConfig
+from models.landscape.palette import PALETTE
+from training.landscape.recipe import LandscapeRecipe
+
+
+def write_readme(
+    config: LandscapeConfig, recipe: LandscapeRecipe, metrics: Mapping[str, Any], num_held_out: int
+) -> str:
+    """Return Markdown: what it is, how it was trained, figures, picture, terms."""
+    rows = "\n".join(f"| {name.replace('_', ' ')} | {value} |" for name, value in metrics.items())
+    classes = ", ".join(f"{entry.name} `{entry.color}`" for entry in PALETTE)
+    return f"""# Landscape GAN, {config.image_size}×{config.image_size}
+
+Paints a landscape from a colour sketch and a seed; single classes can be given a seed of their own.
+
+![held-out maps, their photos, and what the model paints for four seeds](sheet.jpg)
+
+Each row: a held-out label map, the photo that it was made from (never seen in training), four seeds.
+
+## Figures
+
+| | |
+|---|---|
+{rows}
+
+`frechet_random` is a Fréchet distance in the features of a random network between paintings of
+{num_held_out} held-out maps and their photos; `frechet_random_real` is the same between real photos and real
+photos. It is not an FID and compares only with itself.
+
+## Training
+
+- Data: {config.training_data}. A photo is held out if `int(sha1(file name), 16) % 10 == 0`.
+- Labels: {classes}.
+- Recipe: {recipe.steps} steps of {recipe.batch} pictures planned, generator widths {list(recipe.widths)},
+  discriminator widths {list(recipe.critic_widths)}; half of the inputs are made drawn-like.
+
+## Terms
+
+The weights were trained on photos of SIFT Flow (LabelMe outdoor), which are for research and non-commercial
+use. So are the weights. The code that made them is Apache-2.0.
+"""
