@@ -74,7 +74,9 @@ def pip(*arguments: str, quiet: bool = False) -> int:
     """Run pip and return its exit status; ``quiet`` hides what it says, for a first try that may fail."""
     options = ("--only-binary", ":all:", "--quiet") if arguments[0] == "install" else ()
     silence = subprocess.DEVNULL if quiet else None
-    return subprocess.run([*PIP, *arguments, *options], stdout=silence, stderr=silence, check=False).returncode
+    return subprocess.run(
+        [*PIP, *arguments, *options], stdout=silence, stderr=silence, check=False
+    ).returncode
 
 
 if __name__ == "__main__":

@@ -1,0 +1,107 @@
+"""What the deployment files promise, as far as can be read without an engine (check_compose.sh has one)."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from service.settings import Settings
+
+ROOT = Path(__file__).resolve().parents[2]
+REQUIREMENTS = sorted(ROOT.glob("requirements*.txt"))
+PIN = re.compile(r"^([A-Za-z0-9._-]+)(\[[a-z]+\])?==([^\s;#]+)")
+
+
+def compose(name: str = "docker-compose.yml") -> dict[str, Any]:
+    loaded: dict[str, Any] = yaml.safe_load((ROOT / name).read_text())
+    return loaded
+
+
+def pins(path: Path) -> dict[str, str]:
+    found = {}
+    for line in path.read_text().splitlines():
+        if line.strip() and not line.startswith("#"):
+            match = PIN.match(line)
+            assert match, f"{path.name}: not pinned: {line}"
+            found[match[1].lower().replace("_", "-")] = match[3]
+    return found
+
+
+@pytest.mark.parametrize("path", REQUIREMENTS, ids=lambda path: path.name)
+def test_requirements_and_constraints_agree(path: Path) -> None:
+    locked = pins(ROOT / "constraints.txt")
+    assert "torch" not in locked  # two builds of it
+    for name, version in pins(path).items():
+        if name != "torch":
+            assert locked[name] == version
+
+
+@pytest.mark.parametrize("name", ["requirements.txt", "requirements-train.txt", "requirements-dev.txt"])
+def test_every_requirement_says_why(name: str) -> None:
+    for line in (ROOT / name).read_text().splitlines():
+        assert line.startswith("#") or re.search(r" # \S+", line), line
+
+
+def test_the_service_is_locked_down() -> None:
+    service = compose()["services"]["prospero"]
+    assert service["init"]
+    assert service["read_only"]
+    assert service["cap_drop"] == ["ALL"]
+    assert [volume for volume in service["volumes"] if not volume.endswith(":ro")] == []
+    assert re.search(r"^USER prospero$", (ROOT / "Dockerfile").read_text(), re.MULTILINE)
+
+
+def test_the_service_may_drain_before_it_is_killed() -> None:
+    fields = Settings.model_fields
+    drain = fields["drain_delay_seconds"].default + fields["drain_grace_seconds"].default
+    grace = compose()["services"]["prospero"]["stop_grace_period"]
+    assert int(grace.removesuffix("s")) > drain
+
+
+def test_the_gpu_file_changes_every_service_that_computes() -> None:
+    plain, gpu = compose()["services"], compose("docker-compose.gpu.yml")["services"]
+    built = {name for name, service in plain.items() if "build" in service}
+    assert set(gpu) == built
+    for name in built:
+        assert gpu[name]["build"]["args"]["DEVICE"] == "cuda"
+        assert gpu[name]["image"] != plain[name]["image"]
+        device = gpu[name]["deploy"]["resources"]["reservations"]["devices"][0]
+        assert (device["driver"], device["capabilities"]) == ("nvidia", ["gpu"])
+
+
+def test_prometheus_scrapes_the_service() -> None:
+    config = yaml.safe_load((ROOT / "deploy" / "prometheus.yml").read_text())
+    port = Settings.model_fields["port"].default
+    assert config["scrape_configs"][0]["static_configs"] == [{"targets": [f"prospero:{port}"]}]
+    assert "prospero" in compose()["services"]
+
+
+def test_no_syntax_line_that_would_need_a_registry() -> None:
+    assert "# syntax" not in (ROOT / "Dockerfile").read_text()
+
+
+@pytest.mark.parametrize(
+    "name", [".ci/run", "deploy/find_python.sh", "deploy/lock.sh", "deploy/check_compose.sh"]
+)
+def test_scripts_can_be_run(name: str) -> None:
+    assert (ROOT / name).stat().st_mode & 0o111
+    shell = (ROOT / name).read_text().splitlines()[0].split("/")[-1].split()[-1]
+    subprocess.run([shell, "-n", str(ROOT / name)], check=True)
+
+
+def test_make_help_lists_the_commands() -> None:
+    run = subprocess.run(["make", "-s", "help"], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert {"serve", "test", "check", "train-text"} <= {line.split()[1] for line in run.stdout.splitlines()}
+
+
+@pytest.mark.parametrize(("device", "build"), [("cpu", "cpu"), ("cuda", "cuda"), ("cuda:1", "cuda")])
+def test_device_selects_the_build(device: str, build: str) -> None:
+    command = ["make", "-n", "serve", f"DEVICE={device}", "VENV=/nonexistent/venv"]
+    run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    assert f"install_torch.py {build}" in run.stdout
+    assert f"PROSPERO_DEVICE={device} " in run.stdout

@@ -1,0 +1,119 @@
+"""The house rules that a reader can't see at a glance, read off the source: who imports whom, and what."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+PACKAGES = ("service", "models", "training")
+MAY_IMPORT = {  # service → models ← training
+    "models": {"models"},
+    "service": {"service", "models"},
+    "training": {"training", "models"},
+}
+LIGHT_NAMES = {"config.py", "palette.py", "checkpoint.py", "errors.py"}  # read by the HTTP process
+PICKLE = {"pickle", "dill", "joblib", "cloudpickle", "shelve", "marshal"}
+
+
+def sources(package: str) -> list[Path]:
+    return sorted((ROOT / package).rglob("*.py"))
+
+
+def imports(path: Path) -> Iterator[str]:
+    """Every absolute name that a file imports, wherever in it the import stands."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: relative import"
+            assert node.module is not None
+            yield node.module
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def importers(names: set[str], *packages: str) -> set[str]:
+    """The files that import any of these top-level modules."""
+    return {
+        str(path.relative_to(ROOT))
+        for package in packages
+        for path in sources(package)
+        if names & {name.split(".")[0] for name in imports(path)}
+    }
+
+
+def module_name(path: Path) -> str:
+    return ".".join(path.relative_to(ROOT).with_suffix("").parts)
+
+
+def test_every_package_is_walked() -> None:
+    assert all(len(sources(package)) > 5 for package in PACKAGES)
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_arrows_point_one_way(package: str) -> None:
+    for path in sources(package):
+        ours = {name.split(".")[0] for name in imports(path)} & set(PACKAGES)
+        assert ours <= MAY_IMPORT[package], f"{path.relative_to(ROOT)} imports {ours - MAY_IMPORT[package]}"
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_the_product_never_imports_its_tests_or_benchmarks(package: str) -> None:
+    assert importers({"tests", "benchmarks", "pytest"}, package) == set()
+
+
+def test_models_know_nothing_of_http() -> None:
+    assert importers({"litserve", "fastapi", "starlette", "uvicorn", "prometheus_client"}, "models") == set()
+
+
+def test_one_module_imports_prometheus() -> None:
+    assert importers({"prometheus_client"}, *PACKAGES) == {"service/metrics.py"}
+
+
+def test_one_module_of_the_service_reads_the_environment() -> None:
+    readers = set()
+    for path in [*sources("service"), *sources("models")]:
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            name = node.attr if isinstance(node, ast.Attribute) else None
+            name = node.name if isinstance(node, ast.alias) else name
+            if name in ("environ", "environb", "getenv", "getenvb"):
+                readers.add(str(path.relative_to(ROOT)))
+    assert readers == {"service/settings.py"}
+
+
+def test_nothing_served_is_unpickled() -> None:
+    assert importers(PICKLE, "service", "models") == set()
+    for path in [*sources("service"), *sources("models")]:
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            is_torch_load = (
+                isinstance(node, ast.Attribute)
+                and node.attr == "load"
+                and isinstance(node.value, ast.Name)
+                and node.value.id == "torch"
+            )
+            assert not is_torch_load, f"{path.relative_to(ROOT)}: torch.load unpickles"
+
+
+def test_configs_need_no_torch() -> None:
+    """Imported in a process that has no torch, as the HTTP process imports them."""
+    light = [module_name(path) for path in sources("models") if path.name in LIGHT_NAMES]
+    assert {"models.checkpoint", "models.gpt.config", "models.landscape.config"} <= set(light)
+    program = f"import sys; sys.modules['torch'] = None; import {', '.join(light)}"
+    run = subprocess.run(
+        [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert run.returncode == 0, run.stderr
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_every_module_says_what_it_is_for(package: str) -> None:
+    for path in sources(package):
+        text = path.read_text(encoding="utf-8")
+        docstring = ast.get_docstring(ast.parse(text))
+        if text.strip():  # an empty __init__.py says nothing and does nothing
+            assert docstring, f"{path.relative_to(ROOT)} has no docstring"
