@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from models.checkpoint import CheckpointError
 from service.catalog import read_catalog
 from service.device import DeviceError, choose_device
-from service.lifecycle import Director, Lifecycle
+from service.lifecycle import Director, Lifecycle, end_children
 from service.server import build_server
 from service.settings import Settings, read_settings
 
@@ -41,20 +41,25 @@ def serve(settings: Settings, build: Callable[[Lifecycle], LitServer]) -> int:
     lifecycle = Lifecycle()
     server = build(lifecycle)
     Director(server, lifecycle, settings.drain_delay_seconds, settings.drain_grace_seconds).install()
-    server.run(
-        host=settings.host,
-        port=settings.port,
-        num_api_servers=1,
-        log_level="warning",
-        generate_client_file=False,
-        access_log=False,
-        log_config=None,
-        server_header=False,
-        root_path=settings.root_path,
-        http="httptools",
-        loop="uvloop",
-        backlog=4096,
-    )
+    try:
+        server.run(
+            host=settings.host,
+            port=settings.port,
+            num_api_servers=1,
+            log_level="warning",
+            generate_client_file=False,
+            access_log=False,
+            log_config=None,
+            server_header=False,
+            root_path=settings.root_path,
+            http="httptools",
+            loop="uvloop",
+            backlog=4096,
+        )
+    except KeyboardInterrupt:
+        pass  # told to stop before LitServe had begun to listen for that
+    finally:
+        end_children()
     return 1 if lifecycle.failed else 0
 
 

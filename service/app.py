@@ -18,6 +18,7 @@ from fastapi import FastAPI
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
+from models.checkpoint import CheckpointError
 from models.landscape.palette import PALETTE, UNLABELLED_SOURCES
 from service.catalog import Entry
 from service.engine import Engine, State, WorkerProtocol
@@ -49,6 +50,7 @@ class Application:
         listener: socket.socket,
         lifecycle: Lifecycle,
         announce: str,
+        reread: Callable[[Entry], Entry],
     ) -> None:
         self.settings = settings
         self.catalog = catalog
@@ -56,6 +58,7 @@ class Application:
         self.lifecycle = lifecycle
         self._listener = listener
         self._announce = announce
+        self._reread = reread
         self._deaths: dict[str, deque[float]] = defaultdict(deque)
         self.engines = {entry.name: self._engine(entry) for entry in catalog}
         self.metrics.watch(self.engines.values())
@@ -116,7 +119,7 @@ class Application:
         self.metrics.step(engine.name, engine.kind, results.batch_size, results.seconds, results.num_tokens)
 
     def _on_death(self, engine: Engine) -> None:
-        if self.lifecycle.phase is Phase.CLOSED:
+        if self.lifecycle.phase >= Phase.CLOSED:
             return
         self.metrics.restarts.labels(engine.name).inc()
         deaths, now = self._deaths[engine.name], time.monotonic()
@@ -136,7 +139,7 @@ class Application:
         loop = asyncio.get_running_loop()
         server = await loop.create_unix_server(lambda: WorkerProtocol(self.engines), sock=self._listener)
         loop.add_signal_handler(signal.SIGHUP, lambda: loop.create_task(self.reload_all()))
-        self.lifecycle.http_pid = os.getpid()
+        self.lifecycle.guard_http()
         ticker = asyncio.ensure_future(self._tick())
         try:
             yield
@@ -150,7 +153,7 @@ class Application:
             before = time.monotonic()
             await asyncio.sleep(TICK_SECONDS)
             self.lifecycle.in_flight = self.metrics.in_flight
-            if os.getppid() != self.lifecycle.main_pid:
+            if self.lifecycle.is_orphaned:
                 log.critical("the main process has died")
                 os.kill(os.getpid(), signal.SIGTERM)
                 return
@@ -160,6 +163,9 @@ class Application:
             if time.monotonic() - before < 2 * TICK_SECONDS:  # else we were the silent ones
                 for engine in self.engines.values():
                     engine.supervise()
+                    if engine.absent_seconds > self.settings.load_timeout_seconds:
+                        self.lifecycle.fail(f"no worker for {engine.name!r} has come up")
+                        return
 
     def gate(self, method: str, path: str) -> None:
         """What a request meets before its body is read.
@@ -167,7 +173,7 @@ class Application:
         Raises:
             ApiError: 503 once the server is closed; 429 or 503 for the only engine of its endpoint.
         """
-        if self.lifecycle.phase is Phase.CLOSED and path not in UNGATED:
+        if self.lifecycle.phase >= Phase.CLOSED and path not in UNGATED:
             raise ApiError(503, "the server is shutting down", retry_after=5)
         if method == "POST":
             candidates = [engine for engine in self.engines.values() if ROUTES[engine.kind] == path]
@@ -250,13 +256,17 @@ class Application:
     async def reload_all(self) -> dict[str, str | None]:
         """Per model None, or why the old one still serves."""
         outcomes: dict[str, str | None] = {}
-        for name, engine in self.engines.items():
+        for index, entry in enumerate(self.catalog):
             try:
-                outcomes[name] = (await engine.reload()).error
-            except ApiError as error:
-                outcomes[name] = error.message
-            if outcomes[name] is not None:
-                log.error("reload of %s failed: %s", name, outcomes[name])
+                new = await asyncio.to_thread(self._reread, entry)
+                outcomes[entry.name] = (await self.engines[entry.name].reload()).error
+            except (ApiError, CheckpointError) as error:
+                outcomes[entry.name] = str(error)
+            if outcomes[entry.name] is None:
+                self.catalog[index] = new
+                log.info("model reloaded", extra={"fields": {"model": entry.name}})
+            else:
+                log.error("reload of %s failed: %s", entry.name, outcomes[entry.name])
         return outcomes
 
 

@@ -6,8 +6,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from models.gpt.config import GPTConfig
-
 from models.checkpoint import (
     CONFIG_FILE,
     CheckpointError,
@@ -16,6 +14,7 @@ from models.checkpoint import (
     read_kind,
     read_metrics,
 )
+from models.gpt.config import GPTConfig
 from models.landscape.config import LandscapeConfig, SegmenterConfig
 
 CONFIGS: dict[str, type[GPTConfig] | type[LandscapeConfig] | type[SegmenterConfig]] = {
@@ -52,6 +51,19 @@ def read_catalog(folder: Path) -> list[Entry]:
     if not entries:
         raise CheckpointError(f"{folder}: holds no checkpoint")
     return entries
+
+
+def reread_entry(entry: Entry) -> Entry:
+    """The same checkpoint as its folder holds it now.
+
+    Raises:
+        CheckpointError: see `read_catalog`; also if it now asks for another kind of request.
+    """
+    new = _read_entry(entry.folder)
+    for key in ("kind", "image_size", "has_class_seeds"):
+        if getattr(new, key) != getattr(entry, key):
+            raise CheckpointError(f"{entry.folder}: {key} has changed; restart to serve it")
+    return new
 
 
 def _read_entry(folder: Path) -> Entry:

@@ -168,7 +168,8 @@ class Engine:
         self._queue: deque[Call] = deque()
         self._sent: dict[int, Call] = {}
         self._keys = itertools.count(1)
-        self._heard_at = 0.0
+        self._heard_at = self._attached_at = 0.0
+        self._absent_since: float | None = time.monotonic()
         self._load_seconds = 5.0
         self._service_seconds = 0.5  # moving average of a call's time with the worker
         self._reload: asyncio.Future[Reloaded] | None = None
@@ -186,6 +187,11 @@ class Engine:
     @property
     def num_waiting(self) -> int:
         return len(self._queue)
+
+    @property
+    def absent_seconds(self) -> float:
+        """For how long there has been no worker at all, not even one that loads."""
+        return 0.0 if self._absent_since is None else time.monotonic() - self._absent_since
 
     def check_admission(self, count: int = 1) -> None:
         """Raise what `submit` would raise, so that a full queue can refuse before a body is even read.
@@ -241,6 +247,7 @@ class Engine:
     def attach(self, transport: asyncio.Transport, pid: int) -> None:
         """A worker for this engine has connected and begins to load."""
         self.pid = pid
+        self._absent_since = None
         self._transport = transport
         self._heard_at = time.monotonic()
         self._attached_at = self._heard_at
@@ -260,14 +267,12 @@ class Engine:
                 self._capacity = capacity
                 self._step_timeout = self._fixed_step_timeout or max(10.0, 20 * warmup_seconds)
                 self.description = description
-                self._load_seconds = time.monotonic() - self._attached_at + 1.0
-                self.state = State.READY
                 log.info("model ready", extra={"fields": {"model": self.name, "pid": self.pid}})
+                if self.state is not State.READY:  # else it comes from a reload
+                    self._load_seconds = self._heard_at - self._attached_at + 1.0
+                    self.state = State.READY
                 self._dispatch()
-            case Reloaded(error, description):
-                if error is None:
-                    self.description = description
-                    log.info("model reloaded", extra={"fields": {"model": self.name}})
+            case Reloaded():
                 if self._reload is not None and not self._reload.done():
                     self._reload.set_result(message)
                 self._reload = None
@@ -277,6 +282,7 @@ class Engine:
         if transport is not self._transport:
             return
         self._transport = None
+        self._absent_since = time.monotonic()
         self._outbox.clear()
         self.state = State.DOWN
         lost, self._sent = list(self._sent.values()), {}
@@ -286,7 +292,7 @@ class Engine:
         for call in lost:
             call.end(Failed(call.key, 503, f"the worker of {self.name!r} was lost; try again", None))
         if self._reload is not None and not self._reload.done():
-            self._reload.set_result(Reloaded("the worker was lost", {}))
+            self._reload.set_result(Reloaded("the worker was lost"))
             self._reload = None
         self._on_death(self)
 

@@ -1,17 +1,21 @@
 """Starting, draining and ending: what the main process and the HTTP process tell each other, and signals.
 
 SIGTERM: not ready at once; after a delay, in which balancers notice, new requests are refused; when nothing
-is in flight any more, or after the grace period, LitServe takes everything down. SIGINT skips the delay.
+is in flight any more, or after the grace period, LitServe takes everything down. SIGINT skips the delay. Only
+the main process acts on signals, whoever else in its process group gets them too.
 """
 
 from __future__ import annotations
 
+import ctypes
 import logging
 import multiprocessing
 import os
 import signal
+import sys
 import threading
 import time
+from collections.abc import Callable
 from enum import IntEnum
 from types import FrameType
 
@@ -28,6 +32,7 @@ class Phase(IntEnum):
     SERVING = 0
     DRAINING = 1  # not ready, still accepting
     CLOSED = 2  # refusing; what is in flight finishes
+    ENDING = 3  # the processes are being taken down
 
 
 class Lifecycle:
@@ -59,16 +64,32 @@ class Lifecycle:
 
     @property
     def http_pid(self) -> int:
+        """The HTTP process, 0 until it serves."""
         return int(self._http_pid.value)
-
-    @http_pid.setter
-    def http_pid(self, pid: int) -> None:
-        self._http_pid.value = pid
 
     @property
     def failed(self) -> bool:
         """Whether the server ends because of a failure, and so with a non-zero status."""
         return bool(self._failed.value)
+
+    @property
+    def is_orphaned(self) -> bool:
+        """Whether the main process has died under the (forked) process that asks."""
+        return os.getpid() != self.main_pid and os.getppid() != self.main_pid
+
+    def guard_http(self) -> None:
+        """Called in the HTTP process: have it stop when the main process says so, and not for a signal."""
+        stop = signal.getsignal(signal.SIGTERM)
+        assert callable(stop)
+        handler: Callable[[int, FrameType | None], object] = stop
+
+        def on_term(number: int, frame: FrameType | None) -> None:
+            if self.phase is Phase.ENDING or self.is_orphaned:
+                handler(number, frame)
+
+        signal.signal(signal.SIGTERM, on_term)
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        self._http_pid.value = os.getpid()
 
     def fail(self, reason: str) -> None:
         """End the whole server with a non-zero status; callable from either process."""
@@ -91,6 +112,7 @@ class Director:
 
     def install(self) -> None:
         """Take over SIGTERM, SIGINT and SIGHUP, and watch the HTTP process, which LitServe doesn't."""
+        os.register_at_fork(after_in_child=_die_with_parent)
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._on_stop)
         signal.signal(signal.SIGUSR1, self._on_end)
@@ -98,8 +120,12 @@ class Director:
         threading.Thread(target=self._watch_http, name="http-watch", daemon=True).start()
 
     def _on_stop(self, number: int, frame: FrameType | None) -> None:
-        if os.getpid() != self._lifecycle.main_pid or not self._draining.acquire(blocking=False):
-            return  # forked children inherit this handler, but not the task; and once is enough
+        if os.getpid() != self._lifecycle.main_pid:  # forked children inherit this handler
+            if self._lifecycle.is_orphaned:
+                os._exit(1)
+            return
+        if not self._draining.acquire(blocking=False):
+            return  # once is enough
         delay = 0.0 if number == signal.SIGINT or self._lifecycle.failed else self._delay
         threading.Thread(target=self._drain, args=(delay,), name="drain", daemon=True).start()
 
@@ -109,13 +135,19 @@ class Director:
         self._lifecycle.phase = Phase.CLOSED
         deadline = time.monotonic() + self._grace
         time.sleep(2 * MONITOR_SECONDS)  # long enough for `in_flight` to be news
-        while self._lifecycle.in_flight and time.monotonic() < deadline and not self._lifecycle.failed:
+        while self._lifecycle.in_flight and time.monotonic() < deadline and self._serves():
             time.sleep(0.05)
+        if self._lifecycle.in_flight:
+            log.warning("ending with %d requests in flight", self._lifecycle.in_flight)
         self._end()
+
+    def _serves(self) -> bool:
+        return not self._lifecycle.failed and self._http_is_alive()
 
     def _end(self) -> None:
         # LitServe would restart the workers that it is about to stop, were its monitor to wake up again.
         self._server.monitor_internal = 3600
+        self._lifecycle.phase = Phase.ENDING
         time.sleep(2 * MONITOR_SECONDS)
         os.kill(os.getpid(), signal.SIGUSR1)
 
@@ -130,9 +162,24 @@ class Director:
     def _watch_http(self) -> None:
         while True:
             time.sleep(0.5)
-            if self._lifecycle.phase is not Phase.SERVING or not self._lifecycle.http_pid:
-                continue
-            alive = {child.pid for child in multiprocessing.active_children()}
-            if self._lifecycle.http_pid not in alive:
+            if self._lifecycle.phase is Phase.SERVING and not self._http_is_alive():
                 self._lifecycle.fail("the HTTP process has died")
                 return
+
+    def _http_is_alive(self) -> bool:
+        """True before it has started, too."""
+        pid = self._lifecycle.http_pid
+        return not pid or pid in {child.pid for child in multiprocessing.active_children()}
+
+
+def _die_with_parent() -> None:
+    # LitServe's helper processes would outlive a killed main process; Linux can send them a signal then.
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(1, signal.SIGTERM)  # 1: PR_SET_PDEATHSIG
+
+
+def end_children() -> None:
+    """Kill whatever child processes are left at the very end."""
+    for child in multiprocessing.active_children():
+        child.kill()
+        child.join()

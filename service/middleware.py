@@ -45,6 +45,7 @@ class RequestLayer:
     Args:
         posts: endpoints by path, for POST; everything else goes to `app`.
         gate: raises the ApiError that a request to a path meets before its body is read (overload, draining).
+        is_leaving: whether clients should look for another server, and so give up their connections.
         keys: API keys; empty for none.
         open_paths: paths that need no key.
     """
@@ -59,6 +60,7 @@ class RequestLayer:
         keys: frozenset[str],
         open_paths: frozenset[str],
         gate: Callable[[str, str], None],
+        is_leaving: Callable[[], bool],
     ) -> None:
         self._app = app
         self._posts = posts
@@ -68,6 +70,7 @@ class RequestLayer:
         self._keys = [key.encode() for key in keys]
         self._open_paths = open_paths
         self._gate = gate
+        self._is_leaving = is_leaving
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -86,6 +89,8 @@ class RequestLayer:
         if _TRACEPARENT.fullmatch(trace):
             fields["traceparent"] = trace
             extra.append((b"traceparent", trace.encode()))
+        if self._is_leaving():
+            extra.append((b"connection", b"close"))
 
         async def observed(message: Message) -> None:
             nonlocal status

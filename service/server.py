@@ -20,9 +20,9 @@ from starlette.types import ASGIApp
 
 from service import schemas
 from service.app import ROUTES, Application, wrap_lifespan
-from service.catalog import Entry
+from service.catalog import Entry, reread_entry
 from service.errors import ApiError
-from service.lifecycle import MONITOR_SECONDS, Lifecycle
+from service.lifecycle import MONITOR_SECONDS, Lifecycle, Phase
 from service.loaders import LandscapeLoader, SegmentLoader, TextLoader
 from service.middleware import RequestLayer
 from service.openapi import STREAMED_TEXT, errors, json_body, picture_answer, picture_body
@@ -57,7 +57,8 @@ def build_server(
         for entry in catalog
     ]
     announce = f"http://{settings.host}:{settings.port}, device {device}"
-    application = Application(settings, list(catalog), listener, lifecycle, announce)
+    reread = reread_entry if loader is None else _unchanged
+    application = Application(settings, list(catalog), listener, lifecycle, announce, reread)
     accelerator, _, index = device.partition(":")
     server = LitServer(
         apis,
@@ -83,6 +84,10 @@ def default_loader(entry: Entry, settings: Settings) -> Callable[[str], Runner]:
         return TextLoader(entry.folder, settings.text_slots, interval, settings.threads)
     images = LandscapeLoader if entry.kind == "landscape" else SegmentLoader
     return images(entry.folder, settings.batch_wait_seconds, settings.max_batch_seconds, settings.threads)
+
+
+def _unchanged(entry: Entry) -> Entry:
+    return entry
 
 
 def _listen(runtime: Path) -> tuple[socket.socket, str]:
@@ -111,6 +116,7 @@ def _layers(app: FastAPI, settings: Settings, application: Application) -> ASGIA
         keys=settings.keys(),
         open_paths=frozenset(open_paths if settings.protect_metrics else {*open_paths, "/metrics"}),
         gate=application.gate,
+        is_leaving=lambda: application.lifecycle.phase is not Phase.SERVING,
     )
     if not settings.cors_origins:
         return layer

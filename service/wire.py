@@ -154,10 +154,9 @@ class Results(_Message):
 
 
 class Reloaded(_Message):
-    """How a reload ended; ``error`` says why the old engine still serves."""
+    """How a reload ended; ``error`` says why the old engine still serves. After a `Ready` of the new one."""
 
     error: str | None
-    description: dict[str, Any]
 
 
 ToWorker = Submit | Cancel | Reload
@@ -196,7 +195,8 @@ class FrameBuffer:
             end = start + _LENGTH.size + length
             if len(self._data) < end:
                 break
-            bodies.append(bytes(self._data[start + _LENGTH.size : end]))
+            with memoryview(self._data) as view:
+                bodies.append(bytes(view[start + _LENGTH.size : end]))
             start = end
         if start:
             del self._data[:start]

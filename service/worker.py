@@ -87,8 +87,9 @@ class EngineLoop(LitLoop):
     def run(self, lit_api: LitAPI, device: str, *_: Any, **__: Any) -> None:
         """Serve until the HTTP process goes away; then leave without ceremony."""
         configure_logging(self._config.log_format, self._config.log_level)
-        # Ctrl-C reaches the whole process group, but stopping is the main process's to direct.
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        # Signals may reach the whole process group, but stopping is the main process's to direct.
+        for number in (signal.SIGINT, signal.SIGHUP):
+            signal.signal(number, signal.SIG_IGN)
         try:
             Worker(self._config, device).run()
         except (EOFError, BrokenPipeError, ConnectionError):
@@ -116,6 +117,8 @@ class Worker:
         self._connection.send(Starting(self._config.model, os.getpid()))
         threading.Thread(target=self._beat, name="heartbeat", daemon=True).start()
         self._runner = self._config.load(self._device)
+        # From now on somebody may be waiting for this process, which ends when the HTTP process does.
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
         self._connection.send(self._ready(self._runner))
         while True:
             for message in self._connection.receive(self._wait_seconds()):
@@ -174,7 +177,7 @@ class Worker:
         except Exception as error:
             log.error("reload of %s failed: %s", self._config.model, error)
             with contextlib.suppress(OSError):
-                self._connection.send(Reloaded(str(error) or type(error).__name__, {}))
+                self._connection.send(Reloaded(str(error) or type(error).__name__))
 
     def _take_reloaded(self) -> None:
         if self._reloading is not None and not self._reloading.is_alive():
@@ -182,7 +185,8 @@ class Worker:
             if self._reloaded is not None:
                 self._retiring.append(self._runner)
                 self._runner, self._reloaded = self._reloaded, None
-                self._connection.send(Reloaded(None, self._runner.description))
+                self._connection.send(self._ready(self._runner))
+                self._connection.send(Reloaded(None))
         if self._retiring:
             self._retiring = [runner for runner in self._retiring if runner.wait_seconds() is not None]
 

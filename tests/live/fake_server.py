@@ -1,4 +1,7 @@
-"""``python -m tests.live.fake_server FOLDER``: the real server around fake engines, set up by PROSPERO_*."""
+"""``python -m tests.live.fake_server FOLDER``: the real server around fake engines, set up by PROSPERO_*.
+
+FAKE_KINDS (comma-separated) leaves engines out, FAKE_STEP_SECONDS and FAKE_IMAGE_SECONDS set their pace.
+"""
 
 from __future__ import annotations
 
@@ -15,6 +18,7 @@ if __name__ == "__main__":
     settings = read_settings()
     step = float(os.environ.get("FAKE_STEP_SECONDS", "0.003"))
     image = float(os.environ.get("FAKE_IMAGE_SECONDS", "0.01"))
-    catalog = fake_catalog(Path(sys.argv[1]))
+    kinds = os.environ.get("FAKE_KINDS", "gpt,landscape,segmenter").split(",")
+    catalog = [entry for entry in fake_catalog(Path(sys.argv[1])) if entry.kind in kinds]
     loaders = FakeLoaders(step, image)
     sys.exit(serve(settings, lambda lifecycle: build_server(settings, catalog, "cpu", lifecycle, loaders)))
