@@ -63,9 +63,8 @@ class BPETokenizer:
         added = {token.content for token in inner.get_added_tokens_decoder().values()}
         self.pieces = [b""] * (max(vocabulary.values()) + 1)
         for token, i in vocabulary.items():
-            self.pieces[i] = (
-                token.encode() if token in added else bytes(_byte_of()[symbol] for symbol in token)
-            )
+            is_text = token in added
+            self.pieces[i] = token.encode() if is_text else bytes(_byte_of()[symbol] for symbol in token)
 
     def encode(self, text: str) -> list[int]:
         # A lone surrogate, which JSON can carry, has no UTF-8 bytes.

@@ -1,0 +1,110 @@
+"""Text for training: reading it, splitting it, and drawing batches of windows.
+
+Splits, by characters: the last 10 % validate a release; choices are made on the last 5 % of the rest ("dev").
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from training.download import fetch, is_url
+from training.run import TrainingError
+
+TINY_SHAKESPEARE_URL = (
+    "https://raw.githubusercontent.com/karpathy/char-rnn/master/data/tinyshakespeare/input.txt"
+)
+TINY_SHAKESPEARE_SHA256 = "86c4e6aa9db7c042ec79f339dcb96d42b0075e16b8fc2e86bf0ca57e2dc565ed"
+DOWNLOADS = Path("data")
+
+Tokens = NDArray[np.int64]
+
+
+def read_text(source: str, sha256: str | None = None) -> str:
+    """Read a UTF-8 file, a folder's *.txt files in the order of their names, or a URL.
+
+    Raises:
+        TrainingError: nothing there, nothing in it, or not UTF-8.
+    """
+    if is_url(source):
+        expected = TINY_SHAKESPEARE_SHA256 if source == TINY_SHAKESPEARE_URL else sha256
+        folder = "tinyshakespeare" if source == TINY_SHAKESPEARE_URL else "downloads"
+        paths = [fetch(source, DOWNLOADS / folder / (source.rsplit("/", 1)[-1] or "text.txt"), expected)]
+    else:
+        root = Path(source)
+        paths = sorted(root.glob("*.txt")) if root.is_dir() else [root]
+    if not paths:
+        raise TrainingError(f"{source}: the folder has no .txt file")
+    text = "\n".join(_read_file(path) for path in paths)
+    if not text.strip():
+        raise TrainingError(f"{source}: has no text")
+    return text
+
+
+def _read_file(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except OSError as error:
+        raise TrainingError(f"{path}: {error.strerror or error}") from None
+    except UnicodeDecodeError as error:
+        byte = error.object[error.start]
+        raise TrainingError(f"{path}: not UTF-8 (byte {error.start} is {byte:#04x})") from None
+
+
+def split_text(text: str, split: Literal["dev", "release"]) -> tuple[str, str]:
+    """Return (training text, validation text)."""
+    border = int(len(text) * 0.9)
+    if split == "release":
+        return text[:border], text[border:]
+    dev_border = int(border * 0.95)
+    return text[:dev_border], text[dev_border:border]
+
+
+@dataclass
+class Batches:
+    """Endless batches: each epoch cuts the text at other places into windows and shuffles them.
+
+    Where it stands is `epoch` and `place` alone, so that a resumed run goes on with the same windows.
+
+    Args:
+        tokens_of: the training text's tokens in a given epoch (they differ under BPE dropout).
+    """
+
+    tokens_of: Callable[[int], Tokens]
+    context: int
+    batch: int
+    seed: int
+    epoch: int = 0
+    place: int = 0  # batches of this epoch already given
+
+    def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
+        """Inputs and targets, each (batch, context)."""
+        while True:
+            tokens, starts = self._windows()
+            num_batches = len(starts) // self.batch
+            while self.place < num_batches:
+                chosen = starts[self.place * self.batch : (self.place + 1) * self.batch]
+                windows = torch.from_numpy(tokens[chosen[:, None] + np.arange(self.context + 1)])
+                self.place += 1
+                yield windows[:, :-1].contiguous(), windows[:, 1:].contiguous()
+            self.epoch, self.place = self.epoch + 1, 0
+
+    def _windows(self) -> tuple[Tokens, Tokens]:
+        """This epoch's tokens and the starts of its windows, shuffled."""
+        tokens = self.tokens_of(self.epoch)
+        if len(tokens) < self.context * (self.batch + 1) + 1:
+            raise TrainingError(
+                f"the training text has {len(tokens)} tokens; "
+                f"batches of {self.batch} windows of {self.context} need {self.context * (self.batch + 1) + 1}"
+            )
+        random = np.random.default_rng((self.seed, self.epoch))
+        offset = int(random.integers(self.context))
+        starts = np.arange(offset, len(tokens) - self.context, self.context)
+        return tokens, random.permutation(starts)

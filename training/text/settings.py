@@ -1,0 +1,96 @@
+"""Every dial of a text run, and the named presets."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from models.gpt.config import GPTConfig
+from training.run import Settings
+
+
+class TextSettings(Settings):
+    """One run's recipe. Learning rates are for AdamW and, in its scaling, for Muon (Liu et al. 2025)."""
+
+    # text
+    tokenizer: Literal["characters", "bpe"] = "bpe"
+    vocabulary: int = Field(default=1024, ge=257)  # of BPE; characters count themselves
+    bpe_dropout: float = Field(default=0.0, ge=0, lt=1)  # chance to skip a merge, drawn anew each epoch
+    split: Literal["dev", "release"] = "dev"  # see training/text/data.py
+
+    # network
+    context: int = Field(default=256, ge=8)
+    layers: int = Field(default=6, ge=1)
+    width: int = Field(default=320, ge=8)
+    heads: int = Field(default=5, ge=1)
+    kv_heads: int = Field(default=1, ge=1)
+    mlp_width: int = Field(default=896, ge=8)
+    positions: Literal["rope", "learned"] = "rope"
+    norm: Literal["rms", "layer"] = "rms"
+    mlp: Literal["swiglu", "gelu", "gelu_tanh"] = "swiglu"
+    bias: bool = False
+    qk_norm: bool = True
+    tied: bool = True
+
+    # regularisation
+    dropout: float = Field(default=0.1, ge=0, lt=1)
+    attention_dropout: float = Field(default=0.0, ge=0, lt=1)
+    weight_decay: float = Field(default=0.1, ge=0)
+    ema_decay: float = Field(default=0.99, ge=0, lt=1)  # of the weights that are served; 0 serves the last
+
+    # optimisation
+    optimiser: Literal["muon", "adamw"] = "muon"
+    learning_rate: float = Field(default=3e-3, gt=0)
+    muon_learning_rate: float = Field(default=8e-3, gt=0)
+    beta2: float = Field(default=0.98, gt=0, lt=1)
+    gradient_clip: float = Field(default=1.0, gt=0)
+    batch: int = Field(default=32, ge=1)  # windows a step
+    steps: int = Field(default=1000, ge=1)
+    warmup_steps: int = Field(default=20, ge=0)
+    schedule: Literal["wsd", "cosine"] = "wsd"
+    decay_fraction: float = Field(default=0.5, gt=0, le=1)  # of the steps, at the end; WSD only
+    final_fraction: float = Field(default=0.0, ge=0, le=1)  # of the peak rate, at the last step
+    autocast: bool = False  # bfloat16 forward and backward
+
+    eval_every: int = Field(default=100, ge=1)
+    save_every: int = Field(default=100, ge=1)
+    seed: int = 1
+
+    def network_config(self, vocabulary: int, training_data: str) -> GPTConfig:
+        """The shape of the network that these settings train."""
+        return GPTConfig(
+            training_data=training_data,
+            vocabulary=vocabulary,
+            context=self.context,
+            layers=self.layers,
+            width=self.width,
+            heads=self.heads,
+            kv_heads=self.kv_heads,
+            mlp_width=self.mlp_width,
+            positions=self.positions,
+            norm=self.norm,
+            mlp=self.mlp,
+            bias=self.bias,
+            qk_norm=self.qk_norm,
+            tied=self.tied,
+        )
+
+
+NANOGPT = TextSettings(
+    tokenizer="characters", context=256, layers=6, width=384, heads=6, kv_heads=6, mlp_width=1536,
+    positions="learned", norm="layer", mlp="gelu", qk_norm=False, dropout=0.2, attention_dropout=0.2,
+    weight_decay=0.1, ema_decay=0.0, optimiser="adamw", learning_rate=1e-3, beta2=0.99, batch=64, steps=5000,
+    warmup_steps=100, schedule="cosine", final_fraction=0.1,
+)  # fmt: skip
+
+PRESETS = {
+    "first-light": TextSettings(
+        split="release", layers=5, width=256, heads=4, mlp_width=704, batch=16, steps=500
+    ),  # 20 minutes on one core
+    "nanogpt": NANOGPT,  # karpathy/nanoGPT config/train_shakespeare_char.py
+    "tiny": TextSettings(
+        vocabulary=384, context=64, layers=2, width=64, heads=2, mlp_width=128, batch=16, steps=200,
+        eval_every=50, save_every=50,
+    ),  # seconds on a laptop; for tests and first tries
+}  # fmt: skip

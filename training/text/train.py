@@ -1,0 +1,137 @@
+"""The training loop: windows to loss to step to averaged weights; all of it can be saved and restored."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from contextlib import nullcontext
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from models.gpt.config import GPTConfig
+from models.gpt.network import GPT, CausalAttention
+from training.run import Run, TrainingError
+from training.text.data import Batches
+from training.text.optimiser import make_optimisers, rate_factor
+from training.text.settings import TextSettings
+
+LOG_EVERY = 10
+
+
+class Trainer:
+    """A network on its way: weights, their running average, optimisers, and its place in the data."""
+
+    def __init__(
+        self, config: GPTConfig, settings: TextSettings, batches: Batches, device: torch.device
+    ) -> None:
+        torch.manual_seed(settings.seed)
+        self.settings, self.batches, self.device = settings, batches, device
+        self.network = GPT(config, settings.dropout)
+        initialise(self.network)
+        self.network.to(device)
+        self.average = GPT(config).to(device).requires_grad_(False)
+        self.average.load_state_dict(self.network.state_dict())
+        self.optimisers = make_optimisers(self.network, settings)
+        self._rates = [[group["lr"] for group in o.param_groups] for o in self.optimisers]
+        self._stream = iter(batches)
+
+    def step(self, step: int) -> Tensor:
+        """Take optimiser step number `step`; returns the loss in nats per token, not yet waited for."""
+        # Seeding each step makes dropout a function of the step, so that no generator needs saving.
+        torch.manual_seed((self.settings.seed << 32) + step)
+        self._set_rates(rate_factor(self.settings, step))
+        inputs, targets = (tensor.to(self.device) for tensor in next(self._stream))
+        self.network.train()
+        precision = (
+            torch.autocast(self.device.type, torch.bfloat16) if self.settings.autocast else nullcontext()
+        )
+        with precision:
+            states = self.network(inputs, CausalAttention(dropout=self.settings.attention_dropout))
+            logits = self.network.logits(states)
+        loss = F.cross_entropy(logits.float().flatten(0, 1), targets.flatten())
+        loss.backward()  # type: ignore[no-untyped-call]
+        nn.utils.clip_grad_norm_(self.network.parameters(), self.settings.gradient_clip)
+        for optimiser in self.optimisers:
+            optimiser.step()
+            optimiser.zero_grad(set_to_none=True)
+        self._update_average(step)
+        return loss.detach()
+
+    def state(self) -> dict[str, Any]:
+        """Everything that the next step depends on."""
+        return {
+            "network": self.network.state_dict(),
+            "average": self.average.state_dict(),
+            "optimisers": [optimiser.state_dict() for optimiser in self.optimisers],
+            "epoch": self.batches.epoch,
+            "place": self.batches.place,
+        }
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Take up what `state` gave."""
+        self.network.load_state_dict(state["network"])
+        self.average.load_state_dict(state["average"])
+        for optimiser, saved in zip(self.optimisers, state["optimisers"], strict=True):
+            optimiser.load_state_dict(saved)
+        self.batches.epoch, self.batches.place = state["epoch"], state["place"]
+        self._stream = iter(self.batches)
+
+    def _set_rates(self, factor: float) -> None:
+        for optimiser, rates in zip(self.optimisers, self._rates, strict=True):
+            for group, rate in zip(optimiser.param_groups, rates, strict=True):
+                group["lr"] = rate * factor
+
+    @torch.no_grad()
+    def _update_average(self, step: int) -> None:
+        # Early on, a plain mean of a few weights: a long memory would hold on to the random start.
+        decay = min(self.settings.ema_decay, (1 + step) / (10 + step)) if self.settings.ema_decay else 0.0
+        for mean, weight in zip(self.average.parameters(), self.network.parameters(), strict=True):
+            mean.lerp_(weight, 1 - decay)
+
+
+def train(trainer: Trainer, run: Run, evaluate: Callable[[GPT], float] | None) -> bool:
+    """Go on from `run.step` to the last step or the end of the time box, saving state on the way.
+
+    Args:
+        evaluate: nats per character of a network on the dev text; None where nothing is looked at on the way.
+
+    Returns:
+        whether the last step was reached; False when time was up before it.
+    """
+    settings = trainer.settings
+    while run.step < settings.steps:
+        started = time.perf_counter()
+        loss = trainer.step(run.step).item()
+        run.step += 1
+        run.seconds += time.perf_counter() - started
+        if loss != loss:
+            raise TrainingError(f"the loss became NaN at step {run.step}; lower the learning rates")
+        run.show(loss=loss)
+        is_last = run.step == settings.steps
+        if evaluate is not None and (run.step % settings.eval_every == 0 or is_last):
+            value = evaluate(trainer.average)
+            run.log(loss=round(loss, 5), epoch=trainer.batches.epoch, dev_nats_per_character=round(value, 5))
+            run.say(f"step {run.step}: loss {loss:.4f} nats/token, dev {value:.4f} nats/character")
+        elif run.step % LOG_EVERY == 0 or is_last:
+            run.log(loss=round(loss, 5), epoch=trainer.batches.epoch)
+        if run.step % settings.save_every == 0 or is_last or run.is_time_up:
+            run.save_state(trainer.state())
+        if run.is_time_up and not is_last:
+            run.say(f"time is up at step {run.step} of {settings.steps}; --resume goes on")
+            return False
+    return True
+
+
+def initialise(network: GPT) -> None:
+    """GPT-2's start: normal weights of 0.02, smaller where a branch joins the residual stream."""
+    for name, module in network.named_modules():
+        if isinstance(module, nn.Linear | nn.Embedding):
+            deviation = 0.02
+            if name.endswith(".out"):
+                deviation /= (2 * network.config.layers) ** 0.5
+            nn.init.normal_(module.weight, std=deviation)
+            if isinstance(module, nn.Linear) and module.bias is not None:
+                nn.init.zeros_(module.bias)
