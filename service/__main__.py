@@ -1,67 +1,8 @@
-"""``python -m service``: check everything that can be checked, say what will be served, and serve it."""
-
-from __future__ import annotations
+"""``python -m service``. Workers import this too, and shall not pay for what only the main process needs."""
 
 import sys
-from collections.abc import Callable
-
-from litserve import LitServer
-from pydantic import ValidationError
-
-from models.checkpoint import CheckpointError
-from service.catalog import read_catalog
-from service.device import DeviceError, choose_device
-from service.lifecycle import Director, Lifecycle, end_children
-from service.server import build_server
-from service.settings import Settings, read_settings
-
-
-def main() -> int:
-    """Serve until a signal; 0 after an orderly end, 1 after a failure, 2 for what can't be started."""
-    try:
-        settings = read_settings()
-        catalog = read_catalog(settings.checkpoints)
-        device, phrase = choose_device(settings.device)
-        settings.keys()
-    except ValidationError as error:
-        first = error.errors()[0]
-        print(f"prospero: PROSPERO_{str(first['loc'][0]).upper()}: {first['msg']}", file=sys.stderr)
-        return 2
-    except (CheckpointError, DeviceError, ValueError, OSError) as error:
-        print(f"prospero: {error}", file=sys.stderr)
-        return 2
-    names = ", ".join(f"{entry.name} ({entry.kind})" for entry in catalog)
-    address = f"http://{settings.host}:{settings.port}"
-    print(f"prospero: starting on {address}, models {names}, device {phrase}", flush=True)
-    return serve(settings, lambda lifecycle: build_server(settings, catalog, device, lifecycle))
-
-
-def serve(settings: Settings, build: Callable[[Lifecycle], LitServer]) -> int:
-    """Run a server to its end; the exit status says how it ended."""
-    lifecycle = Lifecycle()
-    server = build(lifecycle)
-    Director(server, lifecycle, settings.drain_delay_seconds, settings.drain_grace_seconds).install()
-    try:
-        server.run(
-            host=settings.host,
-            port=settings.port,
-            num_api_servers=1,
-            log_level="warning",
-            generate_client_file=False,
-            access_log=False,
-            log_config=None,
-            server_header=False,
-            root_path=settings.root_path,
-            http="httptools",
-            loop="uvloop",
-            backlog=4096,
-        )
-    except KeyboardInterrupt:
-        pass  # told to stop before LitServe had begun to listen for that
-    finally:
-        end_children()
-    return 1 if lifecycle.failed else 0
-
 
 if __name__ == "__main__":
+    from service.run import main
+
     sys.exit(main())

@@ -9,16 +9,23 @@ import os
 import sys
 from pathlib import Path
 
-from service.__main__ import serve
-from service.server import build_server
-from service.settings import read_settings
-from tests.live.fakes import FakeLoaders, fake_catalog
 
-if __name__ == "__main__":
+def main() -> int:
+    """Serve until a signal."""
+    # Here and not above: workers import this module too, and shall start quickly.
+    from service.run import serve
+    from service.server import build_server
+    from service.settings import read_settings
+    from tests.live.fakes import FakeLoaders, fake_catalog
+
     settings = read_settings()
     step = float(os.environ.get("FAKE_STEP_SECONDS", "0.003"))
     image = float(os.environ.get("FAKE_IMAGE_SECONDS", "0.01"))
     kinds = os.environ.get("FAKE_KINDS", "gpt,landscape,segmenter").split(",")
     catalog = [entry for entry in fake_catalog(Path(sys.argv[1])) if entry.kind in kinds]
     loaders = FakeLoaders(step, image)
-    sys.exit(serve(settings, lambda lifecycle: build_server(settings, catalog, "cpu", lifecycle, loaders)))
+    return serve(settings, lambda lifecycle: build_server(settings, catalog, "cpu", lifecycle, loaders))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
