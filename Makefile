@@ -3,7 +3,10 @@ SHELL := /bin/sh
 PORT ?= 8000
 DEVICE ?= cpu
 VENV ?= .venv
+DATA ?=
 ARGS ?=
+PROSPERO_PORT ?= $(PORT)
+PROSPERO_DEVICE ?= $(DEVICE)
 
 # The CUDA build of torch runs on a CPU too: once it is installed, DEVICE=cpu does not replace it.
 BUILD := $(if $(or $(filter cuda%,$(DEVICE)),$(wildcard $(VENV)/.serve-cuda)),cuda,cpu)
@@ -17,10 +20,10 @@ DEV := $(VENV)/.dev
 .PHONY: help serve test check format-check lint types check-all format train-text train-landscape lock clean
 
 help: ## this list
-	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' Makefile | awk -F'|' '{printf "make %-16s %s\n", $$1, $$2}'
+	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "make %-16s %s\n", $$1, $$2}' Makefile
 
 serve: $(SERVE) ## serve the checkpoints on 127.0.0.1:8000   [PORT=8000 DEVICE=cpu|cuda]
-	@PROSPERO_PORT=$(PORT) PROSPERO_DEVICE=$(DEVICE) exec $(RUN) -m service
+	@PROSPERO_PORT=$(PROSPERO_PORT) PROSPERO_DEVICE=$(PROSPERO_DEVICE) exec $(RUN) -m service
 
 test: $(DEV) ## run the tests   [ARGS="-k landscape"]
 	$(PYTEST) -m "not slow" $(ARGS)
@@ -44,11 +47,11 @@ format: $(DEV) ## format the code and apply the linter's safe fixes
 	$(RUN) -m ruff format .
 	$(RUN) -m ruff check --fix .
 
-train-text: $(TRAIN) ## train a text model   [ARGS="--preset ..."]
-	$(RUN) -m training text $(ARGS)
+train-text: $(TRAIN) ## train a text model   [DATA=input.txt ARGS="--preset ..."]
+	$(RUN) -m training text --run runs/text --device $(DEVICE) $(if $(DATA),--data "$(DATA)") $(ARGS)
 
-train-landscape: $(TRAIN) ## train a landscape model   [ARGS="--preset ..."]
-	$(RUN) -m training landscape $(ARGS)
+train-landscape: $(TRAIN) ## train a landscape model   [DATA=folder ARGS="--preset ..."]
+	$(RUN) -m training landscape --run runs/landscape --device $(DEVICE) $(if $(DATA),--data "$(DATA)") $(ARGS)
 
 lock: ## pin anew, in constraints.txt, what the requirements bring along
 	deploy/lock.sh "$$(deploy/find_python.sh)"
