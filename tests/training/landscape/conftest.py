@@ -11,6 +11,7 @@ from models.landscape.palette import SIFTFLOW
 from training.landscape import manifest
 
 CLASSES = ("unlabelled", "sky", "mountain", "sea", "tree", "car")
+COLOURS = np.array([[128] * 3, [120, 160, 220], [125, 100, 85], [35, 60, 130], [30, 95, 40], [200, 40, 40]])
 SCENES = ("coast", "forest", "mountain", "opencountry", "street")
 
 
@@ -21,7 +22,7 @@ class SmallSiftFlow:
 
 
 def make_siftflow(root: Path, num_photos: int, side: int = 64) -> SmallSiftFlow:
-    """Sky over land or sea, with a horizon, colours and grain that differ by photo."""
+    """Sky over land or sea, with a horizon, grain and shades that differ by photo."""
     folder, manifests = root / "siftflow", root / "manifests"
     for path in (folder / "images", folder / "labels", manifests):
         path.mkdir(parents=True)
@@ -32,7 +33,7 @@ def make_siftflow(root: Path, num_photos: int, side: int = 64) -> SmallSiftFlow:
         labels = np.full((side, side), 1, dtype=np.uint8)
         labels[int(draw.integers(side // 4, 3 * side // 4)) :] = 2 + number % 3
         labels[:2] = 0
-        colours = draw.integers(40, 216, size=(len(CLASSES), 3))
+        colours = COLOURS + draw.integers(-30, 31, size=COLOURS.shape)
         photo = np.clip(colours[labels] + draw.normal(0, 12, (side, side, 3)), 0, 255).astype(np.uint8)
         Image.fromarray(photo).save(folder / "images" / f"{name}.jpg", quality=95)
         Image.fromarray(labels).save(folder / "labels" / f"{name}.png")

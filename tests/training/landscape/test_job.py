@@ -47,14 +47,14 @@ def test_killed_and_resumed_equals_uninterrupted(
     siftflow: Path, small_siftflow: SmallSiftFlow, tmp_path: Path
 ):
     whole, broken = tmp_path / "whole", tmp_path / "broken"
-    assert main(arguments(siftflow, whole, 14, "--save-every=100")) == 0
+    assert main(arguments(siftflow, whole, 9, "--save-every=100")) == 0
 
     code = (
         "import sys; from pathlib import Path; from training.landscape import manifest; "
         "manifest.MANIFESTS = Path(sys.argv.pop(1)); "
         "from training.__main__ import main; sys.exit(main(sys.argv[1:]))"
     )
-    started = arguments(siftflow, broken, 14, "--save-every=4")
+    started = arguments(siftflow, broken, 9, "--save-every=3")
     child = subprocess.Popen([sys.executable, "-c", code, str(small_siftflow.manifests), *started])
     deadline = time.monotonic() + 60
     while not (broken / "state.pt").exists():
@@ -64,7 +64,7 @@ def test_killed_and_resumed_equals_uninterrupted(
     child.send_signal(signal.SIGKILL)
     assert child.wait() == -signal.SIGKILL
     killed_at = torch.load(broken / "state.pt", weights_only=True)["step"]
-    assert 0 < killed_at < 14
+    assert 0 < killed_at < 9
 
     assert main([*started, "--resume"]) == 0
     expected, found = final_state(whole), final_state(broken)

@@ -1,0 +1,78 @@
+"""The README and the sheet that a segmenter checkpoint is born with."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from models.landscape.config import SegmenterConfig
+from models.landscape.palette import UNLABELLED, rgb_array
+from training.landscape.data import PhotoSet
+from training.landscape.segmenter.recipe import SegmenterRecipe
+from training.landscape.sheet import encode, spread_rows, tile
+
+SHEET_ROWS, SHEET_COLUMNS = 8, 3
+
+
+def write_sheet(data: PhotoSet, predicted: Sequence[NDArray[np.uint8]]) -> bytes:
+    """JPEG: photo, its own labels (black: none), predicted labels, for photos spread over the set."""
+    colours = np.zeros((UNLABELLED + 1, 3), dtype=np.uint8)
+    colours[: len(rgb_array())] = rgb_array()
+    groups = [
+        [data.photos[row], colours[data.maps[row]], colours[predicted[row]]]
+        for row in spread_rows(data, SHEET_ROWS * SHEET_COLUMNS)
+    ]
+    starts = range(0, len(groups) // SHEET_COLUMNS * SHEET_COLUMNS, SHEET_COLUMNS) or range(1)
+    lines = [
+        [picture for group in groups[start : start + SHEET_COLUMNS] for picture in group] for start in starts
+    ]
+    return encode(Image.fromarray(tile(lines)))
+
+
+def write_readme(
+    config: SegmenterConfig, recipe: SegmenterRecipe, metrics: Mapping[str, Any], num_held_out: int
+) -> str:
+    """Return Markdown: what it is, how it was trained, figures, picture, terms."""
+    classes = "\n".join(f"| {name} | {value} |" for name, value in metrics["iou"].items())
+    return f"""# Segmenter, {config.image_size}×{config.image_size}
+
+Labels a landscape photo with the palette's classes.
+
+![photo, own labels, predicted labels](sheet.jpg)
+
+Three columns of photo, its own labels (black: none), predicted labels; all held out.
+
+## Figures
+
+On {num_held_out} held-out photos of natural scenes, all classes, served weights, mirror image averaged in:
+
+| | |
+|---|---|
+| pixel accuracy | {metrics["pixel_accuracy"]} |
+| mean IoU | {metrics["mean_iou"]} |
+| parameters | {metrics["parameters"]} |
+| steps | {metrics["steps"]} |
+| training seconds | {metrics["training_seconds"]} |
+
+| class | IoU |
+|---|---|
+{classes}
+
+"snow" is scored against the rule that split it off "mountain", not against a person's labels.
+
+## Training
+
+Data: {config.training_data}.
+A photo is held out if `int(sha1(file name), 16) % 10 == 0`. {recipe.steps} steps of {recipe.batch} photos
+planned: zoomed crops, mirrors, colour shifts, CutMix, label smoothing, stochastic depth, averaged weights,
+stored as bfloat16.
+
+## Terms
+
+The weights were trained on photos of SIFT Flow (LabelMe outdoor), which are for research and non-commercial
+use. So are the weights. The code that made them is Apache-2.0.
+"""
