@@ -44,6 +44,7 @@ class RequestLayer:
 
     Args:
         posts: endpoints by path, for POST; everything else goes to `app`.
+        paths: all paths there are; metrics call any other "unmatched".
         gate: raises the ApiError that a request to a path meets before its body is read (overload, draining).
         is_leaving: whether clients should look for another server, and so give up their connections.
         keys: API keys; empty for none.
@@ -54,6 +55,7 @@ class RequestLayer:
         self,
         app: ASGIApp,
         posts: Mapping[str, Endpoint],
+        paths: frozenset[str],
         metrics: Metrics,
         max_body_bytes: int,
         body_timeout: float,
@@ -64,6 +66,7 @@ class RequestLayer:
     ) -> None:
         self._app = app
         self._posts = posts
+        self._paths = paths
         self._metrics = metrics
         self._max_body_bytes = max_body_bytes
         self._body_timeout = body_timeout
@@ -82,6 +85,7 @@ class RequestLayer:
         request_id = given if _REQUEST_ID.fullmatch(given) else os.urandom(16).hex()
         fields: dict[str, Any] = {}
         scope.setdefault("state", {}).update(request_id=request_id, log_fields=fields)
+        path = scope["path"].removeprefix(scope.get("root_path", ""))
         status = 0
 
         extra = [(b"x-request-id", request_id.encode()), *_SECURITY]
@@ -101,7 +105,7 @@ class RequestLayer:
 
         self._metrics.in_flight += 1
         try:
-            await self._answer(scope, headers, receive, observed)
+            await self._answer(scope, path, headers, receive, observed)
         except Exception as error:
             fields["error_id"] = error_id = os.urandom(6).hex()
             log.error("error %s in %s", error_id, scope["path"], exc_info=error)
@@ -110,11 +114,12 @@ class RequestLayer:
             await error_response(ApiError(500, f"internal error {error_id}"))(scope, receive, observed)
         finally:
             self._metrics.in_flight -= 1
-            self._record(scope, status or CLIENT_GONE, time.monotonic() - began, request_id, fields)
+            self._record(scope, path, status or CLIENT_GONE, time.monotonic() - began, request_id, fields)
 
-    async def _answer(self, scope: Scope, headers: dict[bytes, bytes], receive: Receive, send: Send) -> None:
+    async def _answer(
+        self, scope: Scope, path: str, headers: dict[bytes, bytes], receive: Receive, send: Send
+    ) -> None:
         try:
-            path = scope["path"].removeprefix(scope.get("root_path", ""))
             self._authorize(path, headers)
             self._gate(scope["method"], path)
             body = _Body(receive, headers, self._max_body_bytes, self._body_timeout)
@@ -122,7 +127,6 @@ class RequestLayer:
             if endpoint is None:
                 await self._app(scope, body.receive, send)
             else:
-                scope["state"]["route"] = path
                 answer = await endpoint(Request(scope, body.receive))
                 await answer(scope, body.receive, send)
         except ClientDisconnect:
@@ -143,9 +147,9 @@ class RequestLayer:
             raise ApiError(401, "missing or unknown API key; send it as X-API-Key or Authorization: Bearer")
 
     def _record(
-        self, scope: Scope, status: int, seconds: float, request_id: str, fields: dict[str, Any]
+        self, scope: Scope, path: str, status: int, seconds: float, request_id: str, fields: dict[str, Any]
     ) -> None:
-        route = scope["state"].get("route") or getattr(scope.get("route"), "path", "unmatched")
+        route = path if path in self._paths else "unmatched"
         self._metrics.answered(route, scope["method"], status, seconds)
         if log.isEnabledFor(logging.INFO):
             line = {

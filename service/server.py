@@ -22,6 +22,7 @@ from service import schemas
 from service.app import ROUTES, Application, wrap_lifespan
 from service.catalog import Entry, reread_entry
 from service.errors import ApiError
+from service.lab import add_lab
 from service.lifecycle import MONITOR_SECONDS, Lifecycle, Phase
 from service.loaders import LandscapeLoader, SegmentLoader, TextLoader
 from service.middleware import RequestLayer
@@ -72,6 +73,7 @@ def build_server(
     server.monitor_internal = MONITOR_SECONDS
     server.uvicorn_graceful_timeout = 3  # draining is over by then
     _replace_routes(server.app, application)
+    add_lab(server.app, settings, lifecycle)
     server.app.middleware_stack = _layers(server.app, settings, application)
     wrap_lifespan(server.app, application)
     return server
@@ -110,6 +112,7 @@ def _layers(app: FastAPI, settings: Settings, application: Application) -> ASGIA
             ROUTES["landscape"]: application.landscape.post,
             ROUTES["segmenter"]: application.segment.post,
         },
+        paths=frozenset(getattr(route, "path", "") for route in app.routes),
         metrics=application.metrics,
         max_body_bytes=settings.max_body_bytes,
         body_timeout=settings.body_timeout_seconds,

@@ -59,6 +59,13 @@ class Settings(BaseSettings):
     admin_token: SecretStr | None = None  # without one, /admin/* is 404
     cors_origins: Annotated[tuple[str, ...], NoDecode] = ()  # comma-separated; empty: CORS off
 
+    # The GAN Lab.
+    lab_runs: int = Field(2, ge=0, le=64)  # at once; 0: no lab
+    lab_life_seconds: Seconds = 900.0  # the longest that a run may live
+    lab_idle_seconds: Seconds = 30.0  # for a new run's viewer to come
+    lab_grace_seconds: Seconds = 5.0  # for a viewer who left to come back
+    lab_frames_per_second: float = Field(10.0, gt=0, le=30)
+
     # What to log.
     log_format: Literal["text", "json"] = "text"
     log_level: Literal["debug", "info", "warning", "error"] = "info"

@@ -37,6 +37,7 @@ class FakeTextEngine:
 
     max_slots: int
     step_seconds: float = 0.0
+    record: Path | None = None  # where to write what happens to each prompt
     running: dict[int, tuple[TextWork, int]] = field(default_factory=dict)
 
     @property
@@ -49,9 +50,16 @@ class FakeTextEngine:
         if request.prompt == "explode in admit":
             raise UnpicklableError
         self.running[key] = (request, 0)
+        self._note("admitted", request, 0)
 
     def drop(self, key: int) -> None:
-        self.running.pop(key, None)
+        if key in self.running:
+            self._note("dropped", *self.running.pop(key))
+
+    def _note(self, what: str, request: TextWork, done: int) -> None:
+        if self.record is not None:
+            with self.record.open("a") as file:
+                file.write(f"{what} {request.prompt!r} {done}\n")
 
     def step(self) -> list[FakeEvent]:
         if self.step_seconds:
@@ -64,6 +72,7 @@ class FakeTextEngine:
             events.append(FakeEvent(key, text, 1, "length" if last else None, (), len(request.prompt)))
             if last:
                 del self.running[key]
+                self._note("finished", request, done + 1)
             else:
                 self.running[key] = (request, done + 1)
         return events
@@ -72,6 +81,8 @@ class FakeTextEngine:
         match prompt:
             case "explode":
                 raise UnpicklableError
+            case "explode plainly":
+                raise ValueError("as asked")
             case "exit":
                 raise SystemExit(3)
             case "die":
@@ -93,7 +104,10 @@ class UnpicklableError(Exception):
 
 @dataclass(frozen=True)
 class FakeTextLoader:
-    """Loads a `FakeTextEngine`; a file ``broken`` in the folder makes loading fail."""
+    """Loads a `FakeTextEngine`.
+
+    Files in the folder: ``broken`` makes that fail, ``load_seconds`` slow; ``record`` gets what happens.
+    """
 
     folder: Path
     slots: int
@@ -103,7 +117,10 @@ class FakeTextLoader:
     def __call__(self, device: str) -> Runner:
         if (self.folder / "broken").exists():
             raise ValueError("the fake checkpoint is broken, as asked")
-        engine = FakeTextEngine(self.slots, self.step_seconds)
+        if (self.folder / "load_seconds").exists():
+            time.sleep(float((self.folder / "load_seconds").read_text()))
+        record = self.folder / "record"
+        engine = FakeTextEngine(self.slots, self.step_seconds, record if record.exists() else None)
         version = (self.folder / "version").read_text() if (self.folder / "version").exists() else "1"
         description = {"device": device, "dtype": "none", "version": version}
 
