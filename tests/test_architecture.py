@@ -117,3 +117,8 @@ def test_every_module_says_what_it_is_for(package: str) -> None:
         docstring = ast.get_docstring(ast.parse(text))
         if text.strip():  # an empty __init__.py says nothing and does nothing
             assert docstring, f"{path.relative_to(ROOT)} has no docstring"
+
+
+def test_the_http_process_imports_no_torch() -> None:
+    program = "import sys, service.server; sys.exit('torch' in sys.modules)"
+    subprocess.run([sys.executable, "-c", program], cwd=ROOT, check=True)

@@ -8,10 +8,10 @@ from numpy.typing import NDArray
 
 from models.errors import RequestError
 from models.landscape.palette import CLASS_NAMES, PALETTE, rgb_array
-from service.sketch import fill_holes, sketch_from_pixels, stretch
+from service.label_map import HOLE, fill_holes, stretch
+from service.sketch import sketch_from_pixels
 
 SKY, TREE, GRASS, SEA = (CLASS_NAMES.index(name) for name in ("sky", "tree", "grass", "sea"))
-HOLE = len(PALETTE)
 
 
 def paint(labels: NDArray[np.integer], alpha: NDArray[np.integer] | int = 255) -> NDArray[np.uint8]:
@@ -152,11 +152,3 @@ def test_a_softly_coloured_area_keeps_its_class() -> None:
     rgba = paint(labels)
     rgba[24:, :, :3] += np.uint8(9)  # another program's green
     np.testing.assert_array_equal(sketch_from_pixels(rgba, 48, "sketch").label_map, labels)
-
-
-def test_class_shares() -> None:
-    labels = np.full((32, 32), SKY)
-    labels[24:] = GRASS
-    labels[30:, :16] = SEA
-    shares = sketch_from_pixels(paint(labels), 32, "sketch").class_shares()
-    assert list(shares.items()) == [("sky", 0.75), ("grass", 0.21875), ("sea", 0.03125)]
