@@ -140,6 +140,7 @@ class Application:
         server = await loop.create_unix_server(lambda: WorkerProtocol(self.engines), sock=self._listener)
         loop.add_signal_handler(signal.SIGHUP, lambda: loop.create_task(self.reload_all()))
         self.lifecycle.guard_http()
+        log.info("listening", extra={"fields": {"pid": os.getpid()}})
         ticker = asyncio.ensure_future(self._tick())
         try:
             yield
