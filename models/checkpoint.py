@@ -77,7 +77,7 @@ def read_metrics(folder: Path) -> dict[str, Any]:
 
 
 def check_weights(folder: Path) -> int:
-    """Check ``model.safetensors`` against its own header and its config, without torch and without reading it.
+    """Check ``model.safetensors`` against its own header and its config, without torch or reading the data.
 
     Returns:
         The number of parameters.
@@ -95,11 +95,11 @@ def check_weights(folder: Path) -> int:
         if length > size - 8:
             raise CheckpointError(f"{path}: truncated or not a safetensors file")
         try:
-            header: dict[str, Any] = json.loads(file.read(length))
-        except ValueError:
+            header: dict[str, Any] = dict(json.loads(file.read(length)))
+        except (ValueError, TypeError):
             raise CheckpointError(f"{path}: not a safetensors file") from None
-    metadata = header.pop("__metadata__", {})
     try:
+        metadata = dict(header.pop("__metadata__", {}))
         end = max((int(entry["data_offsets"][1]) for entry in header.values()), default=0)
         parameters = sum(_product(entry["shape"]) for entry in header.values())
     except (KeyError, TypeError, IndexError, ValueError):
@@ -132,12 +132,18 @@ def load_weights(folder: Path, module: nn.Module) -> None:
     wanted = module.state_dict()
     for name in sorted(wanted.keys() | tensors.keys()):
         if name not in tensors:
-            raise CheckpointError(f"{folder / WEIGHTS_FILE}: lacks the tensor {name!r} that the config asks for")
+            raise CheckpointError(
+                f"{folder / WEIGHTS_FILE}: lacks the tensor {name!r} that the config asks for"
+            )
         if name not in wanted:
-            raise CheckpointError(f"{folder / WEIGHTS_FILE}: has the tensor {name!r} that the config does not know")
+            raise CheckpointError(
+                f"{folder / WEIGHTS_FILE}: has the tensor {name!r} that the config does not know"
+            )
         if tensors[name].shape != wanted[name].shape:
             found, asked = list(tensors[name].shape), list(wanted[name].shape)
-            raise CheckpointError(f"{folder / WEIGHTS_FILE}: {name!r} has shape {found}, the config asks for {asked}")
+            raise CheckpointError(
+                f"{folder / WEIGHTS_FILE}: {name!r} has shape {found}, the config asks for {asked}"
+            )
     module.load_state_dict(tensors)
 
 

@@ -101,7 +101,7 @@ class Batches:
         tokens = self.tokens_of(self.epoch)
         if len(tokens) < self.context * (self.batch + 1) + 1:
             raise TrainingError(
-                f"the training text has {len(tokens)} tokens; "
+                f"the training text has {len(tokens)} tokens, too few: "
                 f"batches of {self.batch} windows of {self.context} need {self.context * (self.batch + 1) + 1}"
             )
         random = np.random.default_rng((self.seed, self.epoch))
