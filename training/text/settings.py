@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, ValidationError, model_validator
 
 from models.gpt.config import GPTConfig
 from training.run import Settings
@@ -56,6 +56,14 @@ class TextSettings(Settings):
     eval_every: int = Field(default=100, ge=1)
     save_every: int = Field(default=100, ge=1)
     seed: int = 1
+
+    @model_validator(mode="after")
+    def _makes_a_network(self) -> TextSettings:
+        try:
+            self.network_config(self.vocabulary, "")
+        except ValidationError as error:
+            raise ValueError(error.errors()[0]["msg"].removeprefix("Value error, ")) from None
+        return self
 
     def network_config(self, vocabulary: int, training_data: str) -> GPTConfig:
         """The shape of the network that these settings train."""

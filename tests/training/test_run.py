@@ -1,0 +1,96 @@
+"""The run folder: settings, log, state, time box, and what may replace a checkpoint."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+
+from models.checkpoint import CheckpointConfig, read_metrics, save_checkpoint
+from training.run import Run, Settings, TrainingError, is_replaceable, pick_device, resolve_settings
+
+
+class Dials(Settings):
+    rate: float = 0.1
+    name: str = "one"
+    steps: int = 4
+
+
+def test_overrides_are_typed_and_checked() -> None:
+    changed = resolve_settings(Dials(), ["rate=0.5", "name=two", "steps=7"])
+    assert changed == Dials(rate=0.5, name="two", steps=7)
+    for override, said in (("colour=red", "colour"), ("steps=soon", "steps"), ("rate", "rate")):
+        with pytest.raises(TrainingError, match=said):
+            resolve_settings(Dials(), [override])
+
+
+def test_a_run_goes_on_where_its_state_was(tmp_path: Path) -> None:
+    run = Run(tmp_path / "run", Dials(), 4, resume=False)
+    for run.step in (1, 2, 3):
+        run.seconds += 1
+        run.log(loss=run.step / 10)
+        if run.step == 2:
+            run.save_state({"weights": torch.arange(3)})
+    again = Run(tmp_path / "run", Dials(), 4, resume=True)
+    state = again.load_state(torch.device("cpu"))
+    assert (again.step, again.seconds) == (2, 2)
+    assert torch.equal(state["weights"], torch.arange(3))
+    assert [line["loss"] for line in again.read_log()] == [0.1, 0.2]  # what came after the state never was
+
+
+def test_runs_do_not_mix(tmp_path: Path) -> None:
+    with pytest.raises(TrainingError, match="nothing to resume"):
+        Run(tmp_path / "run", Dials(), 4, resume=True)
+    Run(tmp_path / "run", Dials(), 4, resume=False).save_state({})
+    with pytest.raises(TrainingError, match="holds a run already"):
+        Run(tmp_path / "run", Dials(), 4, resume=False)
+    with pytest.raises(TrainingError, match=r"other settings \(rate\)"):
+        Run(tmp_path / "run", Dials(rate=0.2), 4, resume=True)
+
+
+def test_the_time_box(tmp_path: Path) -> None:
+    assert not Run(tmp_path / "a", Dials(), 4, resume=False).is_time_up
+    assert not Run(tmp_path / "b", Dials(), 4, resume=False, max_minutes=5).is_time_up
+    assert Run(tmp_path / "c", Dials(), 4, resume=False, max_minutes=0).is_time_up
+
+
+def make_checkpoint(folder: Path, figure: float) -> Path:
+    config = CheckpointConfig(kind="none", training_data="none")
+    save_checkpoint(folder, config, {"x": torch.zeros(1)}, {"loss": figure}, "")
+    return folder
+
+
+def test_a_better_checkpoint_stays_unless_forced(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run = Run(tmp_path / "run", Dials(), 4, resume=False)
+    out = tmp_path / "out"
+    assert run.publish(make_checkpoint(tmp_path / "first", 1.5), out, "loss", force=False)
+    assert not run.publish(make_checkpoint(tmp_path / "worse", 1.6), out, "loss", force=False)
+    assert "stays" in capsys.readouterr().err
+    assert read_metrics(out) == {"loss": 1.5}
+    assert run.publish(make_checkpoint(tmp_path / "better", 1.4), out, "loss", force=False)
+    assert run.publish(make_checkpoint(tmp_path / "worse", 1.6), out, "loss", force=True)
+    assert read_metrics(out) == {"loss": 1.6}
+    assert not run.publish(tmp_path / "worse", None, "loss", force=False)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["better", "first", "out", "run", "worse"]
+    assert is_replaceable(out, "another figure", 9.0, force=False)
+
+
+def test_progress_is_plain_lines_when_piped(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run = Run(tmp_path / "run", Dials(), 4, resume=False)
+    for run.step in range(1, 5):
+        run.show(loss=0.5)
+    run.close()
+    lines = capsys.readouterr().err.splitlines()
+    assert lines[0].startswith("step 1/4 loss 0.5000")
+    assert lines[-1].startswith("step 4/4")
+    assert "\r" not in "".join(lines)
+    assert json.loads((tmp_path / "run" / "settings.json").read_text())["rate"] == 0.1
+
+
+def test_a_device_that_is_not_there_is_refused() -> None:
+    assert pick_device("cpu", None) == torch.device("cpu")
+    for name in ("cuda:99", "toaster"):
+        with pytest.raises(TrainingError, match=name):
+            pick_device(name, None)

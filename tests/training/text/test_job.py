@@ -1,0 +1,111 @@
+"""`python -m training text`, from a text to a checkpoint that speaks, killed on the way."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+
+from models.checkpoint import read_metrics, read_weights
+from models.gpt.engine import TextEngine, TextRequest
+from training.__main__ import main
+
+WORDS = ["the", "king", "is", "dead", "long", "live", "my", "lord", "speak", "thou"]
+FAST = ["--preset", "tiny", "--set", "steps=24", "--set", "eval_every=8", "--set", "save_every=4"]
+
+
+@pytest.fixture(scope="module")
+def text(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    chance = random.Random(0)
+    path = tmp_path_factory.mktemp("text") / "words.txt"
+    path.write_text("".join(chance.choice(WORDS) + chance.choice("  \n") for _ in range(12_000)))
+    return path
+
+
+def arguments(text: Path, run: Path, *more: str) -> list[str]:
+    return ["text", "--data", str(text), "--run", str(run), "--threads", "1", *FAST, *more]
+
+
+def test_data_to_checkpoint_to_words(text: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = tmp_path / "gpt-words"
+    assert main(arguments(text, tmp_path / "run", "--out", str(out), "--set", "bpe_dropout=0.1")) == 0
+    metrics = read_metrics(out)
+    figures = [json.loads(line) for line in (tmp_path / "run" / "log.jsonl").read_text().splitlines()]
+    dev = [line["dev_nats_per_character"] for line in figures if "dev_nats_per_character" in line]
+    assert len(dev) == 3
+    assert metrics["dev_nats_per_character"] == pytest.approx(dev[-1], abs=0.01)
+    assert metrics["dev_nats_per_character"] < dev[0]
+    engine = TextEngine.load(out, "cpu", max_slots=2)
+    engine.admit(1, TextRequest("the king", seed=1, max_tokens=20))
+    text_given = ""
+    while engine.num_running:
+        text_given += "".join(event.text for event in engine.step())
+    assert len(text_given) > 20
+    assert "## Samples" in (out / "README.md").read_text()
+    assert (out / "curve.png").read_bytes().startswith(b"\x89PNG")
+    assert "steps/s" in capsys.readouterr().err
+
+
+def test_resuming_after_a_kill_changes_no_bit(text: Path, tmp_path: Path) -> None:
+    assert main(arguments(text, tmp_path / "whole", "--set", "bpe_dropout=0.1")) == 0
+    cut = arguments(text, tmp_path / "cut", "--set", "bpe_dropout=0.1")
+    process = subprocess.Popen([sys.executable, "-m", "training", *cut], stderr=subprocess.DEVNULL)
+    state = tmp_path / "cut" / "state.pt"
+    deadline = time.monotonic() + 120
+    while not state.exists() and time.monotonic() < deadline:
+        time.sleep(0.02)
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    assert state.exists()
+    assert not (tmp_path / "cut" / "checkpoint").exists(), "the run was over before it was killed"
+    assert main([*cut, "--resume"]) == 0
+    whole, resumed = (read_weights(tmp_path / name / "checkpoint") for name in ("whole", "cut"))
+    assert whole.keys() == resumed.keys()
+    for name, tensor in whole.items():
+        assert torch.equal(tensor, resumed[name]), name
+    logs = [(tmp_path / name / "log.jsonl").read_text().splitlines() for name in ("whole", "cut")]
+    losses = [[json.loads(line)["loss"] for line in log] for log in logs]
+    assert losses[0] == losses[1]
+
+
+def test_the_time_box_stops_and_resuming_ends_the_same(text: Path, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    assert main(arguments(text, run, "--max-minutes", "0")) == 0
+    assert not (run / "checkpoint").exists()
+    assert main(arguments(text, run, "--resume")) == 0
+    assert (run / "checkpoint" / "model.safetensors").exists()
+
+
+def test_release_runs_look_at_the_validation_text_once(text: Path, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    assert main(arguments(text, run, "--set", "split=release")) == 0
+    assert "nats_per_character" not in (run / "log.jsonl").read_text()
+    assert "validation_nats_per_character" in read_metrics(run / "checkpoint")
+
+
+@pytest.mark.parametrize(
+    ("content", "more", "said"),
+    [
+        (b"", [], "has no text"),
+        (b"too short", [], "too few"),
+        (b"\xff\xfe", [], "not UTF-8"),
+        (b"fine " * 9000, ["--set", "widht=3"], "widht"),
+        (b"fine " * 9000, ["--set", "heads=3"], "not a multiple of heads"),
+        (b"fine " * 9000, ["--device", "cuda:99"], "cuda:99"),
+    ],
+)
+def test_mistakes_are_explained(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], content: bytes, more: list[str], said: str
+) -> None:
+    path = tmp_path / "input.txt"
+    path.write_bytes(content)
+    assert main(arguments(path, tmp_path / "run", *more)) == 1
+    assert said in capsys.readouterr().err

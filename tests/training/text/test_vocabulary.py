@@ -1,0 +1,36 @@
+"""Tokenizers made from a text, and BPE dropout."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from training.text.vocabulary import DroppedBPE, make_bpe, make_characters
+
+TEXT = "the cat sat on the mat, and then the other cat sat there too.\n" * 20
+
+
+def test_bpe_learns_common_words_and_can_spell_anything() -> None:
+    tokenizer = make_bpe(TEXT, 300)
+    assert len(tokenizer.encode(" the the the")) == 3
+    ids = tokenizer.encode("日本")
+    assert b"".join(tokenizer.pieces[i] for i in ids).decode() == "日本"
+
+
+def test_characters_come_in_code_point_order() -> None:
+    assert make_characters("bca\n").characters == "\nabc"
+
+
+def test_without_dropout_words_are_split_as_the_library_does() -> None:
+    tokenizer = make_bpe(TEXT, 300)
+    assert DroppedBPE(tokenizer, TEXT, 0.0, seed=1).tokens_of(0).tolist() == tokenizer.encode(TEXT)
+
+
+def test_dropout_spells_the_same_text_otherwise_each_epoch_and_is_repeatable() -> None:
+    tokenizer = make_bpe(TEXT, 300)
+    dropped = DroppedBPE(tokenizer, TEXT, 0.3, seed=1)
+    first, second = dropped.tokens_of(0), dropped.tokens_of(1)
+    for tokens in (first, second):
+        assert b"".join(tokenizer.pieces[i] for i in tokens).decode() == TEXT
+        assert len(tokens) > len(tokenizer.encode(TEXT))
+    assert not np.array_equal(first[:500], second[:500])
+    assert np.array_equal(first, DroppedBPE(tokenizer, TEXT, 0.3, seed=1).tokens_of(0))
