@@ -15,7 +15,7 @@ docker compose -f docker-compose.yml -f docker-compose.gpu.yml --profile train c
 
 say "build and serve"
 compose build
-docker compose up --detach --no-build --wait --wait-timeout 120 || fail "the service is not healthy"
+docker compose up --detach --no-build --wait --wait-timeout 300 || fail "the service is not healthy"
 url=http://127.0.0.1:$PORT
 container=$(docker compose ps --quiet prospero)
 
