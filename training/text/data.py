@@ -99,10 +99,11 @@ class Batches:
     def _windows(self) -> tuple[Tokens, Tokens]:
         """This epoch's tokens and the starts of its windows, shuffled."""
         tokens = self.tokens_of(self.epoch)
-        if len(tokens) < self.context * (self.batch + 1) + 1:
+        num_needed = self.context * (self.batch + 1) + 1
+        if len(tokens) < num_needed:
             raise TrainingError(
                 f"the training text has {len(tokens)} tokens, too few: "
-                f"batches of {self.batch} windows of {self.context} need {self.context * (self.batch + 1) + 1}"
+                f"batches of {self.batch} windows of {self.context} need {num_needed}"
             )
         random = np.random.default_rng((self.seed, self.epoch))
         offset = int(random.integers(self.context))

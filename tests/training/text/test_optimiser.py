@@ -12,7 +12,7 @@ from training.text.settings import PRESETS, TextSettings
 SMALL = PRESETS["tiny"]
 
 
-@pytest.mark.parametrize("shape", [(2, 16, 48), (2, 48, 16), (3, 32, 32)])
+@pytest.mark.parametrize("shape", [(2, 16, 48), (2, 48, 16), (3, 32, 40)])
 def test_orthogonal_updates_have_singular_values_near_one(shape: tuple[int, int, int]) -> None:
     matrices = torch.randn(shape, generator=torch.Generator().manual_seed(0))
     u, _, v = torch.linalg.svd(matrices, full_matrices=False)
