@@ -7,7 +7,9 @@ RUN python -m venv /venv
 ENV PATH=/venv/bin:$PATH PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_ROOT_USER_ACTION=ignore
 COPY constraints.txt requirements-torch.txt ./
 COPY deploy/install_torch.py deploy/
-RUN python deploy/install_torch.py "$DEVICE"
+# Its headers and tests, a fifth of it, are for those who build against it.
+RUN python deploy/install_torch.py "$DEVICE" && rm -rf /venv/lib/python3.11/site-packages/torch/include \
+    /venv/lib/python3.11/site-packages/torch/test
 COPY requirements.txt ./
 RUN pip install --only-binary :all: -c constraints.txt -r requirements.txt
 
