@@ -44,7 +44,7 @@ class RequestLayer:
 
     Args:
         posts: endpoints by path, for POST; everything else goes to `app`.
-        paths: all paths there are; metrics call any other "unmatched".
+        paths: all fixed paths there are, known to metrics before routing; what no route has is "unmatched".
         gate: raises the ApiError that a request to a path meets before its body is read (overload, draining).
         is_leaving: whether clients should look for another server, and so give up their connections.
         keys: API keys; empty for none.
@@ -149,7 +149,7 @@ class RequestLayer:
     def _record(
         self, scope: Scope, path: str, status: int, seconds: float, request_id: str, fields: dict[str, Any]
     ) -> None:
-        route = path if path in self._paths else "unmatched"
+        route = path if path in self._paths else getattr(scope.get("route"), "path", "unmatched")
         self._metrics.answered(route, scope["method"], status, seconds)
         if log.isEnabledFor(logging.INFO):
             line = {
