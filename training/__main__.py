@@ -1,4 +1,4 @@
-"""`python -m training text | landscape …`: one subcommand per job; its module adds the arguments."""
+"""`python -m training text | evaluate | landscape …`: one subcommand per job; its module adds the arguments."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from training.run import TrainingError
 JOBS = {
     "text": ("training.text.job", "train a GPT on text"),
     "landscape": ("training.landscape.job", "train the landscape GAN"),
+    "evaluate": ("training.text.scoring", "score a GPT checkpoint as it is served"),
     "import": ("training.text.importing", "bring in a nanoGPT or Hugging Face GPT-2 checkpoint"),
 }
 

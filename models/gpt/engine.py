@@ -86,11 +86,11 @@ class TextEngine:
         metrics: dict[str, Any] | None = None,
     ) -> None:
         self.max_slots = max_slots
-        self._network, self._tokenizer, self._metrics = network, tokenizer, metrics or {}
-        self._decoder = Decoder(network, max_slots)
+        self.tokenizer, self._network, self._metrics = tokenizer, network, metrics or {}
+        self.decoder = Decoder(network, max_slots)
         self._runs: dict[Sequence, _Run] = {}
         self._by_key: dict[int, _Run] = {}
-        self._is_bitwise = self._decoder.device.type == "cpu" and is_row_invariant(self._decoder)
+        self._is_bitwise = self.decoder.device.type == "cpu" and is_row_invariant(self.decoder)
 
     @classmethod
     def load(cls, folder: Path, device: str, max_slots: int = 64) -> TextEngine:
@@ -118,13 +118,13 @@ class TextEngine:
         Raises:
             RequestError: the prompt has characters that the model lacks.
         """
-        tokens = self._tokenizer.encode(request.prompt or EMPTY_PROMPT)
+        tokens = self.tokenizer.encode(request.prompt or EMPTY_PROMPT)
         if not tokens:
             raise RequestError("prompt", "this model makes no token of it")
         run = _Run(
             key,
             request,
-            self._decoder.open(tokens),
+            self.decoder.open(tokens),
             Sampler(request.seed, request.temperature, request.top_k, request.top_p),
             TextAssembler(request.stop, request.max_characters),
             len(tokens),
@@ -136,11 +136,11 @@ class TextEngine:
         run = self._by_key.pop(key, None)
         if run is not None:
             del self._runs[run.sequence]
-            self._decoder.close(run.sequence)
+            self.decoder.close(run.sequence)
 
     def step(self) -> list[TextEvent]:
         """Prefill newcomers, bounded, and draw one token for every request that is ready."""
-        sequences, logits = self._decoder.step()
+        sequences, logits = self.decoder.step()
         if not sequences:
             return []
         runs = [self._runs[sequence] for sequence in sequences]
@@ -152,7 +152,7 @@ class TextEngine:
         reason: Literal["stop", "length"] | None = None
         run.num_drawn += 1
         is_end = token == self._network.config.end_token
-        text = "" if is_end else run.text.feed(self._tokenizer.pieces[token])
+        text = "" if is_end else run.text.feed(self.tokenizer.pieces[token])
         logprobs = () if request.logprobs is None else (self._logprob(logits, token, request.logprobs),)
         if is_end or run.text.is_stopped:
             reason = "stop"
@@ -174,7 +174,7 @@ class TextEngine:
         return TokenLogprob(self._piece(token), logprob, named)
 
     def _piece(self, token: int) -> str:
-        return self._tokenizer.pieces[token].decode("utf-8", errors="replace")
+        return self.tokenizer.pieces[token].decode("utf-8", errors="replace")
 
     def describe(self) -> dict[str, Any]:
         """What `GET /models` says of this model, apart from its name and kind."""
@@ -187,5 +187,5 @@ class TextEngine:
             "dtype": str(weights.dtype).removeprefix("torch."),
             "determinism": "bitwise" if self._is_bitwise else "best effort",
             "context": self._network.config.context,
-            "tokenizer": self._tokenizer.name,
+            "tokenizer": self.tokenizer.name,
         }

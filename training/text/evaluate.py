@@ -6,6 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from models.gpt.decoding import Decoder, Sequence
 from models.gpt.network import GPT, CausalAttention
 from models.gpt.tokenizer import Tokenizer
 
@@ -21,10 +22,8 @@ def nats_per_character(network: GPT, tokenizer: Tokenizer, text: str, context: i
     """
     network.eval()
     device = network.embedding.weight.device
-    tokens = torch.tensor(tokenizer.encode("\n" + text), device=device)
+    inputs, targets = (part.to(device) for part in scored_tokens(tokenizer, text))
     length = context or network.config.context
-    num_prefix = len(tokenizer.encode("\n"))
-    inputs, targets = tokens[num_prefix - 1 : -1], tokens[num_prefix:]
     num_whole = len(targets) // length * length
     total = 0.0
     windows, wanted = inputs[:num_whole].view(-1, length), targets[:num_whole].view(-1, length)
@@ -34,6 +33,46 @@ def nats_per_character(network: GPT, tokenizer: Tokenizer, text: str, context: i
     if num_whole < len(targets):
         total += _sum_nats(network, inputs[None, num_whole:], targets[None, num_whole:])
     return total / len(text)
+
+
+def served_nats_per_character(
+    decoder: Decoder, tokenizer: Tokenizer, text: str, window: int | None = None
+) -> float:
+    """The same figure out of the service's own decoder: token by token, in batches, through its cache.
+
+    Args:
+        window: tokens that are read in a row before starting afresh. More than the model's context shows
+            what text far past the window costs. The context when None.
+    """
+    inputs, targets = scored_tokens(tokenizer, text)
+    length = window or decoder.context
+    waiting = [
+        (inputs[i : i + length].tolist(), targets[i : i + length].tolist())
+        for i in range(0, len(inputs), length)
+    ]
+    running: dict[Sequence, tuple[list[int], list[int]]] = {}
+    total = 0.0
+    while waiting or running:
+        while waiting and len(running) < decoder.max_slots:
+            given, wanted = waiting.pop()
+            running[decoder.open(given[:1])] = (given[1:][::-1], wanted[::-1])
+        ready, logits = decoder.step()
+        answers = torch.tensor([running[sequence][1].pop() for sequence in ready], device=logits.device)
+        total += F.cross_entropy(logits.float(), answers, reduction="sum").item()
+        for sequence in ready:
+            if running[sequence][0]:
+                sequence.push(running[sequence][0].pop())
+            else:
+                decoder.close(sequence)
+                del running[sequence]
+    return total / len(text)
+
+
+def scored_tokens(tokenizer: Tokenizer, text: str) -> tuple[Tensor, Tensor]:
+    """What is read and what is to be predicted after each of it, (n,) both: the text behind a newline."""
+    tokens = torch.tensor(tokenizer.encode("\n" + text))
+    num_prefix = len(tokenizer.encode("\n"))
+    return tokens[num_prefix - 1 : -1], tokens[num_prefix:]
 
 
 def _sum_nats(network: GPT, inputs: Tensor, targets: Tensor) -> float:

@@ -8,9 +8,10 @@ import pytest
 import torch
 
 from models.gpt.config import GPTConfig
+from models.gpt.decoding import Decoder
 from models.gpt.network import GPT, CausalAttention
 from models.gpt.tokenizer import CharacterTokenizer
-from training.text.evaluate import nats_per_character
+from training.text.evaluate import nats_per_character, scored_tokens, served_nats_per_character
 from training.text.vocabulary import make_bpe
 
 TEXT = "the cat sat on the mat\n" * 9
@@ -41,3 +42,22 @@ def test_windows_equal_a_sum_token_by_token() -> None:
         logits = network.logits(network(window, CausalAttention())[0, -1])
         total -= torch.log_softmax(logits, -1)[tokens[i + 1]].item()
     assert nats_per_character(network, tokenizer, TEXT) == pytest.approx(total / len(TEXT), rel=1e-5)
+
+
+@pytest.mark.parametrize("max_slots", [3, 40])
+def test_the_served_figure_is_the_same(max_slots: int) -> None:
+    network, tokenizer = make_network(), make_bpe(TEXT, 300)
+    wanted = nats_per_character(network, tokenizer, TEXT)
+    assert served_nats_per_character(Decoder(network, max_slots), tokenizer, TEXT) == pytest.approx(
+        wanted, rel=1e-4
+    )
+
+
+def test_sliding_on_equals_a_banded_reference() -> None:
+    network, tokenizer = make_network(), make_bpe(TEXT, 300)
+    inputs, targets = scored_tokens(tokenizer, TEXT)
+    assert len(inputs) > 2 * CONFIG.context
+    logits = network.logits(network(inputs[None], CausalAttention(window=CONFIG.context)))[0]
+    wanted = torch.nn.functional.cross_entropy(logits, targets, reduction="sum").item() / len(TEXT)
+    given = served_nats_per_character(Decoder(network, 1), tokenizer, TEXT, window=len(inputs))
+    assert given == pytest.approx(wanted, rel=1e-4)
