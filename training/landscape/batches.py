@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
 
 from training.landscape.corruptions import draw_like
 from training.landscape.data import PhotoSet
@@ -19,18 +22,25 @@ LOOK_NOISE = 0.1  # of looks, in bank units, so that looks between the bank's ro
 
 @dataclass(frozen=True)
 class Batch:
-    """One step's examples, on the CPU. B = batch, S = image_size."""
+    """One step's examples: bytes as they travel between processes, until ``to`` unpacks them on a device.
 
-    photos: Tensor  # (B, 3, S, S) in [-1, 1]
-    targets: Tensor  # (B, S, S) int64, UNLABELLED where unknown: what the picture is judged by
-    inputs: Tensor  # (B, S, S) int64 without holes, some drawn-like: what the generator sees
+    B = batch, S = image_size.
+    """
+
+    photos: Tensor  # (B, 3, S, S) uint8, unpacked to [-1, 1]
+    targets: Tensor  # (B, S, S) uint8 or int64, UNLABELLED where unknown: what the picture is judged by
+    inputs: Tensor  # (B, S, S) likewise, without holes, some drawn-like: what the generator sees
     looks: Tensor  # (B, NUM_CLASSES, 9)
     is_own: Tensor  # (B,) bool: the looks are the photo's own
 
     def to(self, device: torch.device) -> Batch:
-        """Copy to a device."""
+        """Copy to a device and unpack there."""
         return Batch(
-            *(getattr(self, name).to(device, non_blocking=True) for name in self.__dataclass_fields__)
+            photos=self.photos.to(device, non_blocking=True) / 127.5 - 1,
+            targets=self.targets.to(device, non_blocking=True).long(),
+            inputs=self.inputs.to(device, non_blocking=True).long(),
+            looks=self.looks.to(device, non_blocking=True),
+            is_own=self.is_own.to(device, non_blocking=True),
         )
 
 
@@ -45,36 +55,55 @@ class Batches:
         """Make the batch of ``step`` (0-based)."""
         recipe, count = self._recipe, self._recipe.batch
         draw = np.random.default_rng([recipe.seed, 1, step])
-        indices = self._indices(step)
+        rows = self._rows(step)
         flips = draw.random(count) < 0.5
         is_sketch = draw.random(count) < recipe.sketch_share
-        photos = np.stack([_flip(self._data.photos[i], flip) for i, flip in zip(indices, flips, strict=True)])
-        targets = np.stack([_flip(self._data.maps[i], flip) for i, flip in zip(indices, flips, strict=True)])
-        inputs = [_flip(self._filled[i], flip) for i, flip in zip(indices, flips, strict=True)]
+        inputs = list(_flip(self._filled[rows], flips))
         inputs = [draw_like(m, draw) if sketch else m for m, sketch in zip(inputs, is_sketch, strict=True)]
         is_own = draw.random(count) < recipe.own_look_share
-        rows = np.where(is_own, indices, draw.integers(len(self._bank.looks), size=count))
-        looks = self._bank.looks[torch.from_numpy(rows)]
-        jitter = draw.standard_normal(looks.shape, dtype=np.float32)
+        lookers = np.where(is_own, rows, draw.integers(len(self._bank.looks), size=count))
+        looks = self._bank.looks[torch.from_numpy(lookers)]
+        jitter = torch.from_numpy(draw.standard_normal(looks.shape, dtype=np.float32))
+        photos = _flip(self._data.photos[rows], flips).transpose(0, 3, 1, 2)
         return Batch(
-            photos=torch.from_numpy(photos).permute(0, 3, 1, 2) / 127.5 - 1,
-            targets=torch.from_numpy(targets).long(),
-            inputs=torch.from_numpy(np.stack(inputs)).long(),
-            looks=looks + LOOK_NOISE * torch.from_numpy(jitter),
+            photos=torch.from_numpy(np.ascontiguousarray(photos)),
+            targets=torch.from_numpy(_flip(self._data.maps[rows], flips)),
+            inputs=torch.from_numpy(np.stack(inputs)),
+            looks=looks + LOOK_NOISE * jitter,
             is_own=torch.from_numpy(is_own),
         )
 
-    def _indices(self, step: int) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
+    def _rows(self, step: int) -> NDArray[np.int64]:
         places = np.arange(step * self._recipe.batch, (step + 1) * self._recipe.batch)
         epochs, within = np.divmod(places, len(self._data))
         orders = {
-            e: np.random.default_rng([self._recipe.seed, 0, e]).permutation(len(self._data))
-            for e in set(epochs)
+            epoch: np.random.default_rng([self._recipe.seed, 0, epoch]).permutation(len(self._data))
+            for epoch in set(epochs.tolist())
         }
-        return np.array([orders[e][w] for e, w in zip(epochs, within, strict=True)])
+        return np.array([orders[epoch][place] for epoch, place in zip(epochs, within, strict=True)])
 
 
-def _flip(
-    array: np.ndarray[tuple[int, ...], np.dtype[np.uint8]], flip: bool
-) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
-    return array[:, ::-1] if flip else array
+def _flip(arrays: NDArray[np.uint8], flips: NDArray[np.bool_]) -> NDArray[np.uint8]:
+    """Mirror those of (B, S, S, ...) where ``flips`` (B,) is true."""
+    flipped = arrays.copy()
+    flipped[flips] = arrays[flips][:, :, ::-1]
+    return flipped
+
+
+class _Steps(Dataset[Batch]):
+    def __init__(self, batches: Batches, first: int, last: int) -> None:
+        self._batches, self._first, self._last = batches, first, last
+
+    def __len__(self) -> int:
+        return self._last - self._first
+
+    def __getitem__(self, index: int) -> Batch:
+        return self._batches(self._first + index)
+
+
+def iterate(batches: Batches, first: int, last: int, workers: int) -> Iterator[Batch]:
+    """Yield the batches of steps ``first`` to ``last`` - 1, made ahead by ``workers`` processes (0: none)."""
+    ahead = 4 if workers else None
+    yield from DataLoader(
+        _Steps(batches, first, last), batch_size=None, num_workers=workers, prefetch_factor=ahead
+    )

@@ -10,8 +10,9 @@ from statistics import fmean
 from typing import Any
 
 import torch
+from torch import Tensor
 
-from training.landscape.batches import Batches
+from training.landscape.batches import Batches, iterate
 from training.landscape.data import PhotoSet, is_held_out, is_natural, load_siftflow, well_labelled
 from training.landscape.evaluate import Evaluation
 from training.landscape.export import FIGURE, save_landscape
@@ -33,6 +34,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--data", type=Path, required=True, metavar="FOLDER", help="the SIFT Flow folder")
     parser.add_argument("--grow", type=Path, metavar="RUN", help="start from the weights of a smaller run")
     parser.add_argument("--save-every", type=int, default=500, metavar="STEPS", help="state and snapshot")
+    parser.add_argument(
+        "--workers", type=int, default=0, metavar="N", help="processes that make batches ahead"
+    )
 
 
 def run(args: argparse.Namespace) -> None:
@@ -49,7 +53,7 @@ def run(args: argparse.Namespace) -> None:
     elif args.grow:
         grow(trainer, torch.load(args.grow / "state.pt", map_location=device, weights_only=True)["state"])
     batches, evaluation = Batches(training, bank, recipe), Evaluation(training, held_out)
-    train(job, trainer, batches, evaluation, args.save_every)
+    train(job, trainer, batches, evaluation, args.save_every, args.workers)
     job.close()
     job.publish(job.folder / "checkpoint", args.out, FIGURE, args.force)
 
@@ -62,29 +66,35 @@ def split(photos: PhotoSet) -> tuple[PhotoSet, PhotoSet]:
     )
 
 
-def train(job: Run, trainer: Trainer, batches: Batches, evaluation: Evaluation, save_every: int) -> None:
+def train(
+    job: Run, trainer: Trainer, batches: Batches, evaluation: Evaluation, save_every: int, workers: int
+) -> None:
     """Run the steps that are left, logging every 10th step and saving every ``save_every``."""
-    recent: list[dict[str, float]] = []
-    while job.step < job.num_steps and not job.is_time_up:
-        started = time.monotonic()
-        losses = trainer.train_step(batches(job.step))
-        job.seconds += time.monotonic() - started
+    recent: list[dict[str, Tensor]] = []
+    started = time.monotonic()
+    for batch in iterate(batches, job.step, job.num_steps, workers):
+        if job.is_time_up:
+            break
+        recent.append(trainer.train_step(batch))
         job.step = trainer.step
-        recent.append(losses)
-        if job.step % LOG_EVERY == 0:
-            means = average(recent)
+        is_saving = job.step % save_every == 0 and job.step < job.num_steps
+        if job.step % LOG_EVERY == 0 or is_saving:
+            means = average(recent)  # waits for the device, so the clock is right
+            job.seconds += time.monotonic() - started
             job.log(**means)
             job.show(label=means["label"], critic=means["critic_real"] + means["critic_painted"])
             recent = []
-        if job.step % save_every == 0 and job.step < job.num_steps:
-            save(job, trainer, batches, evaluation)
+            if is_saving:
+                save(job, trainer, batches, evaluation)
+            started = time.monotonic()
+    job.seconds += time.monotonic() - started if recent else 0.0
     save(job, trainer, batches, evaluation)
 
 
-def average(losses: Sequence[Mapping[str, float]]) -> dict[str, float]:
+def average(losses: Sequence[Mapping[str, Tensor]]) -> dict[str, float]:
     """Mean of each loss over the steps that had it."""
     names = {name: None for step in losses for name in step}
-    return {name: round(fmean(step[name] for step in losses if name in step), 5) for name in names}
+    return {name: round(fmean(float(step[name]) for step in losses if name in step), 5) for name in names}
 
 
 def save(job: Run, trainer: Trainer, batches: Batches, evaluation: Evaluation) -> None:

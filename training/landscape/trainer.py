@@ -44,7 +44,7 @@ class Trainer:
         self._critic_adam = torch.optim.Adam(self.critic.parameters(), recipe.critic_rate, betas)
         self.step = 0
 
-    def train_step(self, batch: Batch) -> dict[str, float]:
+    def train_step(self, batch: Batch) -> dict[str, Tensor]:
         """Update the discriminator, then the generator, then the average; return the losses by name."""
         batch = batch.to(self.device)
         draws = torch.Generator(self.device).manual_seed(self.recipe.seed * 1_000_003 + self.step)
@@ -59,7 +59,7 @@ class Trainer:
         self.critic.requires_grad_(requires_grad=True)
         self._average()
         self.step += 1
-        return {name: float(loss.detach()) for name, loss in (critic_losses | generator_losses).items()}
+        return {name: loss.detach() for name, loss in (critic_losses | generator_losses).items()}
 
     def draw_noise(self, count: int, draws: torch.Generator) -> list[Tensor]:
         """Per-pixel noise for ``count`` pictures."""

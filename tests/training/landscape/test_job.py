@@ -43,6 +43,15 @@ def final_state(run: Path) -> dict[str, torch.Tensor]:
     return found
 
 
+def wait_for(path: Path, child: subprocess.Popen[bytes]) -> None:
+    """Until the file is there; fails when the child ends first or takes too long."""
+    deadline = time.monotonic() + 180
+    while not path.exists():
+        assert child.poll() is None
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
 def test_killed_and_resumed_equals_uninterrupted(
     siftflow: Path, small_siftflow: SmallSiftFlow, tmp_path: Path
 ):
@@ -55,14 +64,13 @@ def test_killed_and_resumed_equals_uninterrupted(
         "from training.__main__ import main; sys.exit(main(sys.argv[1:]))"
     )
     started = arguments(siftflow, broken, 9, "--save-every=3")
-    child = subprocess.Popen([sys.executable, "-c", code, str(small_siftflow.manifests), *started])
-    deadline = time.monotonic() + 60
-    while not (broken / "state.pt").exists():
-        assert child.poll() is None
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
-    child.send_signal(signal.SIGKILL)
-    assert child.wait() == -signal.SIGKILL
+    command = [sys.executable, "-c", code, str(small_siftflow.manifests), *started]
+    with subprocess.Popen(command, stderr=subprocess.DEVNULL) as child:
+        try:
+            wait_for(broken / "state.pt", child)
+        finally:
+            child.send_signal(signal.SIGKILL)
+    assert child.returncode == -signal.SIGKILL
     killed_at = torch.load(broken / "state.pt", weights_only=True)["step"]
     assert 0 < killed_at < 9
 
