@@ -1,4 +1,4 @@
-"""`python -m training text | evaluate | landscape …`: one subcommand per job; its module adds the arguments."""
+"""`python -m training text | evaluate | landscape …`: one subcommand per job; its module adds arguments."""
 
 from __future__ import annotations
 

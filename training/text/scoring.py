@@ -37,9 +37,8 @@ def run(args: argparse.Namespace) -> None:
     for name, value in read_metrics(args.checkpoint).items():
         if name.endswith(("nats_per_character", "float32")):
             print(f"said by metrics.json: {name} {value:.4f}")
-    print(
-        f"whole windows at once, without the cache: {nats_per_character(decoder.network, tokenizer, text):.4f}"
-    )
+    whole = nats_per_character(decoder.network, tokenizer, text)
+    print(f"whole windows at once, without the cache: {whole:.4f}")
     if decoder.is_rotary:
         sliding = served_nats_per_character(decoder, tokenizer, text, far)
         print(f"sliding on past the window, {far} tokens in a row: {sliding:.4f}")
