@@ -79,7 +79,7 @@ def read_tokenizer(folder: Path, vocabulary: int) -> Tokenizer:
     """Read a checkpoint's tokenizer.
 
     Raises:
-        CheckpointError: the file is missing or foreign, or has more tokens than the model's `vocabulary`.
+        CheckpointError: the file is missing or foreign, or has another number of tokens than the model.
     """
     path = folder / TOKENIZER_FILE
     try:
@@ -90,7 +90,7 @@ def read_tokenizer(folder: Path, vocabulary: int) -> Tokenizer:
         tokenizer = parse_tokenizer(text)
     except Exception as error:  # the library raises bare Exception on files that it can't read
         raise CheckpointError(f"{path}: not a tokenizer that is known here ({error})") from None
-    if len(tokenizer.pieces) > vocabulary:
+    if len(tokenizer.pieces) != vocabulary:
         raise CheckpointError(f"{path}: has {len(tokenizer.pieces)} tokens, the config says {vocabulary}")
     return tokenizer
 
