@@ -30,6 +30,7 @@ from service.openapi import STREAMED_TEXT, errors, json_body, picture_answer, pi
 from service.runners import Runner
 from service.settings import Settings
 from service.sse import error_response
+from service.studio import add_studio
 from service.worker import EngineAPI, WorkerConfig
 
 LITSERVE_PATHS = ("/", "/litserve-health", "/litserve-info")  # its own routes, replaced by ours
@@ -74,7 +75,8 @@ def build_server(
     server.uvicorn_graceful_timeout = 3  # draining is over by then
     _replace_routes(server.app, application)
     add_lab(server.app, settings, lifecycle)
-    server.app.middleware_stack = _layers(server.app, settings, application)
+    page = add_studio(server.app)
+    server.app.middleware_stack = _layers(server.app, settings, application, page)
     wrap_lifespan(server.app, application)
     return server
 
@@ -101,10 +103,10 @@ def _listen(runtime: Path) -> tuple[socket.socket, str]:
     return listener, path
 
 
-def _layers(app: FastAPI, settings: Settings, application: Application) -> ASGIApp:
+def _layers(app: FastAPI, settings: Settings, application: Application, page: frozenset[str]) -> ASGIApp:
     """What FastAPI would build itself, less its layers for telemetry, body limits and its form of errors."""
     routes = ExceptionMiddleware(AsyncExitStackMiddleware(app.router), handlers={HTTPException: _http_error})
-    open_paths = {"/health", "/health/live", "/health/ready"}
+    open_paths = {"/health", "/health/live", "/health/ready", *page}
     layer = RequestLayer(
         routes,
         posts={

@@ -1,0 +1,71 @@
+/** The landscape endpoints, as this page uses them. */
+
+import { call } from "../api.js";
+
+/**
+ * @typedef {object} Style
+ * @property {number} seed
+ * @property {Record<string, number>} classSeeds by class name
+ */
+/** @typedef {{signal?: AbortSignal, onWait?: (seconds: number) => void}} Waiting */
+/** @typedef {{blob: Blob, seed: number, unmatched: number, sketch: Blob, style: Style}} Landscape with what it was made of */
+
+/** @param {Style} style @returns {Record<string, string>} */
+function fieldsOf({ seed, classSeeds }) {
+  const hasSeeds = Object.keys(classSeeds).length > 0;
+  return { seed: String(seed), ...(hasSeeds && { class_seeds: JSON.stringify(classSeeds) }) };
+}
+
+/**
+ * One landscape.
+ * @param {Blob} sketch
+ * @param {Style} style
+ * @param {"jpeg" | "png"} format
+ * @param {Waiting} [waiting]
+ * @returns {Promise<Landscape>}
+ */
+export async function generate(sketch, style, format, waiting = {}) {
+  const query = new URLSearchParams({ ...fieldsOf(style), format });
+  const response = await call(`generate/landscape?${query}`, {
+    body: sketch,
+    headers: { "Content-Type": sketch.type, Accept: `image/${format}` },
+    ...waiting,
+  });
+  return {
+    blob: await response.blob(),
+    seed: Number(response.headers.get("x-seed")),
+    unmatched: Number(response.headers.get("x-unmatched-fraction")),
+    sketch,
+    style,
+  };
+}
+
+/**
+ * Four landscapes of consecutive seeds.
+ * @param {Blob} sketch
+ * @param {Style} style
+ * @param {Waiting} [waiting]
+ * @returns {Promise<{seed: number, url: string}[]>}
+ */
+export async function variations(sketch, style, waiting = {}) {
+  const form = new FormData();
+  form.append("sketch", sketch, "sketch.png");
+  for (const [name, value] of Object.entries({ ...fieldsOf(style), n: "4", format: "jpeg" })) form.append(name, value);
+  const response = await call("generate/landscape", { body: form, headers: { Accept: "application/json" }, ...waiting });
+  const { images } = await response.json();
+  return images.map((/** @type {any} */ image) => ({ seed: image.seed, url: `data:image/${image.format};base64,${image.base64}` }));
+}
+
+/**
+ * A photo's label map, in the palette's colours.
+ * @param {Blob} photo
+ * @param {Waiting} [waiting]
+ * @returns {Promise<Blob>}
+ */
+export async function segment(photo, waiting = {}) {
+  const form = new FormData();
+  form.append("photo", photo, "photo");
+  form.append("format", "png");
+  const response = await call("segment", { body: form, headers: { Accept: "image/png" }, ...waiting });
+  return response.blob();
+}

@@ -1,0 +1,52 @@
+/** The classes to draw with, as groups of radio buttons. */
+
+import { call } from "../api.js";
+import { byId, check, checkedValue, make } from "../dom.js";
+
+/** @typedef {{id: number, name: string, color: string, group: string}} PaletteClass */
+
+export class Palette {
+  /** @param {PaletteClass[]} classes in the order of their ids */
+  constructor(classes) {
+    this.classes = classes;
+    this.colors = classes.map((one) => one.color);
+    this.ids = new Map(classes.map((one) => [one.name, one.id]));
+  }
+
+  /** @returns {Promise<Palette>} */
+  static async load() {
+    const { classes } = await (await call("palette")).json();
+    return new Palette([...classes].sort((one, other) => one.id - other.id));
+  }
+
+  get selected() {
+    return this.classes[Number(checkedValue("class"))];
+  }
+
+  /** @param {number} id */
+  select(id) {
+    check("class", String(id));
+    byId("palette").dispatchEvent(new Event("change"));
+  }
+
+  /** @param {number} step forwards or backwards through the classes */
+  selectNext(step) {
+    this.select((this.selected.id + step + this.classes.length) % this.classes.length);
+  }
+
+  show() {
+    const groups = new Map(this.classes.map((one) => [one.group, /** @type {HTMLElement[]} */ ([])]));
+    for (const one of this.classes) groups.get(one.group)?.push(swatch(one));
+    const sections = [...groups].map(([name, swatches]) => make("div", { class: "palette-group" }, make("h3", { text: name }), ...swatches));
+    byId("palette").replaceChildren(...sections);
+    this.select(this.ids.get("mountain") ?? 0);
+  }
+}
+
+/** @param {PaletteClass} one */
+function swatch({ id, name, color }) {
+  const chip = make("span", { class: "chip" });
+  chip.style.background = color; // a style attribute would break the page's policy
+  const input = make("input", { type: "radio", name: "class", value: id, class: "hidden-input" });
+  return make("label", { class: "swatch", title: `${name} ${color}` }, input, chip, make("span", { text: name }));
+}

@@ -1,0 +1,32 @@
+/** Which stretch of the text each token made. Tokens of half a character have no stretch of their own. */
+
+const BROKEN = "\ufffd";
+const MAX_GAP = 16; // characters that a run of broken tokens may stand for
+
+/** @typedef {{text: string, tokens: number[]}} Segment tokens: their indices, in order */
+
+/**
+ * @param {string} text as it was sent
+ * @param {string[]} tokens as the log probabilities name them
+ * @returns {Segment[]} together exactly the text; what is held back yet has no segment
+ */
+export function align(text, tokens) {
+  /** @type {Segment[]} */
+  const segments = [];
+  /** @type {number[]} */
+  let waiting = [];
+  let at = 0;
+  tokens.forEach((token, index) => {
+    const found = token === "" || token.includes(BROKEN) ? -1 : text.indexOf(token, at);
+    if (found === -1 || found - at > (waiting.length ? MAX_GAP : 0)) {
+      waiting.push(index);
+      return;
+    }
+    if (waiting.length && found > at) segments.push({ text: text.slice(at, found), tokens: waiting });
+    waiting = [];
+    segments.push({ text: token, tokens: [index] });
+    at = found + token.length;
+  });
+  if (at < text.length) segments.push({ text: text.slice(at), tokens: waiting });
+  return segments;
+}
