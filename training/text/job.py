@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import argparse
 import shlex
-import sys
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -13,6 +13,7 @@ import torch
 from models.checkpoint import save_checkpoint
 from models.gpt.engine import TextEngine
 from models.gpt.tokenizer import TOKENIZER_FILE, BPETokenizer, Tokenizer
+from training.download import is_url
 from training.run import Run, TrainingError, add_run_arguments, pick_device, resolve_settings
 from training.text.data import TINY_SHAKESPEARE_URL, Batches, Tokens, read_text, split_text
 from training.text.evaluate import nats_per_character
@@ -108,7 +109,11 @@ def finish(
         "device": trainer.device.type,
     }
     samples = draw_samples(TextEngine(network, tokenizer, max_slots=4))
-    command = shlex.join(["python", "-m", "training", *sys.argv[1:]])
+    changes = [word for change in args.set for word in ("--set", change)]
+    data = args.data if is_url(args.data) else Path(args.data).name
+    command = shlex.join(
+        ["python", "-m", "training", "text", "--data", data, "--preset", args.preset, *changes]
+    )
     name = (args.out or args.run / "checkpoint").name
     files = {TOKENIZER_FILE: tokenizer.to_json(), "curve.png": draw_curve(folder.read_log())}
     readme = write_readme(name, settings, metrics, samples, command)
