@@ -70,16 +70,19 @@ def error_body(status: int, message: str, field: str | None = None) -> bytes:
 
 def from_validation(error: ValidationError, prefix: Sequence[str] = ()) -> ApiError:
     """Turn pydantic's first complaint into a 422 that names its field, or a 400 for what isn't JSON."""
-    first = error.errors(include_url=False, include_input=False)[0]
-    if first["type"] == "json_invalid":
-        return ApiError(400, f"malformed JSON: {first['ctx']['error']}")
-    path = [*prefix, *(str(part) for part in first["loc"] if not _is_branch(part))]
-    return ApiError(422, _message(first), ".".join(path) or None)
+    complaints = error.errors(include_url=False, include_input=False)
+    if complaints[0]["type"] == "json_invalid":
+        return ApiError(400, f"malformed JSON: {complaints[0]['ctx']['error']}")
+    # Each member of a union complains; the one that got furthest is the one that was meant.
+    same_field = [one for one in complaints if one["loc"][:1] == complaints[0]["loc"][:1]]
+    meant = max(same_field, key=lambda one: (len(one["loc"]), not one["type"].endswith("_type")))
+    path = [*prefix, *(str(part) for part in meant["loc"] if not _is_branch(part))]
+    return ApiError(422, _message(meant), ".".join(path) or None)
 
 
 def _is_branch(part: Any) -> bool:
     # Members of a union show up in pydantic's path as type names such as "list[str]" or "constrained-str".
-    return isinstance(part, str) and ("[" in part or part in {"str", "constrained-str", "tuple"})
+    return isinstance(part, str) and ("[" in part or part in {"str", "constrained-str", "float", "int"})
 
 
 def _message(first: Any) -> str:

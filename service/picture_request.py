@@ -9,8 +9,9 @@ from collections.abc import Mapping
 from typing import Any, TypeVar
 
 from pydantic import ValidationError
-from starlette.datastructures import UploadFile
+from starlette.datastructures import FormData, UploadFile
 from starlette.exceptions import HTTPException
+from starlette.formparsers import MultiPartException
 from starlette.requests import Request
 
 from service.errors import ApiError, from_validation
@@ -43,8 +44,16 @@ async def read_picture(request: Request, field: str, parameters: type[P]) -> tup
 async def _read_form(request: Request, field: str) -> tuple[bytes, dict[str, str]]:
     try:
         form = await request.form(max_files=1, max_fields=16)
-    except HTTPException as error:
-        raise ApiError(400, f"malformed form: {error.detail}") from None
+    except (HTTPException, MultiPartException) as error:  # the latter only where no app is in the scope
+        reason = error.detail if isinstance(error, HTTPException) else error.message
+        raise ApiError(400, f"malformed form: {reason}") from None
+    try:
+        return await _read_fields(form, field)
+    finally:
+        await form.close()
+
+
+async def _read_fields(form: FormData, field: str) -> tuple[bytes, dict[str, str]]:
     fields: dict[str, str] = {}
     data: bytes | None = None
     for name, value in form.multi_items():

@@ -1,0 +1,187 @@
+"""Batching, coalescing and failing, with engines that are a few lines each and no processes."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import pytest
+
+from models.errors import RequestError
+from service.runners import BatchRunner, TextRunner
+from service.wire import Event, Failed, LandscapeWork, Picture, Results, TextPiece, TextWork, Work
+from tests.live.fakes import FakeEvent, FakeTextEngine
+
+
+def text(prompt: str = "a", max_tokens: int = 3, seed: int = 0) -> TextWork:
+    return TextWork(prompt, seed, max_tokens, None, 0.8, None, 1.0, (), None)
+
+
+def text_runner(interval: float = 0.0, engine: Any = None) -> TextRunner:
+    return TextRunner(engine or FakeTextEngine(4), lambda work: work, interval, {}, 0.01)
+
+
+def pieces(results: Results | None) -> list[TextPiece]:
+    assert results is not None
+    assert all(isinstance(event, TextPiece) for event in results.events)
+    return list(results.events)  # type: ignore[arg-type]
+
+
+def test_a_stream_gets_a_piece_a_step_and_others_only_their_end() -> None:
+    runner = text_runner()
+    assert runner.admit(1, text(), stream=True) is None
+    assert runner.admit(2, text(seed=1), stream=False) is None
+    steps = [pieces(runner.step()) for _ in range(3)]
+    assert [[(one.key, one.text, one.finish_reason) for one in step] for step in steps] == [
+        [(1, "a", None)],
+        [(1, "b", None)],
+        [(1, "c", "length"), (2, "bcd", "length")],
+    ]
+    assert steps[2][1].num_tokens == 3
+    assert runner.wait_seconds() is None
+
+
+def test_pieces_are_coalesced_but_the_first_leaves_at_once() -> None:
+    runner = text_runner(interval=60.0)
+    runner.admit(1, text(max_tokens=10), stream=True)
+    steps = [pieces(runner.step()) for _ in range(10)]
+    assert [[one.text for one in step] for step in steps] == [["a"], *[[]] * 8, ["bcdefghij"]]
+    assert [one.num_tokens for step in steps for one in step] == [1, 9]
+
+
+def test_a_step_counts_all_its_work_whatever_leaves() -> None:
+    runner = text_runner()
+    runner.admit(1, text(), stream=False)
+    runner.admit(2, text(), stream=False)
+    results = runner.step()
+    assert results is not None
+    assert (results.batch_size, results.num_tokens, results.events) == (2, 2, ())
+
+
+def test_held_back_text_makes_no_piece() -> None:
+    class HoldsBack(FakeTextEngine):
+        def step(self) -> list[FakeEvent]:
+            return [FakeEvent(1, "", 1)]
+
+    runner = text_runner(engine=HoldsBack(1))
+    runner.admit(1, text(), stream=True)
+    assert pieces(runner.step()) == []
+
+
+def test_dropped_texts_are_forgotten() -> None:
+    runner = text_runner()
+    runner.admit(1, text(), stream=True)
+    runner.admit(2, text(), stream=True)
+    runner.drop(1)
+    runner.drop(1)
+    runner.drop(99)
+    assert [one.key for one in pieces(runner.step())] == [2]
+    runner.drop(2)
+    assert runner.wait_seconds() is None
+
+
+def test_a_refusal_is_the_clients_and_keeps_its_field() -> None:
+    runner = text_runner()
+    assert runner.admit(1, text("refuse"), stream=False) == Failed(1, 422, "refused, as asked", "prompt")
+    assert runner.wait_seconds() is None
+
+
+@pytest.mark.parametrize("prompt", ["explode", "explode plainly", "exit"])
+def test_a_failing_step_fails_what_was_in_it_with_one_id(prompt: str) -> None:
+    runner = text_runner()
+    runner.admit(1, text(), stream=True)
+    runner.admit(2, text(prompt), stream=False)
+    results = runner.step()
+    assert results is not None
+    first, second = results.events
+    assert isinstance(first, Failed)
+    assert isinstance(second, Failed)
+    assert (first.key, second.key, first.status, second.status) == (1, 2, 500, 500)
+    assert first.message == second.message
+    assert "as asked" not in first.message
+    assert runner.wait_seconds() is None  # both are gone, and the next step is clean
+    runner.admit(3, text(max_tokens=1), stream=False)
+    assert pieces(runner.step())[0].text == "a"
+
+
+def picture(seed: int = 0) -> LandscapeWork:
+    return LandscapeWork(b"\0", 1, seed, {})
+
+
+def answer(key: int, pixels: bytes) -> Event:
+    return Picture(key, pixels, 1, 1, 3)
+
+
+def batch_runner(wait: float = 0.0, max_batch: int = 2, forward: Any = None) -> BatchRunner:
+    def convert(work: Work) -> int:
+        assert isinstance(work, LandscapeWork)
+        if work.seed == 13:
+            raise RequestError("seed", "unlucky")
+        return work.seed
+
+    paint = forward or (lambda seeds: [bytes([seed] * 3) for seed in seeds])
+    return BatchRunner(paint, convert, answer, max_batch, wait, {}, 0.01)
+
+
+def test_answers_keep_the_order_and_the_cap() -> None:
+    runner = batch_runner()
+    for key in (1, 2, 3):
+        runner.admit(key, picture(key), stream=False)
+    first, second = runner.step(), runner.step()
+    assert first is not None
+    assert second is not None
+    assert [(one.key, one.pixels) for one in first.events] == [(1, b"\1\1\1"), (2, b"\2\2\2")]  # type: ignore[union-attr]
+    assert [one.key for one in second.events] == [3]
+    assert runner.step() is None
+
+
+def test_the_first_of_a_batch_waits_for_others_but_not_for_ever() -> None:
+    runner = batch_runner(wait=0.05)
+    runner.admit(1, picture(), stream=False)
+    assert runner.step() is None
+    wait = runner.wait_seconds()
+    assert wait is not None
+    assert 0 < wait <= 0.05
+    time.sleep(0.06)
+    assert runner.wait_seconds() == 0.0
+    results = runner.step()
+    assert results is not None
+    assert results.batch_size == 1
+
+
+def test_a_full_batch_does_not_wait() -> None:
+    runner = batch_runner(wait=60.0)
+    runner.admit(1, picture(), stream=False)
+    runner.admit(2, picture(), stream=False)
+    assert runner.wait_seconds() == 0.0
+
+
+def test_a_bad_item_never_joins_a_batch() -> None:
+    runner = batch_runner()
+    assert runner.admit(1, picture(13), stream=False) == Failed(1, 422, "unlucky", "seed")
+    runner.admit(2, picture(2), stream=False)
+    results = runner.step()
+    assert results is not None
+    assert [one.key for one in results.events] == [2]
+
+
+@pytest.mark.parametrize("forward", [lambda seeds: seeds[1:], lambda seeds: seeds[99]])
+def test_a_failing_forward_fails_its_batch_only(forward: Any) -> None:
+    runner = batch_runner(max_batch=1, forward=forward)
+    runner.admit(1, picture(), stream=False)
+    runner.admit(2, picture(), stream=False)
+    results = runner.step()
+    assert results is not None
+    (failed,) = results.events
+    assert isinstance(failed, Failed)
+    assert (failed.key, failed.status) == (1, 500)
+    assert runner.wait_seconds() == 0.0  # the other still waits for its turn
+
+
+def test_dropped_pictures_join_no_forward() -> None:
+    runner = batch_runner()
+    runner.admit(1, picture(), stream=False)
+    runner.drop(1)
+    runner.drop(1)
+    assert runner.wait_seconds() is None
+    assert runner.step() is None
