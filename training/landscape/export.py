@@ -13,6 +13,7 @@ from training.landscape.evaluate import Evaluation
 from training.landscape.readme import write_readme
 from training.landscape.recipe import LandscapeRecipe
 from training.landscape.sheet import contact_sheet, encode, spread_rows
+from training.landscape.storage import round_weights
 
 FIGURE = "frechet_random"  # decides whether a checkpoint may replace another; lower is better
 SHEET_ROWS, SHEET_SEEDS = 12, (1, 2, 3, 4)
@@ -22,6 +23,7 @@ def save_landscape(
     folder: Path, served: Generator, recipe: LandscapeRecipe, evaluation: Evaluation, facts: Mapping[str, Any]
 ) -> dict[str, Any]:
     """Evaluate, paint the sheet, write the checkpoint; return its metrics."""
+    tensors = round_weights(served)
     engine = LandscapeEngine(served, str(served.styles.device), {})
     parameters = sum(parameter.numel() for parameter in served.parameters())
     metrics = dict(facts) | {"parameters": parameters} | evaluation.figures(engine)
@@ -29,5 +31,5 @@ def save_landscape(
     sheet = contact_sheet(engine, held_out, spread_rows(held_out, SHEET_ROWS), SHEET_SEEDS)
     readme = write_readme(served.config, recipe, metrics, len(held_out))
     files = {"sheet.jpg": encode(sheet)}
-    save_checkpoint(folder, served.config, served.state_dict(), metrics, readme, files)
+    save_checkpoint(folder, served.config, tensors, metrics, readme, files)
     return metrics

@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import argparse
+import copy
 import time
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from models.checkpoint import save_checkpoint
-from models.landscape.segmenter import Segmenter
 from models.landscape.segmenter_engine import SegmenterEngine
 from training.landscape.data import PhotoSet, is_held_out, is_natural, load_siftflow, well_labelled
 from training.landscape.segmenter.evaluate import count_confusion, score
 from training.landscape.segmenter.readme import write_readme, write_sheet
 from training.landscape.segmenter.recipe import PRESETS
 from training.landscape.segmenter.trainer import SegmenterTrainer
+from training.landscape.storage import round_weights
 from training.run import Run, add_run_arguments, pick_device, resolve_settings
 
 TRAINING_DATA = "SIFT Flow, all scenes, own labels (nine in ten by name; snow split off mountains)"
@@ -76,9 +75,8 @@ def save(job: Run, trainer: SegmenterTrainer, held_out: PhotoSet) -> None:
     """Save the state, then the averaged network (bfloat16 weights) as a checkpoint, scored as served."""
     job.save_state(trainer.state())
     config = trainer.averaged.config
-    tensors = {name: shrink_dtype(tensor) for name, tensor in trainer.averaged.state_dict().items()}
-    served = Segmenter(config)
-    served.load_state_dict(tensors)
+    served = copy.deepcopy(trainer.averaged)
+    tensors = round_weights(served)
     engine = SegmenterEngine(served, str(trainer.device), {})
     predicted = engine.forward(list(held_out.photos))
     scores = score(count_confusion(zip(held_out.maps, predicted, strict=True)))
@@ -95,8 +93,3 @@ def save(job: Run, trainer: SegmenterTrainer, held_out: PhotoSet) -> None:
     job.say(
         f"step {job.step}: mean IoU {scores['mean_iou']:.3f}, pixel accuracy {scores['pixel_accuracy']:.3f}"
     )
-
-
-def shrink_dtype(tensor: torch.Tensor) -> torch.Tensor:
-    """Weights travel as bfloat16; statistics and other vectors stay exact."""
-    return tensor.bfloat16() if tensor.ndim > 1 and tensor.is_floating_point() else tensor
