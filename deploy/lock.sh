@@ -6,11 +6,17 @@ cd "$(dirname "$0")/.."
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
 "$1" -m venv "$folder/venv"
-"$folder/venv/bin/pip" install --quiet --disable-pip-version-check --only-binary :all: \
+"$folder/venv/bin/pip" install --dry-run --ignore-installed --report "$folder/report.json" \
+    --quiet --disable-pip-version-check --only-binary :all: \
     -r requirements.txt -r requirements-train.txt -r requirements-dev.txt \
     -r <(grep -v '^torch==' requirements-torch.txt)
-{
-    echo "# Every package that the requirements bring along, pinned. Written by \`make lock\`; don't edit."
-    "$folder/venv/bin/pip" freeze --all | grep -v -E '^(pip|torch)=='
-} >"$folder/constraints.txt"
+"$folder/venv/bin/python" - "$folder/report.json" >"$folder/constraints.txt" <<'PY'
+import json
+import sys
+
+print("# Every package that the requirements bring along, pinned. Written by `make lock`; don't edit.")
+found = [entry["metadata"] for entry in json.load(open(sys.argv[1]))["install"]]
+for line in sorted(f"{one['name'].lower().replace('_', '-')}=={one['version']}" for one in found):
+    print(line)
+PY
 mv "$folder/constraints.txt" constraints.txt
