@@ -37,6 +37,7 @@ COPY --from=packages /venv /venv
 COPY LICENSE ./
 COPY models models
 COPY service service
+COPY studio studio
 RUN python -m compileall -q models service
 ENV PROSPERO_HOST=0.0.0.0
 USER prospero
