@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+import json
+from pathlib import Path
 
+import torch
 from torch import Tensor
 
 from training.landscape.trainer import Trainer
@@ -13,12 +14,17 @@ from training.run import TrainingError
 CRITIC_STEM = "stem.parametrizations.weight.original"
 
 
-def grow(trainer: Trainer, state: Mapping[str, Any]) -> None:
-    """Take over every tensor that fits from another run's state; the rest stays fresh.
+def grow(trainer: Trainer, run_folder: Path, device: torch.device) -> None:
+    """Take over every tensor that fits from another run; the rest stays fresh. The history says so.
 
     Raises:
-        TrainingError: hardly anything fits, so this is another network.
+        TrainingError: there is no run, or hardly anything fits, so that it is another network's.
     """
+    path = run_folder / "state.pt"
+    if not path.exists():
+        raise TrainingError(f"{path}: no such file, nothing to grow from")
+    saved = torch.load(path, map_location=device, weights_only=True)
+    state = saved["state"]
     for name in ("generator", "critic"):
         module = getattr(trainer, name)
         own, other = module.state_dict(), dict(state[name])
@@ -32,6 +38,9 @@ def grow(trainer: Trainer, state: Mapping[str, Any]) -> None:
         module.load_state_dict(own | fitting)
     trainer.generator.styles.copy_(trainer.bank.looks)
     trainer.averaged.load_state_dict(trainer.generator.state_dict())
+    settings = json.loads((run_folder / "settings.json").read_text())
+    facts = {"image_size": settings["image_size"], "steps": saved["step"], "batch": settings["batch"]}
+    trainer.history = [*state["history"], facts | {"seconds": round(saved["seconds"])}]
 
 
 def widen_patch(weight: Tensor, inputs: int) -> Tensor:

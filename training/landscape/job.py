@@ -9,7 +9,6 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from training.landscape.batches import Batches, iterate
@@ -51,7 +50,7 @@ def run(args: argparse.Namespace) -> None:
     if args.resume:
         trainer.load_state(job.load_state(device))
     elif args.grow:
-        grow(trainer, torch.load(args.grow / "state.pt", map_location=device, weights_only=True)["state"])
+        grow(trainer, args.grow, device)
     batches, evaluation = Batches(training, bank, recipe), Evaluation(training, held_out)
     train(job, trainer, batches, evaluation, args.save_every, args.workers)
     job.close()
@@ -105,8 +104,10 @@ def save(job: Run, trainer: Trainer, batches: Batches, evaluation: Evaluation) -
     )
     facts: dict[str, Any] = {
         "steps": job.step,
-        "pictures_seen": job.step * trainer.recipe.batch,
-        "training_seconds": round(job.seconds),
+        "pictures_seen": job.step * trainer.recipe.batch
+        + sum(run["steps"] * run["batch"] for run in trainer.history),
+        "training_seconds": round(job.seconds) + sum(run["seconds"] for run in trainer.history),
+        "grown_from": trainer.history,
     }
     figures = save_landscape(job.folder / "checkpoint", served, trainer.recipe, evaluation, facts)
     job.log(**figures)

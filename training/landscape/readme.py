@@ -14,7 +14,14 @@ def write_readme(
     config: LandscapeConfig, recipe: LandscapeRecipe, metrics: Mapping[str, Any], num_held_out: int
 ) -> str:
     """Return Markdown: what it is, how it was trained, figures, picture, terms."""
-    rows = "\n".join(f"| {name.replace('_', ' ')} | {value} |" for name, value in metrics.items())
+    rows = "\n".join(
+        f"| {name.replace('_', ' ')} | {value} |" for name, value in metrics.items() if name != "grown_from"
+    )
+    history = "".join(
+        f"- Grown from a run at {size}×{size}: {run['steps']} steps of {run['batch']}.\n"
+        for run in metrics["grown_from"]
+        for size in [run["image_size"]]
+    )
     classes = ", ".join(f"{entry.name} `{entry.color}`" for entry in PALETTE)
     return f"""# Landscape GAN, {config.image_size}×{config.image_size}
 
@@ -38,8 +45,18 @@ photos. It is not an FID and compares only with itself.
 
 - Data: {config.training_data}. A photo is held out if `int(sha1(file name), 16) % 10 == 0`.
 - Labels: {classes}.
-- Recipe: {recipe.steps} steps of {recipe.batch} pictures planned, generator widths {list(recipe.widths)},
-  discriminator widths {list(recipe.critic_widths)}; half of the inputs are made drawn-like.
+{history}- Recipe: {recipe.steps} steps of {recipe.batch} pictures planned; generator widths
+  {list(recipe.widths)}, discriminator widths {list(recipe.critic_widths)}; half of the inputs are made drawn-like.
+
+- A seed picks the looks (colours, contrast, gradient of every class) of one training photo, a little varied,
+  and the grain; what the picture shows comes from the network.
+
+## Known weaknesses
+
+- Few labelled photos: about a thousand landscapes, with so little road and building that these are painted badly.
+- There is no class for clouds, and snow was split off mountains by brightness, with mistakes.
+- Large areas of one class (a whole forest, a whole mountain) get texture but little structure.
+- The picture obeys the sketch's outlines closely: a wobbly outline stays wobbly.
 
 ## Terms
 

@@ -43,6 +43,7 @@ class Trainer:
         self._generator_adam = torch.optim.Adam(self.generator.parameters(), recipe.generator_rate, betas)
         self._critic_adam = torch.optim.Adam(self.critic.parameters(), recipe.critic_rate, betas)
         self.step = 0
+        self.history: list[dict[str, float]] = []  # of the smaller runs that this one grew from
 
     def train_step(self, batch: Batch) -> dict[str, Tensor]:
         """Update the discriminator, then the generator, then the average; return the losses by name."""
@@ -132,13 +133,16 @@ class Trainer:
 
     def state(self) -> dict[str, Any]:
         """All that continuing needs; plain tensors, numbers and containers, so it loads with weights_only."""
-        return {name: part.state_dict() for name, part in self._parts().items()} | {"step": self.step}
+        return {name: part.state_dict() for name, part in self._parts().items()} | {
+            "step": self.step,
+            "history": self.history,
+        }
 
     def load_state(self, state: dict[str, Any]) -> None:
         """Continue from ``state()``."""
         for name, part in self._parts().items():
             part.load_state_dict(state[name])
-        self.step = int(state["step"])
+        self.step, self.history = int(state["step"]), list(state["history"])
 
     def _parts(self) -> dict[str, Any]:
         return {

@@ -100,6 +100,11 @@ def test_a_run_brings_a_checkpoint_that_serves_and_grows(siftflow: Path, tmp_pat
     grown = arguments(siftflow, tmp_path / "grown", 1, f"--grow={tmp_path / 'small'}", **changes)
     assert main(grown) == 0
     assert LandscapeEngine.load(tmp_path / "grown" / "checkpoint", "cpu").image_size == 64
+    metrics = json.loads((tmp_path / "grown" / "checkpoint" / "metrics.json").read_text())
+    assert metrics["pictures_seen"] == 11 * TINY["batch"]
+    assert (
+        "Grown from a run at 32×32: 10 steps of 4." in (tmp_path / "grown/checkpoint/README.md").read_text()
+    )
 
 
 def test_training_lowers_the_generator_s_losses(siftflow: Path, tmp_path: Path):
@@ -118,3 +123,5 @@ def test_user_mistakes_are_one_line(siftflow: Path, tmp_path: Path, capsys: pyte
     assert "wings" in capsys.readouterr().err
     assert main([*arguments(siftflow, tmp_path / "run", 1), "--set=widths=[8,8]"]) == 1
     assert "do not end at 32" in capsys.readouterr().err
+    assert main([*arguments(siftflow, tmp_path / "run", 1), f"--grow={tmp_path / 'none'}"]) == 1
+    assert "nothing to grow from" in capsys.readouterr().err
