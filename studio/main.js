@@ -11,7 +11,7 @@ import { startShortcuts, useShortcuts } from "./shortcuts.js";
  * @property {import("./shortcuts.js").Shortcuts} shortcuts
  */
 
-/** @type {Record<string, {title: string, load: () => Promise<{start: () => Page}>}>} */
+/** @type {Record<string, {title: string, load: () => Promise<{start: () => Page | Promise<Page>}>}>} */
 const PAGES = {
   landscape: { title: "Landscape studio", load: () => import("./landscape/page.js") },
   text: { title: "Text studio", load: () => import("./text/page.js") },

@@ -9,6 +9,7 @@ export class Course {
   values = {};
   #every = 1;
   #seen = 0;
+  #latest = -1;
 
   /** @param {string[]} names */
   constructor(names) {
@@ -20,7 +21,8 @@ export class Course {
    * @param {Record<string, number | null>} figures
    */
   add(step, figures) {
-    if (step <= (this.steps[this.steps.length - 1] ?? -1)) return; // nothing was trained since
+    if (step <= this.#latest) return; // nothing was trained since
+    this.#latest = step;
     if (this.#seen++ % this.#every !== 0) return;
     this.steps.push(step);
     for (const name of Object.keys(this.values)) this.values[name].push(figures[name] ?? null);

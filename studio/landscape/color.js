@@ -79,9 +79,11 @@ export function snapPixels(rgba, size, snap) {
 
 /** Grow the classes into the holes, a ring at a time. @param {Uint8Array} data @param {number} size */
 function fillHoles(data, size) {
+  /** @type {number[]} */
   let front = [];
   for (let i = 0; i < data.length; i++) if (data[i] !== UNMATCHED) front.push(i);
   while (front.length) {
+    /** @type {number[]} */
     const next = [];
     for (const at of front) {
       const x = at % size;

@@ -55,7 +55,7 @@ export const EXAMPLES = [
       if (y < Math.min(top, hills)) return "sky";
       if (isFir(x, y, 0.86 + 0.03 * ridge(x, 2, 3), 0.2, 17)) return "tree";
       if (y < hills) return y < top + 0.17 + 0.09 * rough(x * 12, y * 4, 5) ? "snow" : "mountain";
-      return y < 0.86 ? "grass" : "snow";
+      return y < 0.8 + 0.05 * ridge(x, 35, 3) ? "grass" : "field";
     },
   },
   {
@@ -101,13 +101,18 @@ export const EXAMPLES = [
   {
     name: "Town on the hill",
     at(x, y) {
-      const hill = 0.84 - 0.4 * Math.exp(-(((x - 0.56) / 0.3) ** 2)) + 0.015 * ridge(x, 71, 8);
-      const house = Math.floor(x * 19);
-      const roof = hill - 0.07 - 0.09 * (0.5 + 0.5 * rough(house * 1.7, 0.4, 73, 1));
-      if (x > 0.36 && x < 0.78 && y > roof && y < hill + 0.03) return "building";
+      const hill = 0.86 - 0.34 * Math.exp(-(((x - 0.56) / 0.28) ** 2)) + 0.012 * ridge(x, 71, 8);
+      for (const [column, drop] of [[0, 0], [0.5, 0.055], [0.25, 0.11]]) {
+        const house = Math.floor(x * 15 + column);
+        const across = Math.abs(x * 15 + column - house - 0.5);
+        const tall = 0.05 + 0.05 * (rough(house * 1.7, drop * 40, 73, 1) + 0.6);
+        const foot = hill + drop + 0.02;
+        const isThere = x > 0.3 + drop && x < 0.84 - drop && across < 0.38 && rough(house * 3.1, drop * 90, 79, 1) > -0.55;
+        if (isThere && y < foot && y > foot - tall + Math.max(0, across - 0.1) * 0.09) return "building";
+      }
       if (y < Math.min(hill, 0.6 + 0.03 * ridge(x, 75, 4))) return "sky";
       if (y < hill) return "mountain";
-      return rough(x * 7, y * 7, 77, 3) > 0.12 ? "tree" : "grass";
+      return rough(x * 7, y * 7, 77, 3) > 0.16 ? "tree" : "grass";
     },
   },
   {

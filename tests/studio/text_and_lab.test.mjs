@@ -1,0 +1,127 @@
+// Streams, tokens, seeds, live requests, links and charts.
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import { FIELDS, defaults } from "../../studio/lab/config.js";
+import { short, ticks } from "../../studio/lab/chart.js";
+import { Course, MAX_POINTS } from "../../studio/lab/history.js";
+import { fromQuery, snapCoordinate, toQuery } from "../../studio/lab/link.js";
+import { Live } from "../../studio/landscape/live.js";
+import { MAX_SEED, parseSeed } from "../../studio/seed.js";
+import { EventParser } from "../../studio/sse.js";
+import { align } from "../../studio/text/align.js";
+import { parseStops } from "../../studio/text/form.js";
+import { percent, visible } from "../../studio/text/inspector.js";
+
+const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
+
+test("events are found however the stream is cut", () => {
+  const stream = ': still here\n\ndata: {"a":1}\n\ndata: one\ndata: two\r\n\r\ndata: [DONE]\n\n';
+  for (const size of [1, 2, 5, 1000]) {
+    const parser = new EventParser();
+    const found = [];
+    for (let i = 0; i < stream.length; i += size) found.push(...parser.push(stream.slice(i, i + size)));
+    assert.deepEqual(found, ['{"a":1}', "one\ntwo", "[DONE]"]);
+  }
+});
+
+test("tokens are laid along the text", () => {
+  assert.deepEqual(align("hello you", ["hel", "lo", " you"]).map((one) => [one.text, one.tokens]), [["hel", [0]], ["lo", [1]], [" you", [2]]]);
+  const segments = align("a é b", ["a", " ", "\ufffd", "\ufffd", " b"]);
+  assert.deepEqual(segments.map((one) => [one.text, one.tokens]), [["a", [0]], [" ", [1]], ["é", [2, 3]], [" b", [4]]]);
+});
+
+test("segments are always the whole text", () => {
+  for (const [text, tokens] of [["abc", []], ["abc", ["ab", "cd"]], ["abc", ["x", "y", "z"]], ["", ["a"]], ["日本", ["\ufffd", "\ufffd本"]]]) {
+    assert.equal(align(text, tokens).map((one) => one.text).join(""), text);
+  }
+});
+
+test("stop strings, seeds and shares", () => {
+  assert.deepEqual(parseStops("\\n\\n\nROMEO:\n\nback\\\\slash"), ["\n\n", "ROMEO:", "back\\slash"]);
+  assert.equal(parseSeed(String(MAX_SEED)), 2 ** 53 - 1);
+  assert.equal(parseSeed(" 12 "), 12);
+  for (const wrong of ["", "-1", "1.5", "x", "9007199254740992", "1e3"]) assert.equal(parseSeed(wrong), null);
+  assert.deepEqual([percent(0.456), percent(0.0123), percent(0.00001)], ["46 %", "1.2 %", "< 0.1 %"]);
+  assert.equal(visible(" a\n"), "␣a↵");
+});
+
+function recorder(milliseconds) {
+  const log = { sent: 0, inFlight: 0, most: 0, aborted: 0, shown: [] };
+  const live = new Live({
+    delay: 20,
+    send: async (signal) => {
+      const number = ++log.sent;
+      log.most = Math.max(log.most, ++log.inFlight);
+      signal.addEventListener("abort", () => (log.inFlight--, log.aborted++));
+      await sleep(milliseconds);
+      if (signal.aborted) throw new DOMException("aborted", "AbortError");
+      log.inFlight--;
+      return number;
+    },
+    show: (number) => log.shown.push(number),
+    fail: (error) => assert.fail(error),
+  });
+  return { live, log };
+}
+
+test("while drawing, requests are few, one at a time, and the last state is asked for", async () => {
+  const { live, log } = recorder(30);
+  for (let i = 0; i < 40; i++) {
+    live.changed();
+    await sleep(5);
+  }
+  await sleep(150);
+  assert.equal(log.most, 1);
+  assert.ok(log.sent >= 3 && log.sent <= 10, `${log.sent} requests`);
+  assert.equal(log.shown.at(-1), log.sent);
+});
+
+test("an answer that is out of date is dropped", async () => {
+  const { live, log } = recorder(30);
+  live.settle();
+  await sleep(5);
+  live.settle();
+  await sleep(80);
+  assert.deepEqual([log.shown, log.aborted], [[2], 1]);
+  live.settle();
+  live.stop();
+  await sleep(60);
+  assert.deepEqual(log.shown, [2]);
+});
+
+test("a link carries every setting and every drawn point", () => {
+  assert.equal(toQuery(defaults(), []), "");
+  const values = { ...defaults(), data: "drawn", loss: "wasserstein_gp", penalty: 2.5, half_life: null, noise_dimensions: 1, seed: MAX_SEED };
+  const points = Array.from({ length: 50 }, (_, i) => [snapCoordinate(Math.cos(i)), snapCoordinate(Math.sin(i))]);
+  const read = fromQuery(toQuery(values, points));
+  assert.deepEqual(read.values, values);
+  assert.deepEqual(read.points, points);
+  for (const [x, y] of points) assert.ok(Math.abs(x) <= 1 && Math.abs(y) <= 1);
+});
+
+test("what a link has wrong is passed over", () => {
+  const { values, points } = fromQuery("loss=none&generator_layers=99&generator_rate=x&batch_size=8.5&beta1=&points=%%%&colour=red");
+  assert.deepEqual(values, defaults());
+  assert.deepEqual(points, []);
+  assert.equal(new Set(FIELDS.map((field) => field.name)).size, FIELDS.length);
+});
+
+test("a long course is thinned out evenly, and a step that stands still is not counted twice", () => {
+  const course = new Course(["loss"]);
+  for (let step = 0; step < 10_000; step++) {
+    course.add(step, { loss: step });
+    course.add(step, { loss: -1 });
+  }
+  assert.ok(course.steps.length <= MAX_POINTS && course.steps.length > MAX_POINTS / 3);
+  assert.equal(course.steps[0], 0);
+  assert.deepEqual(course.values.loss, course.steps);
+  const gaps = new Set(course.steps.slice(1).map((step, i) => step - course.steps[i]));
+  assert.equal(gaps.size, 1);
+});
+
+test("axes have round values", () => {
+  assert.deepEqual(ticks(0, 1, false), [0, 0.5, 1]);
+  assert.deepEqual(ticks(0.004, 2, true), [0.01, 0.1, 1]);
+  assert.deepEqual([short(0), short(12_345), short(0.0123), short(250)], ["0", "12k", "0.012", "250"]);
+});
