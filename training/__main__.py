@@ -13,6 +13,7 @@ from training.run import TrainingError
 JOBS = {
     "text": ("training.text.job", "train a GPT on text"),
     "landscape": ("training.landscape.job", "train the landscape GAN"),
+    "lab": ("training.lab.job", "train a 2-D GAN, into an animation and figures"),
     "evaluate": ("training.text.scoring", "score a GPT checkpoint as it is served"),
     "import": ("training.text.importing", "bring in a nanoGPT or Hugging Face GPT-2 checkpoint"),
 }

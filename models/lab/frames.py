@@ -117,7 +117,8 @@ def realness(loss: Loss, scores: Tensor, real: Tensor, fake: Tensor) -> Tensor:
             return scores.clamp(0, 1)
         case "wasserstein_gp":
             gap = (real.mean() - fake.mean()).abs().clamp(min=1e-6)
-            return (4 * (scores - (real.mean() + fake.mean()) / 2) / gap).sigmoid()
+            middle = (real.mean() + fake.mean()) / 2
+            return torch.sigmoid(4 * (scores - middle) / gap)
 
 
 def manifold_grid(config: LabConfig) -> Tensor:
@@ -142,7 +143,7 @@ def manifold_densities(config: LabConfig, vertices: Tensor) -> Tensor:
     else:
         a, b, c, d = vertices[:-1, :-1], vertices[1:, :-1], vertices[1:, 1:], vertices[:-1, 1:]
         size = (_cross(b - a, c - a).abs() + _cross(c - a, d - a).abs()) / 2
-    mass = share**config.noise_dimensions / size.numel()
+    mass = float(share**config.noise_dimensions) / size.numel()
     return (mass / size.clamp(min=1e-12)).clamp(max=MAX_DENSITY)
 
 
