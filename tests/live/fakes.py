@@ -62,8 +62,7 @@ class FakeTextEngine:
                 file.write(f"{what} {request.prompt!r} {done}\n")
 
     def step(self) -> list[FakeEvent]:
-        if self.step_seconds:
-            time.sleep(self.step_seconds)
+        due = time.monotonic() + self.step_seconds
         events = []
         for key, (request, done) in list(self.running.items()):
             self._trouble(request.prompt)
@@ -75,6 +74,8 @@ class FakeTextEngine:
                 self._note("finished", request, done + 1)
             else:
                 self.running[key] = (request, done + 1)
+        if self.step_seconds:  # the Python above is part of the step
+            time.sleep(max(0.0, due - time.monotonic()))
         return events
 
     def _trouble(self, prompt: str) -> None:
