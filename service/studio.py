@@ -1,4 +1,4 @@
-"""The page at ``/`` and what it is made of, under ``/studio``: files read once, at start, and sent from memory."""
+"""The page at ``/`` and its parts under ``/studio``: files read once, at start, and sent from memory."""
 
 from __future__ import annotations
 
