@@ -46,14 +46,15 @@ photos. It is not an FID and compares only with itself.
 - Data: {config.training_data}. A photo is held out if `int(sha1(file name), 16) % 10 == 0`.
 - Labels: {classes}.
 {history}- Recipe: {recipe.steps} steps of {recipe.batch} pictures planned; generator widths
-  {list(recipe.widths)}, discriminator widths {list(recipe.critic_widths)}; half of the inputs are made drawn-like.
+  {list(recipe.widths)}, discriminator widths {list(recipe.critic_widths)}.
+- {recipe.sketch_share:.0%} of the inputs are made drawn-like (warped, coarse, straightened, holes filled).
 
 - A seed picks the looks (colours, contrast, gradient of every class) of one training photo, a little varied,
   and the grain; what the picture shows comes from the network.
 
 ## Known weaknesses
 
-- Few labelled photos: about a thousand landscapes, with so little road and building that these are painted badly.
+- About a thousand labelled landscapes, with so little road and building that these are painted badly.
 - There is no class for clouds, and snow was split off mountains by brightness, with mistakes.
 - Large areas of one class (a whole forest, a whole mountain) get texture but little structure.
 - The picture obeys the sketch's outlines closely: a wobbly outline stays wobbly.
