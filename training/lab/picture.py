@@ -85,11 +85,7 @@ def draw_manifold(start: Mapping[str, Any], frame: Mapping[str, Any], size: int 
 def save_animation(path: Path, start: Mapping[str, Any], frames: Sequence[Mapping[str, Any]]) -> None:
     """An endless GIF of the frames; the last stands longer."""
     pictures = [draw_frame(start, frames[: index + 1]) for index in range(len(frames))]
-    # One palette, taken from a middle and the last frame, keeps colours from flickering.
-    sample = Image.new("RGB", (pictures[0].width, 2 * pictures[0].height))
-    sample.paste(pictures[len(pictures) // 2], (0, 0))
-    sample.paste(pictures[-1], (0, pictures[0].height))
-    palette = sample.quantize(128)
+    palette = _common_palette([pictures[len(pictures) // 2], pictures[-1]])
     indexed = [one.quantize(palette=palette, dither=Image.Dither.NONE) for one in pictures]
     durations = [120] * (len(indexed) - 1) + [3000]
     indexed[0].save(path, save_all=True, append_images=indexed[1:], duration=durations, loop=0, optimize=True)
@@ -129,7 +125,7 @@ def _draw_chart(start: Mapping[str, Any], frames: Sequence[Mapping[str, Any]], w
     for ratio in (1, 10, 100):
         y = place(0, ratio)[1]
         draw.line([(left, y), (right, y)], fill=INK if ratio == 1 else PALE, width=SCALE)
-        draw.text((0, y - 7 * SCALE), "floor" if ratio == 1 else f"{ratio}×", fill=INK, font=font)
+        draw.text((0, y - 7 * SCALE), "floor" if ratio == 1 else f"{ratio}x", fill=INK, font=font)
     ends: list[tuple[float, str]] = []
     for name, color in CURVES.items():
         points = [place(one["step"], one["measures"][name] / start["floor"][name]) for one in frames]
@@ -140,6 +136,17 @@ def _draw_chart(start: Mapping[str, Any], frames: Sequence[Mapping[str, Any]], w
         lowest = max(y - 7 * SCALE, lowest + 13 * SCALE)
         draw.text((right + 6 * SCALE, lowest), NAMES[name], fill=CURVES[name], font=font)
     return picture.resize((width, CHART_HEIGHT), Image.Resampling.LANCZOS)
+
+
+def _common_palette(pictures: Sequence[Image.Image]) -> Image.Image:
+    """One palette for all frames, or colours would flicker; it has those of thin lines, too."""
+    width, height = pictures[0].size
+    sample = Image.new("RGB", (width, height * len(pictures) + MARGIN))
+    for index, picture in enumerate(pictures):
+        sample.paste(picture, (0, index * height))
+    for index, color in enumerate([REAL, GENERATED, INK, *CURVES.values()]):
+        sample.paste(color, (50 * index, sample.height - MARGIN, 50 * (index + 1), sample.height))
+    return sample.quantize(255)
 
 
 def _caption(start: Mapping[str, Any], frame: Mapping[str, Any]) -> str:
