@@ -15,6 +15,7 @@ JOBS = {
     "landscape": ("training.landscape.job", "train the landscape GAN"),
     "lab": ("training.lab.job", "train a 2-D GAN, into an animation and figures"),
     "evaluate": ("training.text.scoring", "score a GPT checkpoint as it is served"),
+    "report": ("training.text.timing", "print how long text runs took to reach a figure"),
     "import": ("training.text.importing", "bring in a nanoGPT or Hugging Face GPT-2 checkpoint"),
 }
 

@@ -106,30 +106,36 @@ class Run:
     """
 
     def __init__(
-        self, folder: Path, settings: Settings, num_steps: int, resume: bool, max_minutes: float | None = None
+        self,
+        folder: Path,
+        settings: Settings,
+        num_steps: int,
+        resume: bool,
+        max_minutes: float | None = None,
+        is_main: bool = True,
     ) -> None:
         """Start or resume.
+
+        Args:
+            is_main: False in all but one process of a run that several share: they read, but write nothing.
 
         Raises:
             TrainingError: the folder holds another run's state, or there is nothing to resume.
         """
         self.folder, self.num_steps, self.step, self.seconds = folder, num_steps, 0, 0.0
+        self._is_main = is_main
+        self._progress = Progress(num_steps) if is_main else None
         self._state_path = folder / "state.pt"
         self._deadline = None if max_minutes is None else time.monotonic() + 60 * max_minutes
-        given = json.loads(settings.model_dump_json())
-        path = folder / "settings.json"
         if resume:
-            if not self._state_path.exists():
-                raise TrainingError(f"{folder}: nothing to resume (no state.pt)")
-            kept = json.loads(path.read_text())
-            changed = sorted(key for key in given.keys() | kept.keys() if given.get(key) != kept.get(key))
+            kept, given = read_settings(folder, type(settings)).model_dump(), settings.model_dump()
+            changed = sorted(key for key in given if given[key] != kept[key])
             if changed:
                 raise TrainingError(f"{folder}: was run with other settings ({', '.join(changed)})")
         elif self._state_path.exists():
             raise TrainingError(f"{folder}: holds a run already; give --resume or another folder")
-        folder.mkdir(parents=True, exist_ok=True)
-        write_atomically(path, (json.dumps(given, indent=2) + "\n").encode())
-        self._progress = Progress(num_steps)
+        if is_main:
+            write_settings(folder, settings)
 
     @property
     def is_time_up(self) -> bool:
@@ -137,25 +143,30 @@ class Run:
 
     def log(self, **figures: Any) -> None:
         """Append one line to the log, with the step and the training seconds so far."""
+        if not self._is_main:
+            return
         line = {"step": self.step, "seconds": round(self.seconds, 3), **figures}
         with (self.folder / "log.jsonl").open("a", encoding="utf-8") as file:
             file.write(json.dumps(line) + "\n")
 
     def read_log(self) -> list[dict[str, Any]]:
         """Every line of the log, oldest first; lines after the state that was resumed are gone."""
-        path = self.folder / "log.jsonl"
-        return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+        return read_log(self.folder)
 
     def show(self, **figures: float) -> None:
         """Move the progress on to the current step."""
-        self._progress.show(self.step, figures)
+        if self._progress is not None:
+            self._progress.show(self.step, figures)
 
     def say(self, text: str) -> None:
         """Print a line without breaking the progress bar."""
-        self._progress.say(text)
+        if self._progress is not None:
+            self._progress.say(text)
 
     def save_state(self, state: Mapping[str, Any]) -> None:
         """Write what `load_state` gives back, with step and clock; a crash leaves the old or the new."""
+        if not self._is_main:
+            return
         whole = {"step": self.step, "seconds": self.seconds, "state": dict(state)}
         fresh = self._state_path.with_suffix(".tmp")
         with fresh.open("wb") as file:
@@ -168,9 +179,10 @@ class Run:
         """Read the state back, set step and clock, and drop the log's lines from after it."""
         whole = torch.load(self._state_path, map_location=device, weights_only=True)
         self.step, self.seconds = whole["step"], whole["seconds"]
-        kept = [line for line in self.read_log() if line["step"] <= self.step]
-        text = "".join(json.dumps(line) + "\n" for line in kept)
-        write_atomically(self.folder / "log.jsonl", text.encode())
+        if self._is_main:
+            kept = [line for line in self.read_log() if line["step"] <= self.step]
+            text = "".join(json.dumps(line) + "\n" for line in kept)
+            write_atomically(self.folder / "log.jsonl", text.encode())
         state: dict[str, Any] = whole["state"]
         return state
 
@@ -195,7 +207,34 @@ class Run:
         return True
 
     def close(self) -> None:
-        self._progress.close()
+        if self._progress is not None:
+            self._progress.close()
+
+
+def read_log(folder: Path) -> list[dict[str, Any]]:
+    """Every line of a run's log, oldest first; none where there is no log."""
+    path = folder / "log.jsonl"
+    return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+
+
+def read_settings(folder: Path, settings_type: type[S]) -> S:
+    """What a run that has a state was started with; dials that are newer than it have their defaults.
+
+    Raises:
+        TrainingError: no state there, or settings that are no longer understood.
+    """
+    if not (folder / "state.pt").exists():
+        raise TrainingError(f"{folder}: nothing to resume (no state.pt)")
+    try:
+        return settings_type.model_validate_json((folder / "settings.json").read_bytes())
+    except (OSError, ValidationError) as error:
+        raise TrainingError(f"{folder / 'settings.json'}: {str(error).splitlines()[0]}") from None
+
+
+def write_settings(folder: Path, settings: Settings) -> None:
+    """Make the run's folder and write its settings.json."""
+    folder.mkdir(parents=True, exist_ok=True)
+    write_atomically(folder / "settings.json", (settings.model_dump_json(indent=2) + "\n").encode())
 
 
 def write_atomically(path: Path, content: bytes) -> None:

@@ -5,6 +5,7 @@ Splits, by characters: the last 10 % validate a release; choices are made on the
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +23,7 @@ TINY_SHAKESPEARE_URL = (
     "https://raw.githubusercontent.com/karpathy/char-rnn/master/data/tinyshakespeare/input.txt"
 )
 TINY_SHAKESPEARE_SHA256 = "86c4e6aa9db7c042ec79f339dcb96d42b0075e16b8fc2e86bf0ca57e2dc565ed"
+TINY_SHAKESPEARE = "Tiny Shakespeare"
 DOWNLOADS = Path("data")
 
 Tokens = NDArray[np.int64]
@@ -56,6 +58,35 @@ def _read_file(path: Path) -> str:
     except UnicodeDecodeError as error:
         byte = error.object[error.start]
         raise TrainingError(f"{path}: not UTF-8 (byte {error.start} is {byte:#04x})") from None
+
+
+def name_text(source: str, text: str) -> str:
+    """What papers call the text: never the path that it was read from."""
+    if hashlib.sha256(text.encode()).hexdigest() == TINY_SHAKESPEARE_SHA256:
+        return TINY_SHAKESPEARE
+    return source if is_url(source) else Path(source).resolve().name
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """A text with its name, in its two parts."""
+
+    name: str
+    training: str
+    validation: str
+
+    @property
+    def described(self) -> str:
+        return f"{self.name}, its first {len(self.training):,} characters"
+
+
+def read_corpus(source: str, sha256: str | None, split: Literal["dev", "release"]) -> Corpus:
+    """Read and split a text; TrainingError where it can't be read or has too few characters."""
+    text = read_text(source, sha256)
+    training, validation = split_text(text, split)
+    if not validation:
+        raise TrainingError(f"{source}: {len(text)} characters are too few to split")
+    return Corpus(name_text(source, text), training, validation)
 
 
 def split_text(text: str, split: Literal["dev", "release"]) -> tuple[str, str]:

@@ -3,15 +3,28 @@
 from __future__ import annotations
 
 import io
+import shlex
 from typing import Any
 
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from models.gpt.engine import TextEngine, TextRequest
-from training.text.settings import TextSettings
+from training.text.data import TINY_SHAKESPEARE
+from training.text.settings import TextSettings, name_preset
 
 SAMPLES = (("\n", 1), ("KING RICHARD III:\n", 2), ("O Romeo, Romeo! ", 3))
+
+ANCHORS = (  # on the same last 10 % of Tiny Shakespeare, as others report
+    ("nanoGPT `train_shakespeare_char`, 10.7M, its best", 1.4697),
+    ("RoPE, RMSNorm and SwiGLU with AdamW, 10.6M", 1.475),
+)
+EXPLANATION = (
+    "Nats per character: negative log-likelihood of the whole validation text in windows that do not overlap,"
+    " over its number of characters, so that any tokenizer compares. *Served* is the same through the"
+    " service's decoder, token by token with its cache; *sliding* reads on past the window, each token seeing"
+    " the full context.\n"
+)
 
 
 def draw_samples(engine: TextEngine, max_characters: int = 500) -> list[tuple[TextRequest, str]]:
@@ -52,9 +65,9 @@ def write_readme(
     settings: TextSettings,
     metrics: dict[str, Any],
     samples: list[tuple[TextRequest, str]],
-    command: str,
+    corpus: str,
 ) -> str:
-    """The checkpoint's README.md."""
+    """The checkpoint's README.md; `corpus` names the text that it was trained on."""
     shown = [
         f"Prompt {request.prompt!r}, seed {request.seed}, temperature {request.temperature}:\n\n"
         f"```\n{request.prompt.lstrip()}{text}\n```\n"
@@ -62,31 +75,38 @@ def write_readme(
     ]
     rows = [f"| {key.replace('_', ' ')} | {_plain(value)} |" for key, value in metrics.items()]
     recipe = ", ".join(f"{key} {_plain(value)}" for key, value in settings.model_dump().items())
-    return "\n".join(
-        [
-            f"# {name}",
-            "",
-            f"A GPT trained from scratch with `{command}`.",
-            "",
-            "| figure | |",
-            "|---|---|",
-            *rows,
-            "",
-            "Nats per character: negative log-likelihood of the whole validation text in windows that do not"
-            " overlap, over its number of characters.",
-            "",
-            "![the run over time](curve.png)",
-            "",
-            "## Samples",
-            "",
-            *shown,
-            "## Recipe",
-            "",
-            recipe + ".",
-            "",
-        ]
-    )
+    parts = [
+        f"# {name}\n",
+        f"A GPT trained from scratch on {corpus}:\n\n```sh\n{make_command(settings, corpus)}\n```\n",
+        *_compare(settings, metrics, corpus),
+        "| figure | |\n|---|---|",
+        *rows,
+        "",
+        EXPLANATION,
+        "![the run over time](curve.png)\n",
+        "## Samples\n",
+        *shown,
+        f"## Recipe\n\n{recipe}.\n",
+    ]
+    return "\n".join(parts)
+
+
+def make_command(settings: TextSettings, corpus: str) -> str:
+    """What a reader runs in the repository to train the same; Tiny Shakespeare is fetched."""
+    preset, overrides = name_preset(settings)
+    words = ["--preset", preset, *(word for override in overrides for word in ("--set", override))]
+    data = "" if corpus == TINY_SHAKESPEARE else f" DATA={shlex.quote(corpus)}"
+    return f'make train-text{data} ARGS="{shlex.join(words)}"'
+
+
+def _compare(settings: TextSettings, metrics: dict[str, Any], corpus: str) -> list[str]:
+    """The table beside other people's figures, where the text and its split are theirs."""
+    if corpus != TINY_SHAKESPEARE or settings.split != "release":
+        return []
+    own = f"| this one, {metrics['parameters'] / 1e6:.1f}M | {metrics['validation_nats_per_character']:.4f} |"
+    others = [f"| {model} | {figure:.4f} |" for model, figure in ANCHORS]
+    return ["| model | nats per character |\n|---|---|", own, *others, ""]
 
 
 def _plain(value: Any) -> str:
-    return f"{value:.4f}" if isinstance(value, float) and value >= 0.1 else str(value)
+    return f"{value:.4f}" if isinstance(value, float) and 0.1 <= value < 10 else str(value)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Literal
 
 from pydantic import Field, ValidationError, model_validator
@@ -97,8 +98,29 @@ PRESETS = {
         split="release", layers=5, width=256, heads=4, mlp_width=704, batch=16, steps=500
     ),  # 20 minutes on one core
     "nanogpt": NANOGPT,  # karpathy/nanoGPT config/train_shakespeare_char.py
+    "shakespeare": TextSettings(
+        split="release", layers=5, width=256, heads=4, mlp_width=704, batch=16, steps=1400, dropout=0.15,
+        bpe_dropout=0.1, save_every=20,
+    ),  # first-light for longer, with more against learning by heart; two hours on one core
     "tiny": TextSettings(
         vocabulary=384, context=64, layers=2, width=64, heads=2, mlp_width=128, batch=16, steps=200,
         eval_every=50, save_every=50,
     ),  # seconds on a laptop; for tests and first tries
 }  # fmt: skip
+
+
+def name_preset(settings: TextSettings) -> tuple[str, list[str]]:
+    """The preset nearest to `settings` and the KEY=VALUE overrides that lead from it to them."""
+    values = settings.model_dump()
+
+    def overrides(preset: TextSettings) -> list[str]:
+        there = preset.model_dump()
+        return [
+            f"{key}={value if isinstance(value, str) else json.dumps(value)}"
+            for key, value in values.items()
+            if value != there[key]
+        ]
+
+    changes = {name: overrides(preset) for name, preset in PRESETS.items()}
+    nearest = min(changes, key=lambda name: len(changes[name]))
+    return nearest, changes[nearest]

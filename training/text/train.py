@@ -10,25 +10,46 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
 
 from models.gpt.config import GPTConfig
 from models.gpt.network import GPT, CausalAttention
+from training.ranks import Ranks
 from training.run import Run, TrainingError
 from training.text.data import Batches
 from training.text.optimiser import make_optimisers, rate_factor
 from training.text.settings import TextSettings
 
 LOG_EVERY = 10
+ALONE = Ranks()
+
+
+class Loss(nn.Module):
+    """Mean negative log-likelihood of windows under a network, as one module that can be made parallel."""
+
+    def __init__(self, network: GPT, attention_dropout: float) -> None:
+        super().__init__()
+        self.network, self.attention_dropout = network, attention_dropout
+
+    def forward(self, inputs: Tensor, targets: Tensor) -> Tensor:
+        """Nats per token for `inputs` and `targets`, both (B, T)."""
+        states = self.network(inputs, CausalAttention(dropout=self.attention_dropout))
+        return F.cross_entropy(self.network.logits(states).float().flatten(0, 1), targets.flatten())
 
 
 class Trainer:
     """A network on its way: weights, their running average, optimisers, and its place in the data."""
 
     def __init__(
-        self, config: GPTConfig, settings: TextSettings, batches: Batches, device: torch.device
+        self,
+        config: GPTConfig,
+        settings: TextSettings,
+        batches: Batches,
+        device: torch.device,
+        ranks: Ranks = ALONE,
     ) -> None:
         torch.manual_seed(settings.seed)
-        self.settings, self.batches, self.device = settings, batches, device
+        self.settings, self.batches, self.device, self.ranks = settings, batches, device, ranks
         self.network = GPT(config, settings.dropout)
         initialise(self.network)
         self.network.to(device)
@@ -37,28 +58,32 @@ class Trainer:
         self.optimisers = make_optimisers(self.network, settings)
         self._rates = [[group["lr"] for group in o.param_groups] for o in self.optimisers]
         self._stream = iter(batches)
+        self._loss: nn.Module = Loss(self.network, settings.attention_dropout)
+        if ranks.world > 1:
+            self._loss = DistributedDataParallel(self._loss)
 
     def step(self, step: int) -> Tensor:
-        """Take optimiser step number `step`; returns the loss in nats per token, not yet waited for."""
-        # Seeding each step makes dropout a function of the step, so that no generator needs saving.
-        torch.manual_seed((self.settings.seed << 32) + step)
+        """Take optimiser step number `step`; returns the loss in nats per token, not yet waited for.
+
+        Several processes draw the same batch and take a share of it each; gradients and loss are means.
+        """
+        # Seeding each step makes dropout a function of step and rank, so that no generator needs saving.
+        torch.manual_seed((self.settings.seed << 32) + (self.ranks.rank << 24) + step)
         self._set_rates(rate_factor(self.settings, step))
-        inputs, targets = (tensor.to(self.device) for tensor in next(self._stream))
+        inputs, targets = (self.ranks.share(tensor).to(self.device) for tensor in next(self._stream))
         self.network.train()
         precision = (
             torch.autocast(self.device.type, torch.bfloat16) if self.settings.autocast else nullcontext()
         )
         with precision:
-            states = self.network(inputs, CausalAttention(dropout=self.settings.attention_dropout))
-            logits = self.network.logits(states)
-        loss = F.cross_entropy(logits.float().flatten(0, 1), targets.flatten())
-        loss.backward()  # type: ignore[no-untyped-call]
+            loss = self._loss(inputs, targets)
+        loss.backward()
         nn.utils.clip_grad_norm_(self.network.parameters(), self.settings.gradient_clip)
         for optimiser in self.optimisers:
             optimiser.step()
             optimiser.zero_grad(set_to_none=True)
         self._update_average(step)
-        return loss.detach()
+        return self.ranks.mean(loss.detach())
 
     def state(self) -> dict[str, Any]:
         """Everything that the next step depends on."""
@@ -101,7 +126,7 @@ def train(trainer: Trainer, run: Run, evaluate: Callable[[GPT], float] | None) -
     Returns:
         whether the last step was reached; False when time was up before it.
     """
-    settings = trainer.settings
+    settings, ranks = trainer.settings, trainer.ranks
     while run.step < settings.steps:
         started = time.perf_counter()
         loss = trainer.step(run.step).item()
@@ -111,15 +136,16 @@ def train(trainer: Trainer, run: Run, evaluate: Callable[[GPT], float] | None) -
             raise TrainingError(f"the loss became NaN at step {run.step}; lower the learning rates")
         run.show(loss=loss)
         is_last = run.step == settings.steps
-        if evaluate is not None and (run.step % settings.eval_every == 0 or is_last):
+        is_time_up = ranks.agree(run.is_time_up)
+        if evaluate is not None and ranks.is_main and (run.step % settings.eval_every == 0 or is_last):
             value = evaluate(trainer.average)
             run.log(loss=round(loss, 5), epoch=trainer.batches.epoch, dev_nats_per_character=round(value, 5))
             run.say(f"step {run.step}: loss {loss:.4f} nats/token, dev {value:.4f} nats/character")
         elif run.step % LOG_EVERY == 0 or is_last:
             run.log(loss=round(loss, 5), epoch=trainer.batches.epoch)
-        if run.step % settings.save_every == 0 or is_last or run.is_time_up:
+        if run.step % settings.save_every == 0 or is_last or is_time_up:
             run.save_state(trainer.state())
-        if run.is_time_up and not is_last:
+        if is_time_up and not is_last:
             run.say(f"time is up at step {run.step} of {settings.steps}; --resume goes on")
             return False
     return True

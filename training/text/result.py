@@ -1,0 +1,72 @@
+"""The end of a text run: averaged weights, rounded and scored as they will be served, with their papers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from models.checkpoint import save_checkpoint
+from models.gpt.engine import TextEngine
+from models.gpt.tokenizer import TOKENIZER_FILE, Tokenizer
+from training.run import Run
+from training.text.data import Corpus
+from training.text.evaluate import nats_per_character, served_nats_per_character
+from training.text.report import draw_curve, draw_samples, write_readme
+from training.text.train import Trainer
+
+# One name per split, so that figures on different texts are never compared.
+FIGURES = {"dev": "dev_nats_per_character", "release": "validation_nats_per_character"}
+SPLITS = {"dev": "last 5 % of the training part", "release": "last 10 %"}
+
+
+def write_result(
+    run: Run, trainer: Trainer, tokenizer: Tokenizer, corpus: Corpus, out: Path | None, force: bool
+) -> None:
+    """Write the checkpoint into the run's folder, and to `out` unless a better one stands there."""
+    network, figure = trainer.average, FIGURES[trainer.settings.split]
+    exact = nats_per_character(network, tokenizer, corpus.validation)
+    tensors = {name: tensor.to(torch.bfloat16) for name, tensor in network.state_dict().items()}
+    network.load_state_dict(tensors)
+    engine = TextEngine(network, tokenizer)
+    metrics = {
+        figure: round(nats_per_character(network, tokenizer, corpus.validation), 5),
+        f"{figure}_float32": round(exact, 5),
+        **_as_served(figure, engine, corpus.validation),
+        **_circumstances(run, trainer),
+        "characters_per_token": round(len(corpus.validation) / len(tokenizer.encode(corpus.validation)), 3),
+    }
+    samples = draw_samples(engine)
+    files = {TOKENIZER_FILE: tokenizer.to_json(), "curve.png": draw_curve(run.read_log())}
+    fresh = run.folder / "checkpoint"
+    readme = write_readme((out or fresh).name, trainer.settings, metrics, samples, corpus.name)
+    save_checkpoint(fresh, network.config, tensors, metrics, readme, files)
+    for request, text in samples:
+        run.say(f"--- {request.prompt!r}, seed {request.seed}\n{request.prompt}{text}")
+    run.say(f"{fresh}: {figure} {metrics[figure]:.4f}")
+    run.publish(fresh, out, figure, force)
+
+
+def _as_served(figure: str, engine: TextEngine, text: str) -> dict[str, float]:
+    """The figure out of the service's decoder; where text may run past the window, what it costs there."""
+    decoder, tokenizer = engine.decoder, engine.tokenizer
+    figures = {f"{figure}_served": served_nats_per_character(decoder, tokenizer, text)}
+    if decoder.is_rotary:
+        far = -(-len(tokenizer.encode(text)) // decoder.max_slots)
+        if far > decoder.context:
+            figures[f"{figure}_sliding"] = served_nats_per_character(decoder, tokenizer, text, far)
+    return {name: round(value, 5) for name, value in figures.items()}
+
+
+def _circumstances(run: Run, trainer: Trainer) -> dict[str, Any]:
+    device = trainer.device.type
+    return {
+        "validation_split": SPLITS[trainer.settings.split],
+        "parameters": sum(parameter.numel() for parameter in trainer.average.parameters()),
+        "steps": run.step,
+        "training_seconds": round(run.seconds, 1),
+        "processes": trainer.ranks.world,
+        "threads": torch.get_num_threads() if device == "cpu" else 0,
+        "device": device,
+    }

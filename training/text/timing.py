@@ -1,0 +1,54 @@
+"""How long runs took to reach a figure, read from their logs; evaluation is left out of the seconds."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from training.run import TrainingError, read_log
+
+TARGETS = (1.60, 1.50)
+FIGURE = "dev_nats_per_character"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("runs", type=Path, nargs="+", metavar="RUN", help="folders given to --run")
+
+
+def run(args: argparse.Namespace) -> None:
+    """Print a line for each run: steps, seconds, steps a second, and the seconds to each target."""
+    heads = ["run", "steps", "seconds", "steps/s", "lowest", *(f"to {target:.2f}" for target in TARGETS)]
+    print(" | ".join(heads))
+    for folder in args.runs:
+        log = read_log(folder)
+        if not log:
+            raise TrainingError(f"{folder}: has no log.jsonl")
+        last = log[-1]
+        lowest = min((line[FIGURE] for line in log if FIGURE in line), default=None)
+        times = [seconds_to(log, target) for target in TARGETS]
+        cells = [
+            folder.name,
+            str(last["step"]),
+            f"{last['seconds']:.0f}",
+            f"{last['step'] / max(last['seconds'], 1e-9):.3f}",
+            "never evaluated" if lowest is None else f"{lowest:.4f}",
+            *("not reached" if seconds is None else f"{seconds:.0f} s" for seconds in times),
+        ]
+        print(" | ".join(cells))
+
+
+def seconds_to(log: list[dict[str, Any]], target: float) -> float | None:
+    """Training seconds until the dev figure is `target`, on the line between evaluations; None if never."""
+    earlier: tuple[float, float] | None = None
+    for line in log:
+        if FIGURE not in line:
+            continue
+        seconds, figure = float(line["seconds"]), float(line[FIGURE])
+        if figure <= target:
+            if earlier is None:
+                return seconds
+            share = (earlier[1] - target) / (earlier[1] - figure)
+            return earlier[0] + share * (seconds - earlier[0])
+        earlier = (seconds, figure)
+    return None
