@@ -63,6 +63,8 @@ def run(args: argparse.Namespace) -> None:
             raise TrainingError(f"--{name} must be at least 1")
     if args.out.suffix.lower() != ".gif":
         raise TrainingError(f"--out {args.out}: expected a name that ends in .gif")
+    if args.config is not None and args.config.resolve() == args.out.with_suffix(".json").resolve():
+        raise TrainingError(f"--out {args.out}: its figures would overwrite {args.config}")
     torch.set_num_threads(1)  # the networks are too small for more to help
     args.out.parent.mkdir(parents=True, exist_ok=True)
     yardstick = Yardstick(config, REPORT)
