@@ -139,7 +139,7 @@ def manifold_densities(config: LabConfig, vertices: Tensor) -> Tensor:
     """Probability per area of each mapped cell, (20, 20); for 1-D noise per length of each piece, (400,)."""
     share = 1.0 if config.noise == "uniform" else 1 - 2 * OUTERMOST
     if config.noise_dimensions == 1:
-        size = (vertices[1:] - vertices[:-1]).norm(dim=-1)
+        size: Tensor = (vertices[1:] - vertices[:-1]).norm(dim=-1)
     else:
         a, b, c, d = vertices[:-1, :-1], vertices[1:, :-1], vertices[1:, 1:], vertices[:-1, 1:]
         size = (_cross(b - a, c - a).abs() + _cross(c - a, d - a).abs()) / 2
