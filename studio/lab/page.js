@@ -129,6 +129,7 @@ class LabPage {
   async #start(config, how) {
     const starting = (this.#starting = new AbortController());
     this.#say("starting …");
+    this.#showData();
     try {
       const run = await Run.create(config, this.#viewer(), {
         signal: starting.signal,
@@ -146,6 +147,7 @@ class LabPage {
       notify(describe(error), { id: "lab", kind: "error" });
     } finally {
       if (this.#starting === starting) this.#starting = null;
+      this.#showData();
     }
   }
 
@@ -243,7 +245,8 @@ class LabPage {
     this.sketch.open(isOpen);
     this.plane.sketch = isOpen ? this.sketch.points : null;
     byId("lab-draw-bar").hidden = !isOpen;
-    byId("plane-empty").hidden = isOpen || this.#run !== null || this.#starting !== null;
+    byId("plane-empty").hidden = isOpen || this.plane.isStarted;
+    byId("plane-empty").textContent = this.#run || this.#starting ? "Starting …" : "Press Play: the server trains as long as you watch.";
     this.#sketched();
   }
 

@@ -28,6 +28,11 @@ export class Plane {
     this.scheduled = false;
   }
 
+  /** Whether there is a run to see. */
+  get isStarted() {
+    return this.#start !== null;
+  }
+
   /** @param {Start} start */
   start(start) {
     this.#start = start;

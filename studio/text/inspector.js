@@ -24,14 +24,15 @@ export function inspect(token) {
   const isListed = token.top.some((one) => one.token === token.token);
   const listed = isListed ? token.top : [...token.top, token];
   const chosen = make("caption", {}, make("code", { text: visible(token.token) }), ` had ${percent(Math.exp(token.logprob))}`);
-  const rows = listed.map((one) => row(one.token, Math.exp(one.logprob), one.token === token.token));
+  const most = Math.exp(Math.max(...listed.map((one) => one.logprob)));
+  const rows = listed.map((one) => row(one.token, Math.exp(one.logprob), most, one.token === token.token));
   byId("alternatives").replaceChildren(chosen, make("tbody", {}, ...rows));
 }
 
-/** @param {string} token @param {number} share @param {boolean} isChosen */
-function row(token, share, isChosen) {
+/** @param {string} token @param {number} share @param {number} most the longest bar's share @param {boolean} isChosen */
+function row(token, share, most, isChosen) {
   const bar = make("span", { class: "bar" });
-  bar.style.width = `${Math.max(1, share * 100)}%`;
+  bar.style.width = `${Math.max(1, (share / most) * 100)}%`;
   const name = make("th", { scope: "row" }, make("code", { text: visible(token) }), isChosen ? make("span", { class: "visually-hidden", text: " (chosen)" }) : "");
   return make("tr", { class: isChosen ? "is-chosen" : "" }, name, make("td", { class: "bar-cell" }, bar), make("td", { class: "number", text: percent(share) }));
 }

@@ -1,0 +1,49 @@
+// One Chromium for a file of tests, and pages that fail the test when anything goes wrong in them.
+import assert from "node:assert/strict";
+import { chromium } from "playwright-core";
+
+const ARGUMENTS = [
+  "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
+  "--disable-background-networking", "--disable-component-update", "--disable-sync",
+];
+export const DESKTOP = { viewport: { width: 1440, height: 900 } };
+export const PHONE = { viewport: { width: 390, height: 844 }, deviceScaleFactor: 2, hasTouch: true, isMobile: true };
+export const URL_ = process.env.E2E_URL;
+const PATIENCE = 45_000;
+
+export const launch = () => chromium.launch({ executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium", args: ARGUMENTS });
+
+/** Open a page of the studio; `close` checks that nothing failed in it, and that it asked no other host. */
+export async function open(browser, name, { device = DESKTOP, url = URL_, expected = [] } = {}) {
+  const context = await browser.newContext({ ...device, acceptDownloads: true });
+  const page = await context.newPage();
+  page.setDefaultTimeout(PATIENCE);
+  const wrong = [];
+  page.on("pageerror", (error) => wrong.push(String(error)));
+  page.on("console", (message) => {
+    if (message.type() === "error" && !expected.some((one) => message.text().includes(one))) wrong.push(message.text());
+  });
+  page.on("request", (request) => {
+    if (/^https?:/.test(request.url()) && !request.url().startsWith(url)) wrong.push(`asked ${request.url()}`);
+  });
+  await page.goto(`${url}/#${name}`);
+  await page.waitForSelector(`body[data-page="${name.split("?")[0]}"]`);
+  const close = async () => {
+    await context.close();
+    assert.deepEqual(wrong, []);
+  };
+  return { page, close };
+}
+
+export const textOf = (page, id) => page.locator(`#${id}`).textContent();
+
+/** Wait until a function of the element's text says so. */
+export async function until(page, id, isRight, timeout = PATIENCE) {
+  const ends = Date.now() + timeout;
+  for (;;) {
+    const text = await textOf(page, id);
+    if (isRight(text)) return text;
+    if (Date.now() > ends) assert.fail(`#${id} is still ${JSON.stringify(text)}`);
+    await page.waitForTimeout(50);
+  }
+}
