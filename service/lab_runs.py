@@ -45,7 +45,7 @@ class Watcher:
 
     def __init__(self, run: Run) -> None:
         self.run = run
-        self.mailbox: asyncio.Queue[bytes] = asyncio.Queue()  # holds three at most: a frame waits for `seen`
+        self.mailbox: asyncio.Queue[bytes] = asyncio.Queue()  # two at most: a frame waits for `seen`
         self.has_ended = False
 
     def end(self, reason: str) -> None:

@@ -53,7 +53,8 @@ class Session:
 
     def watch(self) -> Started:
         """A viewer has come, perhaps again."""
-        self.is_watched = self._frame_wanted = self._may_send = True
+        self.is_watched = self._frame_wanted = True
+        self._may_send = False  # until this has been sent on, as with every frame
         self._rate_from = (time.monotonic(), self._trainer.steps)
         return Started(self.run, _encode({"type": "start", "id": self.run, **self._viewer.start()}))
 
