@@ -1,77 +1,85 @@
-"""Reads many event streams at once over raw sockets, so that the client is not what is measured."""
+"""Clients that read one stream after another over raw sockets, so that it is not them who are measured."""
 
 from __future__ import annotations
 
 import asyncio
 import json
+import random
+import re
 import time
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 import uvloop
 
+END = b"0\r\n\r\n"  # the last chunk of a chunked answer
+TEXT = re.compile(rb'"text":"([a-z]*)"')
+
 
 @dataclass
 class Streams:
-    """What came of it. Gaps and first events in milliseconds."""
+    """What came within the measured time. Gaps and first events in milliseconds; a letter is a token."""
 
-    num_events: int = 0
     num_tokens: int = 0
     seconds: float = 0.0
     gaps: list[float] = field(default_factory=list)
     firsts: list[float] = field(default_factory=list)
-    num_unfinished: int = 0
 
 
-class _Reader(asyncio.Protocol):
-    def __init__(self, streams: Streams, request: bytes, done: asyncio.Future[None]) -> None:
+class _Client(asyncio.Protocol):
+    """Asks for a stream of random length, reads it to its end, and asks again."""
+
+    def __init__(self, streams: Streams, path: str, seed: int, max_tokens: int) -> None:
         self._streams = streams
-        self._request = request
-        self._done = done
-        self._tail = b""
+        self._path = path
+        self._random = random.Random(seed)
+        self._max_tokens = max_tokens
+        self._rest = b""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._last = time.perf_counter()
-        self._is_first = True
-        transport.write(self._request)  # type: ignore[attr-defined]
+        self.transport: asyncio.Transport = transport  # type: ignore[assignment]
+        self._ask()
+
+    def _ask(self) -> None:
+        count = self._random.randint(self._max_tokens // 5, self._max_tokens)
+        body = json.dumps({"prompt": "a", "max_tokens": count, "stream": True, "seed": 0}).encode()
+        head = f"POST {self._path} HTTP/1.1\r\nHost: b\r\nContent-Type: application/json\r\n"
+        self._last, self._is_first = time.perf_counter(), True
+        self.transport.write(f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body)
 
     def data_received(self, data: bytes) -> None:
         now = time.perf_counter()
-        count = data.count(b'"choices":[{')
-        if count:
+        events, _, self._rest = (self._rest + data).rpartition(b"\n\n")
+        tokens = sum(len(text) for text in TEXT.findall(events))
+        if tokens:
             times = self._streams.firsts if self._is_first else self._streams.gaps
             times.append((now - self._last) * 1000)
             self._is_first, self._last = False, now
-            self._streams.num_events += count
-        self._tail = self._tail[-16:] + data[-16:]
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        self._streams.num_unfinished += not self._tail.endswith(b"0\r\n\r\n")
-        if not self._done.done():
-            self._done.set_result(None)
+            self._streams.num_tokens += tokens
+        if data.endswith(END) and not self._rest.strip(b"0\r\n"):
+            self._rest = b""
+            self._ask()
 
 
-async def _read(url: str, num_streams: int, num_tokens: int) -> Streams:
+async def _read(url: str, num_streams: int, max_tokens: int, seconds: float) -> Streams:
     parts = urlsplit(url)
-    assert parts.hostname is not None
-    body = json.dumps({"prompt": "a", "max_tokens": num_tokens, "stream": True, "seed": 0}).encode()
-    head = f"POST {parts.path} HTTP/1.1\r\nHost: b\r\nConnection: close\r\nContent-Type: application/json\r\n"
-    request = f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body
-    streams, loop = Streams(), asyncio.get_running_loop()
-    began, ends = time.perf_counter(), []
-    for _ in range(num_streams):
-        done = loop.create_future()
-        ends.append(done)
-        await loop.create_connection(
-            lambda done=done: _Reader(streams, request, done), parts.hostname, parts.port
-        )
-    await asyncio.gather(*ends)
+    streams, loop, clients = Streams(), asyncio.get_running_loop(), []
+    for seed in range(num_streams):
+        client = _Client(streams, parts.path, seed, max_tokens)
+        await loop.create_connection(lambda client=client: client, parts.hostname, parts.port)
+        clients.append(client)
+    await asyncio.sleep(seconds / 4)  # all are under way, at different points
+    streams.num_tokens, streams.gaps, streams.firsts = 0, [], []
+    began = time.perf_counter()
+    await asyncio.sleep(seconds)
     streams.seconds = time.perf_counter() - began
-    streams.num_tokens = num_streams * num_tokens
-    return streams
+    taken = Streams(streams.num_tokens, streams.seconds, list(streams.gaps), list(streams.firsts))
+    for client in clients:
+        client.transport.abort()
+    return taken
 
 
-def read_streams(url: str, num_streams: int, num_tokens: int) -> Streams:
-    """Open ``num_streams`` at once, each of ``num_tokens``, and read them to their ends."""
+def read_streams(url: str, num_streams: int, max_tokens: int, seconds: float) -> Streams:
+    """Keep ``num_streams`` going for ``seconds``, each of up to ``max_tokens``, one after another."""
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        return runner.run(_read(url, num_streams, num_tokens))
+        return runner.run(_read(url, num_streams, max_tokens, seconds))

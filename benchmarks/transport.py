@@ -7,6 +7,8 @@ them; ratios are medians over the rounds. Each promise is printed with what was 
 from __future__ import annotations
 
 import argparse
+import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -25,7 +27,7 @@ from tests.live.probes import cpu_seconds, descendants, post_raw, running, wait_
 from tests.live.server import ROOT, Server, fake_server, free_port
 
 ONE_TOKEN = {"prompt": "a", "max_tokens": 1, "seed": 0}
-STREAMS = 64
+STREAMS, MAX_TOKENS = 64, 1000
 
 
 @contextmanager
@@ -33,7 +35,9 @@ def opponent(kind: str) -> Iterator[str]:
     """The URL of a running opponent."""
     port = free_port()
     command = [sys.executable, "-m", "benchmarks.opponents", kind, str(port)]
-    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    # A session of its own, as ours has: Linux shares the processors out among sessions.
+    process = subprocess.Popen(command, cwd=ROOT, start_new_session=True, **quiet)
     url = f"http://127.0.0.1:{port}"
 
     def answers() -> bool:
@@ -46,7 +50,7 @@ def opponent(kind: str) -> Iterator[str]:
         wait_until(answers, seconds=60, what=kind)
         yield url
     finally:
-        process.terminate()
+        os.killpg(process.pid, signal.SIGTERM)
         process.wait(20)
 
 
@@ -97,18 +101,17 @@ def _show_streams(name: str, runs: list[Streams]) -> tuple[float, float, float]:
     gap = median(percentile(one.gaps, 99) for one in runs)
     first = median(percentile(one.firsts, 50) for one in runs)
     print(f"  {name:22}{rate:9.0f} tokens/s, gaps p99 {gap:6.1f} ms, first event p50 {first:6.1f} ms")
-    assert not any(one.num_unfinished for one in runs)
     return rate, gap, first
 
 
-def compare_streams(rounds: int, tokens: int, ours: Server) -> None:
+def compare_streams(rounds: int, seconds: float, ours: Server) -> None:
     """Promise 1, second half; bare FastAPI sends as many events on a timer: what the machine gives today."""
-    print(f"\n{STREAMS} streams of {tokens} tokens, steps of 3 ms ({rounds} rounds)")
+    print(f"\n{STREAMS} streams at a time, steps of 3 ms ({rounds} rounds of {seconds:g} s)")
     with opponent("fastapi") as fastapi:
         runs, bare = [], []
         for _ in range(rounds):
-            runs.append(read_streams(ours.url + "/generate/text", STREAMS, tokens))
-            bare.append(read_streams(fastapi + "/stream", STREAMS, tokens))
+            runs.append(read_streams(ours.url + "/generate/text", STREAMS, MAX_TOKENS, seconds))
+            bare.append(read_streams(fastapi + "/stream", STREAMS, MAX_TOKENS, seconds))
     _show_streams("bare FastAPI, a timer", bare)
     rate, gap, first = _show_streams("ours", runs)
     verdict("tokens/s >= 20,000 (21,333 if a step cost nothing else)", f"{rate:.0f}", rate >= 20_000)
@@ -147,7 +150,9 @@ def compare_refusals(rounds: int, seconds: float, folder: Path) -> None:
         wait_until(lambda: (running(server), waiting(server)) == (1, 1))
         busy, pid = server.url + "/generate/text", http_pid(server)
         few = [wrk(busy, 32, seconds, ONE_TOKEN) for _ in range(rounds)]
-        wrk(busy, 1000, seconds, ONE_TOKEN)
+        few_bare = [wrk(fastapi + "/busy", 32, seconds, ONE_TOKEN) for _ in range(rounds)]
+        for _ in range(2):  # the first thousand connections of a process's life cost memory that it keeps
+            wrk(busy, 1000, seconds, ONE_TOKEN)
         before = resident_kilobytes(pid)
         pairs = [
             (wrk(busy, 1000, seconds, ONE_TOKEN), wrk(fastapi + "/busy", 1000, seconds, ONE_TOKEN))
@@ -161,7 +166,8 @@ def compare_refusals(rounds: int, seconds: float, folder: Path) -> None:
     rates = [median(one[index].per_second for one in pairs) for index in (0, 1)]
     for name, rate, p99 in (("ours", rates[0], ours), ("bare FastAPI", rates[1], bare)):
         print(f"  1,000 connections, {name:13}{rate:6.0f} answers/s, p99 {p99:.0f} ms")
-    verdict("429 at 32 connections, p99 <= 50 ms", f"{few_p99:.1f} ms", few_p99 <= 50)
+    bare_p99 = median(one.p99 for one in few_bare)
+    verdict("429 at 32, p99 <= 50 ms", f"{few_p99:.1f} ms (bare FastAPI {bare_p99:.1f} ms)", few_p99 <= 50)
     verdict(
         "429 at 1,000, p99 <= 1.5x bare FastAPI's constant 429", f"{ours / bare:.2f}x", ours <= 1.5 * bare
     )
@@ -220,7 +226,6 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=4.0, help="of each run of wrk")
-    parser.add_argument("--tokens", type=int, default=1000, help="of each stream")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -229,7 +234,7 @@ def main() -> None:
             compare_requests(arguments.rounds, arguments.seconds, server)
             measure_metrics(2 * arguments.seconds, server)
         with fake_server(folder / "steps", FAKE_STEP_SECONDS="0.003", **quiet) as server:
-            compare_streams(arguments.rounds, arguments.tokens, server)
+            compare_streams(arguments.rounds, arguments.seconds, server)
         compare_refusals(arguments.rounds, arguments.seconds, folder / "full")
         measure_cancellation(5 * arguments.rounds, folder / "leaving")
 

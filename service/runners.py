@@ -7,6 +7,7 @@ engine that only knows ``forward(list) -> list``. Neither knows of sockets or of
 from __future__ import annotations
 
 import logging
+import math
 import time
 import uuid
 from collections.abc import Callable, Sequence
@@ -60,15 +61,29 @@ def guarded_failure(key: int, error: BaseException, doing: str) -> Failed:
     return Failed(key, 500, f"internal error {error_id}", None)
 
 
-@dataclass
+@dataclass(slots=True)
 class _Stream:
-    """A text under way: what was generated since its last piece left."""
+    """A text under way: what was generated since its last piece left, and when the next may leave."""
 
-    stream: bool
+    due: float  # by time.monotonic
     text: list[str] = field(default_factory=list)
     logprobs: list[Logprob] = field(default_factory=list)
     num_tokens: int = 0
-    sent_at: float = 0.0
+
+
+def _piece(stream: _Stream, event: Any) -> TextPiece:
+    """All that has gathered, as one piece."""
+    piece = TextPiece(
+        key=event.key,
+        text="".join(stream.text),
+        num_tokens=stream.num_tokens,
+        finish_reason=event.finish_reason,
+        logprobs=tuple(stream.logprobs),
+        prompt_tokens=event.prompt_tokens,
+        prompt_truncated=event.prompt_truncated,
+    )
+    stream.text, stream.logprobs, stream.num_tokens = [], [], 0
+    return piece
 
 
 class TextRunner:
@@ -98,7 +113,7 @@ class TextRunner:
             self._engine.admit(key, self._convert(work))
         except Exception as error:
             return guarded_failure(key, error, "admitting a text")
-        self._streams[key] = _Stream(stream)
+        self._streams[key] = _Stream(0.0 if stream else math.inf)
         return None
 
     def drop(self, key: int) -> None:
@@ -117,39 +132,23 @@ class TextRunner:
         now = time.monotonic()
         num_tokens = 0
         pieces: list[Event] = []
-        for event in produced:
+        for event in produced:  # up to a thousand a step: nothing here that isn't needed for each
             stream = self._streams.get(event.key)
             if stream is None:
                 continue
             num_tokens += event.num_tokens
-            piece = self._collect(stream, event, now)
-            if piece is not None:
-                pieces.append(piece)
+            stream.num_tokens += event.num_tokens
+            if event.text:
+                stream.text.append(event.text)
+            if event.logprobs:
+                stream.logprobs += [Logprob(one.token, one.logprob, tuple(one.top)) for one in event.logprobs]
+            is_last = event.finish_reason is not None
+            if is_last or (now >= stream.due and (stream.text or stream.logprobs)):
+                pieces.append(_piece(stream, event))
+                stream.due = now + self._interval
+            if is_last:
+                del self._streams[event.key]
         return Results(tuple(pieces), batch_size, now - began, num_tokens)
-
-    def _collect(self, stream: _Stream, event: Any, now: float) -> TextPiece | None:
-        stream.num_tokens += event.num_tokens
-        if event.text:
-            stream.text.append(event.text)
-        for one in event.logprobs:
-            stream.logprobs.append(Logprob(one.token, one.logprob, tuple(one.top)))
-        if event.finish_reason is None:
-            due = stream.stream and now - stream.sent_at >= self._interval
-            if not due or not (stream.text or stream.logprobs):
-                return None
-        else:
-            del self._streams[event.key]
-        piece = TextPiece(
-            key=event.key,
-            text="".join(stream.text),
-            num_tokens=stream.num_tokens,
-            finish_reason=event.finish_reason,
-            logprobs=tuple(stream.logprobs),
-            prompt_tokens=event.prompt_tokens,
-            prompt_truncated=event.prompt_truncated,
-        )
-        stream.text, stream.logprobs, stream.num_tokens, stream.sent_at = [], [], 0, now
-        return piece
 
     def _fail_all(self, error: BaseException, batch_size: int, began: float) -> Results:
         failure = guarded_failure(0, error, f"stepping {batch_size} texts")
