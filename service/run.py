@@ -13,7 +13,7 @@ from service.catalog import read_catalog
 from service.device import DeviceError, choose_device
 from service.lifecycle import Director, Lifecycle, end_children
 from service.server import build_server
-from service.settings import Settings, read_settings
+from service.settings import Settings, prepare_workers, read_settings
 
 
 def main() -> int:
@@ -38,6 +38,7 @@ def main() -> int:
 
 def serve(settings: Settings, build: Callable[[Lifecycle], LitServer]) -> int:
     """Run a server to its end; the exit status says how it ended."""
+    prepare_workers()
     lifecycle = Lifecycle()
     server = build(lifecycle)
     Director(server, lifecycle, settings.drain_delay_seconds, settings.drain_grace_seconds).install()

@@ -104,3 +104,13 @@ def read_settings() -> Settings:
     if unknown:
         raise ValueError(f"unknown setting {', '.join(unknown)}")
     return Settings()
+
+
+def prepare_workers() -> None:
+    """Set what worker processes inherit; a value that is set already stays.
+
+    OpenMP threads that spin while they wait are ruinous when several workers and the HTTP process share the
+    cores: a decoding step that takes 10 ms alone took seconds beside a busy neighbour. Sleeping costs
+    microseconds.
+    """
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")

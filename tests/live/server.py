@@ -32,7 +32,7 @@ class Server:
     def read_log(self) -> str:
         return self.log.read_text()
 
-    def wait_ready(self, seconds: float = 60) -> float:
+    def wait_ready(self, seconds: float = 180) -> float:
         """Poll /health until it answers 200; returns how long that took."""
         began = time.monotonic()
         while time.monotonic() - began < seconds:
