@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import importlib
-import importlib.util
 import sys
 
 from training.run import TrainingError
@@ -14,6 +13,7 @@ JOBS = {
     "text": ("training.text.job", "train a GPT on text"),
     "landscape": ("training.landscape.job", "train the landscape GAN"),
     "lab": ("training.lab.job", "train a 2-D GAN, into an animation and figures"),
+    "lineage": ("training.lineage.job", "measure what attention did for encoder–decoders"),
     "evaluate": ("training.text.scoring", "score a GPT checkpoint as it is served"),
     "report": ("training.text.timing", "print how long text runs took to reach a figure"),
     "import": ("training.text.importing", "bring in a nanoGPT or Hugging Face GPT-2 checkpoint"),
@@ -25,8 +25,6 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m training", description=__doc__)
     jobs = parser.add_subparsers(dest="job", required=True)
     for name, (module_name, help_text) in JOBS.items():
-        if importlib.util.find_spec(module_name) is None:
-            continue
         module = importlib.import_module(module_name)
         job = jobs.add_parser(name, help=help_text, description=module.__doc__)
         module.add_arguments(job)

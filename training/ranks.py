@@ -1,5 +1,9 @@
 """Data parallelism under torchrun: which of its processes this one is, and what all of them agree on.
 
+    torchrun --nproc-per-node 4 -m -- training text --device cuda --run runs/text
+
+(torchrun would take `--run` for an option of its own if it were not for the `--`.)
+
 Without torchrun there is one process, and nothing here communicates.
 """
 

@@ -40,7 +40,8 @@ def branch_off(run: Path, overrides: list[str], num_decay_steps: int) -> tuple[P
     folder = run / f"finish-{step}+{settings.steps - step}"
     if not (folder / "state.pt").exists():
         write_settings(folder, settings)
-        shutil.copyfile(run / "log.jsonl", folder / "log.jsonl")
+        if (run / "log.jsonl").exists():
+            shutil.copyfile(run / "log.jsonl", folder / "log.jsonl")
         shutil.copyfile(run / "state.pt", folder / "state.tmp")
         (folder / "state.tmp").replace(folder / "state.pt")
     return folder, settings

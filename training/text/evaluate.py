@@ -7,14 +7,16 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from models.gpt.decoding import Decoder, Sequence
-from models.gpt.network import GPT, CausalAttention
 from models.gpt.tokenizer import Tokenizer
+from training.text.networks import Network, read_windows
 
 WINDOWS_PER_PASS = 8
 
 
 @torch.inference_mode()
-def nats_per_character(network: GPT, tokenizer: Tokenizer, text: str, context: int | None = None) -> float:
+def nats_per_character(
+    network: Network, tokenizer: Tokenizer, text: str, context: int | None = None
+) -> float:
     """Score every token of `text` once, in windows of `context` tokens that do not overlap.
 
     A newline stands before the text, so that its first token is scored too. A window's first token sees one
@@ -75,6 +77,6 @@ def scored_tokens(tokenizer: Tokenizer, text: str) -> tuple[Tensor, Tensor]:
     return tokens[num_prefix - 1 : -1], tokens[num_prefix:]
 
 
-def _sum_nats(network: GPT, inputs: Tensor, targets: Tensor) -> float:
-    logits = network.logits(network(inputs, CausalAttention())).float()
+def _sum_nats(network: Network, inputs: Tensor, targets: Tensor) -> float:
+    logits = read_windows(network, inputs).float()
     return F.cross_entropy(logits.flatten(0, 1), targets.flatten(), reduction="sum").item()

@@ -46,6 +46,8 @@ def run(args: argparse.Namespace) -> None:
             corpus = read_corpus(args.data, args.sha256, settings.split)
         if settings.batch % ranks.world:
             raise TrainingError(f"--set batch={settings.batch}: can't be shared by {ranks.world} processes")
+        if settings.network == "lstm" and args.out is not None:
+            raise TrainingError("--out: an LSTM is measured, not served; its figures stay in --run")
         tokenizer = make_tokenizer(corpus.training, settings)
         check_alphabet(args.data, tokenizer, corpus)
         batches = make_batches(corpus.training, tokenizer, settings)

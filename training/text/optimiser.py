@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from models.gpt.network import GPT
+from training.text.networks import Network
 from training.text.settings import TextSettings
 
 NEWTON_SCHULZ = ((4.0848, -6.8946, 2.9270), (3.9505, -6.3029, 2.6377), (3.7418, -5.5913, 2.3037),
@@ -60,9 +61,11 @@ class Muon(torch.optim.Optimizer):
                 target.add_(direction, alpha=-rate * 0.2 * math.sqrt(max(shape)))
 
 
-def make_optimisers(network: GPT, settings: TextSettings) -> list[torch.optim.Optimizer]:
+def make_optimisers(network: Network, settings: TextSettings) -> list[torch.optim.Optimizer]:
     """Split the network's parameters between Muon and AdamW; norms and biases are not decayed."""
-    matrices = _block_matrices(network) if settings.optimiser == "muon" else []
+    matrices = []
+    if settings.optimiser == "muon" and isinstance(network, GPT):
+        matrices = _block_matrices(network)
     taken = {id(group["params"][0]) for group in matrices}
     rest = [parameter for parameter in network.parameters() if id(parameter) not in taken]
     adamw = torch.optim.AdamW(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +10,9 @@ import torch
 
 from models.checkpoint import save_checkpoint
 from models.gpt.engine import TextEngine
+from models.gpt.network import GPT
 from models.gpt.tokenizer import TOKENIZER_FILE, Tokenizer
-from training.run import Run
+from training.run import Run, write_atomically
 from training.text.data import Corpus
 from training.text.evaluate import nats_per_character, served_nats_per_character
 from training.text.report import draw_curve, draw_samples, write_readme
@@ -24,9 +26,17 @@ SPLITS = {"dev": "last 5 % of the training part", "release": "last 10 %"}
 def write_result(
     run: Run, trainer: Trainer, tokenizer: Tokenizer, corpus: Corpus, out: Path | None, force: bool
 ) -> None:
-    """Write the checkpoint into the run's folder, and to `out` unless a better one stands there."""
+    """Write the checkpoint into the run's folder, and to `out` unless a better one stands there.
+
+    A network that is not served gets a metrics.json in the run's folder, nothing else.
+    """
     network, figure = trainer.average, FIGURES[trainer.settings.split]
     exact = nats_per_character(network, tokenizer, corpus.validation)
+    if not isinstance(network, GPT):
+        metrics = {figure: round(exact, 5), **_circumstances(run, trainer)}
+        write_atomically(run.folder / "metrics.json", (json.dumps(metrics, indent=2) + "\n").encode())
+        run.say(f"{run.folder / 'metrics.json'}: {figure} {exact:.4f}")
+        return
     tensors = {name: tensor.to(torch.bfloat16) for name, tensor in network.state_dict().items()}
     network.load_state_dict(tensors)
     engine = TextEngine(network, tokenizer)

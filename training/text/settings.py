@@ -8,6 +8,7 @@ from typing import Literal
 from pydantic import Field, ValidationError, model_validator
 
 from models.gpt.config import GPTConfig
+from models.lineage.lstm import LSTMConfig
 from training.run import Settings
 
 
@@ -20,7 +21,8 @@ class TextSettings(Settings):
     bpe_dropout: float = Field(default=0.0, ge=0, lt=1)  # chance to skip a merge, drawn anew each epoch
     split: Literal["dev", "release"] = "dev"  # see training/text/data.py
 
-    # network
+    # network; an LSTM has only context, layers and width
+    network: Literal["gpt", "lstm"] = "gpt"
     context: int = Field(default=256, ge=8)
     layers: int = Field(default=6, ge=1)
     width: int = Field(default=320, ge=8)
@@ -60,14 +62,18 @@ class TextSettings(Settings):
 
     @model_validator(mode="after")
     def _makes_a_network(self) -> TextSettings:
+        if self.network == "lstm" and self.optimiser == "muon":
+            raise ValueError("optimiser=muon is for the blocks of a GPT; an LSTM takes adamw")
         try:
             self.network_config(self.vocabulary, "")
         except ValidationError as error:
             raise ValueError(error.errors()[0]["msg"].removeprefix("Value error, ")) from None
         return self
 
-    def network_config(self, vocabulary: int, training_data: str) -> GPTConfig:
+    def network_config(self, vocabulary: int, training_data: str) -> GPTConfig | LSTMConfig:
         """The shape of the network that these settings train."""
+        if self.network == "lstm":
+            return LSTMConfig(vocabulary, self.context, self.width, self.layers)
         return GPTConfig(
             training_data=training_data,
             vocabulary=vocabulary,
@@ -102,6 +108,10 @@ PRESETS = {
         split="release", layers=5, width=256, heads=4, mlp_width=704, batch=16, steps=1400, dropout=0.15,
         bpe_dropout=0.1, save_every=20,
     ),  # first-light for longer, with more against learning by heart; two hours on one core
+    "lstm": TextSettings(
+        split="release", network="lstm", layers=2, width=448, dropout=0.2, optimiser="adamw", batch=16,
+        steps=500,
+    ),  # first-light's data, tokens, steps and, nearly, parameters: what attention is measured against
     "tiny": TextSettings(
         vocabulary=384, context=64, layers=2, width=64, heads=2, mlp_width=128, batch=16, steps=200,
         eval_every=50, save_every=50,

@@ -13,10 +13,11 @@ from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from models.gpt.config import GPTConfig
-from models.gpt.network import GPT, CausalAttention
+from models.lineage.lstm import LSTMConfig
 from training.ranks import Ranks
 from training.run import Run, TrainingError
 from training.text.data import Batches
+from training.text.networks import Network, make_network, read_windows
 from training.text.optimiser import make_optimisers, rate_factor
 from training.text.settings import TextSettings
 
@@ -27,14 +28,14 @@ ALONE = Ranks()
 class Loss(nn.Module):
     """Mean negative log-likelihood of windows under a network, as one module that can be made parallel."""
 
-    def __init__(self, network: GPT, attention_dropout: float) -> None:
+    def __init__(self, network: Network, attention_dropout: float) -> None:
         super().__init__()
         self.network, self.attention_dropout = network, attention_dropout
 
     def forward(self, inputs: Tensor, targets: Tensor) -> Tensor:
         """Nats per token for `inputs` and `targets`, both (B, T)."""
-        states = self.network(inputs, CausalAttention(dropout=self.attention_dropout))
-        return F.cross_entropy(self.network.logits(states).float().flatten(0, 1), targets.flatten())
+        logits = read_windows(self.network, inputs, self.attention_dropout)
+        return F.cross_entropy(logits.float().flatten(0, 1), targets.flatten())
 
 
 class Trainer:
@@ -42,7 +43,7 @@ class Trainer:
 
     def __init__(
         self,
-        config: GPTConfig,
+        config: GPTConfig | LSTMConfig,
         settings: TextSettings,
         batches: Batches,
         device: torch.device,
@@ -50,10 +51,10 @@ class Trainer:
     ) -> None:
         torch.manual_seed(settings.seed)
         self.settings, self.batches, self.device, self.ranks = settings, batches, device, ranks
-        self.network = GPT(config, settings.dropout)
+        self.network = make_network(config, settings.dropout)
         initialise(self.network)
         self.network.to(device)
-        self.average = GPT(config).to(device).requires_grad_(False)
+        self.average = make_network(config).to(device).requires_grad_(False)
         self.average.load_state_dict(self.network.state_dict())
         self.optimisers = make_optimisers(self.network, settings)
         self._rates = [[group["lr"] for group in o.param_groups] for o in self.optimisers]
@@ -117,7 +118,7 @@ class Trainer:
             mean.lerp_(weight, 1 - decay)
 
 
-def train(trainer: Trainer, run: Run, evaluate: Callable[[GPT], float] | None) -> bool:
+def train(trainer: Trainer, run: Run, evaluate: Callable[[Network], float] | None) -> bool:
     """Go on from `run.step` to the last step or the end of the time box, saving state on the way.
 
     Args:
@@ -151,7 +152,7 @@ def train(trainer: Trainer, run: Run, evaluate: Callable[[GPT], float] | None) -
     return True
 
 
-def initialise(network: GPT) -> None:
+def initialise(network: Network) -> None:
     """GPT-2's start: normal weights of 0.02, smaller where a branch joins the residual stream."""
     for name, module in network.named_modules():
         if isinstance(module, nn.Linear | nn.Embedding):

@@ -49,7 +49,14 @@ def test_data_to_checkpoint_to_words(text: Path, tmp_path: Path, capsys: pytest.
     while engine.num_running:
         text_given += "".join(event.text for event in engine.step())
     assert len(text_given) > 20
-    assert "## Samples" in (out / "README.md").read_text()
+    readme = (out / "README.md").read_text()
+    assert "## Samples" in readme
+    assert (
+        str(tmp_path) not in readme + (out / "config.json").read_text() + (out / "metrics.json").read_text()
+    )
+    assert metrics["dev_nats_per_character_served"] == pytest.approx(
+        metrics["dev_nats_per_character"], abs=0.005
+    )
     assert (out / "curve.png").read_bytes().startswith(b"\x89PNG")
     assert "steps/s" in capsys.readouterr().err
 
@@ -84,11 +91,39 @@ def test_the_time_box_stops_and_resuming_ends_the_same(text: Path, tmp_path: Pat
     assert (run / "checkpoint" / "model.safetensors").exists()
 
 
+def test_finishing_equals_a_run_that_was_planned_so(text: Path, tmp_path: Path) -> None:
+    shape = ["--set", "eval_every=12", "--set", "warmup_steps=1"]
+    run = arguments(text, tmp_path / "run", *shape, "--set", "steps=900", "--max-minutes", "0")
+    assert main(run) == 0  # stops after one step
+    finish = ["text", "--data", str(text), "--run", str(tmp_path / "run"), "--threads", "1"]
+    assert main([*finish, "--finish", "11", "--max-minutes", "0"]) == 0
+    assert main([*finish, "--finish", "11", "--out", str(tmp_path / "out")]) == 0
+    planned = ["--set", "steps=12", "--set", f"decay_fraction={11 / 12}"]
+    assert main(arguments(text, tmp_path / "planned", *shape, *planned)) == 0
+    finished, wanted = read_weights(tmp_path / "out"), read_weights(tmp_path / "planned" / "checkpoint")
+    assert all(torch.equal(tensor, finished[name]) for name, tensor in wanted.items())
+    assert finished.keys() == wanted.keys()
+    assert (tmp_path / "run" / "finish-1+11" / "checkpoint").is_dir()
+    assert json.loads((tmp_path / "run" / "settings.json").read_text())["steps"] == 900  # may still go on
+    assert main(["text", "--data", str(text), "--run", str(tmp_path / "planned"), "--finish"]) == 1
+
+
 def test_release_runs_look_at_the_validation_text_once(text: Path, tmp_path: Path) -> None:
     run = tmp_path / "run"
     assert main(arguments(text, run, "--set", "split=release")) == 0
     assert "nats_per_character" not in (run / "log.jsonl").read_text()
     assert "validation_nats_per_character" in read_metrics(run / "checkpoint")
+
+
+def test_an_lstm_learns_from_the_same_text(text: Path, tmp_path: Path) -> None:
+    lstm = ["--set", "network=lstm", "--set", "optimiser=adamw"]
+    assert main(arguments(text, tmp_path / "run", *lstm)) == 0
+    log = [json.loads(line) for line in (tmp_path / "run" / "log.jsonl").read_text().splitlines()]
+    metrics = json.loads((tmp_path / "run" / "metrics.json").read_text())
+    assert metrics["dev_nats_per_character"] == log[-1]["dev_nats_per_character"] < 0.8 * 2.6
+    assert not (tmp_path / "run" / "checkpoint").exists()
+    assert main(arguments(text, tmp_path / "other", *lstm, "--out", str(tmp_path / "out"))) == 1
+    assert main(arguments(text, tmp_path / "muon", "--set", "network=lstm")) == 1
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,59 @@
+"""Two gloo processes under torchrun take the steps that one process takes."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from models.checkpoint import read_weights
+from training.__main__ import main
+
+# Without dropout, whose draws differ by rank. What is left is the order of sums in float32, and weights are
+# compared as they are stored, in bfloat16.
+SETTINGS = ("dropout=0", "steps=20", "eval_every=10", "save_every=50")
+
+
+def arguments(text: Path, run: Path) -> list[str]:
+    overrides = [word for setting in SETTINGS for word in ("--set", setting)]
+    return ["text", "--data", str(text), "--run", str(run), "--threads", "1", "--preset", "tiny", *overrides]
+
+
+def torchrun(*arguments: str) -> subprocess.CompletedProcess[str]:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    launcher = ["-m", "torch.distributed.run", "--nproc-per-node", "2", "--master-addr", "127.0.0.1"]
+    return subprocess.run(
+        [sys.executable, *launcher, "--master-port", str(port), "-m", "--", "training", *arguments],
+        env=os.environ | {"OMP_NUM_THREADS": "1"}, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+
+
+def losses(run: Path) -> list[float]:
+    return [json.loads(line)["loss"] for line in (run / "log.jsonl").read_text().splitlines()]
+
+
+def test_two_processes_equal_one(tmp_path: Path) -> None:
+    chance, text = random.Random(0), tmp_path / "words.txt"
+    text.write_text("".join(chance.choice(["the ", "king ", "is ", "dead\n"]) for _ in range(12_000)))
+    alone, shared = tmp_path / "alone", tmp_path / "shared"
+    assert main(arguments(text, alone)) == 0
+    stopped = torchrun(*arguments(text, shared), "--max-minutes", "0")
+    assert stopped.returncode == 0, stopped.stderr
+    assert not (shared / "checkpoint").exists()
+    resumed = torchrun(*arguments(text, shared), "--resume")
+    assert resumed.returncode == 0, resumed.stderr
+    assert "in 2 processes" in resumed.stderr
+    assert resumed.stderr.count("step 20/20") == 1  # one of them speaks
+    assert losses(shared) == pytest.approx(losses(alone), abs=1e-4)
+    wanted, given = (read_weights(run / "checkpoint") for run in (alone, shared))
+    for name, tensor in wanted.items():
+        torch.testing.assert_close(given[name], tensor, atol=2e-3, rtol=0.01)
