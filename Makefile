@@ -17,10 +17,10 @@ SERVE := $(VENV)/.serve-$(BUILD)
 TRAIN := $(VENV)/.train
 DEV := $(VENV)/.dev
 
-.PHONY: help serve test check format-check lint types check-all format train-text train-landscape lock clean
+.PHONY: help serve test check e2e format-check lint types check-all format train-text train-landscape lock clean
 
 help: ## this list
-	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "make %-16s %s\n", $$1, $$2}' Makefile
+	@awk -F':.*## ' '/^[a-z0-9-]+:.*## / {printf "make %-16s %s\n", $$1, $$2}' Makefile
 
 serve: $(SERVE) ## serve the checkpoints on 127.0.0.1:8000   [PORT=8000 DEVICE=cpu|cuda]
 	@PROSPERO_PORT=$(PROSPERO_PORT) PROSPERO_DEVICE=$(PROSPERO_DEVICE) exec $(RUN) -m service
@@ -42,6 +42,11 @@ types: $(DEV)
 check-all: check ## check, the slow tests, and the compose files on a Docker engine   [SKIP=docker]
 	$(PYTEST) -m slow
 	$(if $(filter docker,$(SKIP)),@echo "skipped: docker",deploy/check_compose.sh)
+
+e2e: $(DEV) ## the page in headless Chromium; needs node, npm and Chromium   [CHROMIUM=/usr/bin/chromium ARGS=lab.test.mjs]
+	npm --prefix tests/e2e ci --silent
+	node --test tests/studio/
+	cd tests/e2e && PYTHON="$(abspath $(VENV))/bin/python" node run.mjs $(ARGS)
 
 format: $(DEV) ## format the code and apply the linter's safe fixes
 	$(RUN) -m ruff format .

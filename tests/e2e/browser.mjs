@@ -14,10 +14,11 @@ const PATIENCE = 45_000;
 export const launch = () => chromium.launch({ executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium", args: ARGUMENTS });
 
 /** Open a page of the studio; `close` checks that nothing failed in it, and that it asked no other host. */
-export async function open(browser, name, { device = DESKTOP, url = URL_, expected = [] } = {}) {
+export async function open(browser, name, { device = DESKTOP, url = URL_, expected = [], watch = () => {} } = {}) {
   const context = await browser.newContext({ ...device, acceptDownloads: true });
   const page = await context.newPage();
   page.setDefaultTimeout(PATIENCE);
+  watch(page);
   const wrong = [];
   page.on("pageerror", (error) => wrong.push(String(error)));
   page.on("console", (message) => {
