@@ -26,7 +26,10 @@ def wait_until(holds: Callable[[], Any], seconds: float = 20, what: str = "it") 
     raise AssertionError(f"{what} has not come about within {seconds} s")
 
 
-def metrics(server: Server) -> dict[tuple[str, tuple[tuple[str, str], ...]], float]:
+Samples = dict[tuple[str, tuple[tuple[str, str], ...]], float]
+
+
+def metrics(server: Server) -> Samples:
     """All samples of ``/metrics`` by name and sorted labels."""
     text = httpx.get(server.url + "/metrics", timeout=20).raise_for_status().text
     return {
@@ -36,13 +39,18 @@ def metrics(server: Server) -> dict[tuple[str, tuple[tuple[str, str], ...]], flo
     }
 
 
-def total(server: Server, name: str, **labels: str) -> float:
+def sum_of(samples: Samples, name: str, **labels: str) -> float:
     """The sum of a metric's samples that carry ``labels``."""
     return sum(
         value
-        for (sample, pairs), value in metrics(server).items()
+        for (sample, pairs), value in samples.items()
         if sample == name and labels.items() <= dict(pairs).items()
     )
+
+
+def total(server: Server, name: str, **labels: str) -> float:
+    """`sum_of` what the server says now."""
+    return sum_of(metrics(server), name, **labels)
 
 
 def running(server: Server, model: str = "fake-text") -> float:

@@ -63,8 +63,8 @@ def free_port() -> int:
 def run_server(
     log: Path, arguments: Sequence[str], environment: dict[str, str] | None = None, wait: bool = True
 ) -> Iterator[Server]:
-    """Run ``python *arguments`` with a free PROSPERO_PORT until the block ends; kill what is left then."""
-    port = free_port()
+    """Run ``python *arguments`` until the block ends; kill what is left then. PROSPERO_PORT: any free one."""
+    port = int((environment or {}).get("PROSPERO_PORT") or free_port())
     variables = {**os.environ, "PROSPERO_PORT": str(port), "PROSPERO_DRAIN_DELAY_SECONDS": "0"}
     variables.update(environment or {})
     with log.open("wb") as file:
