@@ -8,7 +8,6 @@ import signal
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -158,9 +157,13 @@ def test_pausing_and_stepping(client: httpx.Client) -> None:
         after = viewer.until(lambda event: event["paused"] and event["step"] > paused["step"])
         assert after["step"] == paused["step"] + 3
         steer(client, run, speed=5, paused=False)
-        slow = [viewer.next() for _ in range(3)]
-        assert [later["step"] - one["step"] for one, later in pairwise(slow)] == [1, 1]
-        assert slow[-1]["speed"] == 5
+        slow, began = viewer.next(), time.monotonic()
+        assert slow["speed"] == 5
+        later = viewer.until(lambda event: event["step"] >= slow["step"] + 5)
+        seconds = time.monotonic() - began
+        assert (
+            later["step"] - slow["step"] <= 5 * seconds + 2
+        )  # one was due at once, one may have been read late
 
 
 def test_freezing_a_net(client: httpx.Client) -> None:
