@@ -17,7 +17,7 @@ SERVE := $(VENV)/.serve-$(BUILD)
 TRAIN := $(VENV)/.train
 DEV := $(VENV)/.dev
 
-.PHONY: help serve test check e2e format-check lint types check-all format train-text train-landscape lock clean
+.PHONY: help serve test check e2e format-check lint types check-all format train-text train-landscape lock clean bench-transport soak
 
 help: ## this list
 	@awk -F':.*## ' '/^[a-z0-9-]+:.*## / {printf "make %-16s %s\n", $$1, $$2}' Makefile
@@ -39,8 +39,9 @@ lint: $(DEV)
 types: $(DEV)
 	$(RUN) -m mypy
 
-check-all: check ## check, the slow tests, and the compose files on a Docker engine   [SKIP=docker]
-	$(PYTEST) -m slow
+check-all: check ## check, and what needs haproxy, wrk and a Docker engine   [SKIP="docker haproxy wrk"]
+	$(PYTEST) -m slow $(if $(filter haproxy,$(SKIP)),--deselect tests/live/test_rolling_restart.py)
+	$(if $(filter wrk,$(SKIP)),@echo "skipped: wrk",$(RUN) -m benchmarks.transport --rounds 1 --seconds 1)
 	$(if $(filter docker,$(SKIP)),@echo "skipped: docker",deploy/check_compose.sh)
 
 e2e: $(DEV) ## the page in headless Chromium; needs node, npm and Chromium   [CHROMIUM=/usr/bin/chromium ARGS=lab.test.mjs]
@@ -83,3 +84,9 @@ $(TRAIN): requirements-train.txt constraints.txt $(SERVE)
 $(DEV): requirements-dev.txt constraints.txt $(TRAIN)
 	$(PIP) -r requirements-dev.txt
 	@touch $@
+
+bench-transport: $(DEV) ## what the serving core costs, beside LitServe as shipped and bare FastAPI; needs wrk
+	$(RUN) -m benchmarks.transport $(ARGS)
+
+soak: $(DEV) ## ten minutes of mixed load, leavers and killed workers, then the books   [ARGS="--minutes 2"]
+	$(RUN) -m benchmarks.soak $(ARGS)

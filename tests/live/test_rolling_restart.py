@@ -49,6 +49,13 @@ def haproxy(folder: Path, one: int, two: int) -> Iterator[str]:
         process.wait(10)
 
 
+def is_ready(url: str) -> bool:
+    try:
+        return httpx.get(url + "/health/ready", timeout=10).status_code == 200
+    except httpx.ConnectError:
+        return False
+
+
 @pytest.mark.slow
 def test_no_request_is_lost(tmp_path: Path) -> None:
     ports = [free_port(), free_port()]
@@ -61,7 +68,7 @@ def test_no_request_is_lost(tmp_path: Path) -> None:
 
         replicas = [start(0), start(1)]
         url = stack.enter_context(haproxy(tmp_path, *ports))
-        wait_until(lambda: httpx.get(url + "/health/ready", timeout=10).status_code == 200)
+        wait_until(lambda: is_ready(url))
 
         def restart_both() -> None:
             for index in (0, 1):
