@@ -1,0 +1,124 @@
+"""Files of every kind and damage, sent to a real server: the right answer or a clear 4xx, never a 5xx."""
+
+from __future__ import annotations
+
+import io
+import random
+import zipfile
+from collections import Counter
+from collections.abc import Callable
+from typing import Any
+
+import httpx
+import numpy as np
+import pytest
+from PIL import Image
+
+from models.landscape.palette import rgb_array
+from tests.live.server import Server
+
+PATHS = {"/generate/landscape": "sketch", "/segment": "photo"}
+MEDIA_TYPES = ["image/png", "image/jpeg", "image/webp"]
+
+
+def picture() -> Image.Image:
+    labels = np.random.default_rng(1).integers(0, len(rgb_array()), (4, 4)).repeat(16, 0).repeat(16, 1)
+    return Image.fromarray(rgb_array()[labels])
+
+
+def saved(image: Image.Image, image_format: str, **options: Any) -> bytes:
+    file = io.BytesIO()
+    image.save(file, image_format, **options)
+    return file.getvalue()
+
+
+def polyglot() -> bytes:
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as archive:
+        archive.writestr("x", "y")
+    return saved(picture(), "PNG") + file.getvalue()
+
+
+def rotated() -> bytes:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    return saved(picture(), "JPEG", quality=95, subsampling=0, exif=exif)
+
+
+GOOD: dict[str, Callable[[], bytes]] = {
+    "png": lambda: saved(picture(), "PNG"),
+    "jpeg": lambda: saved(picture(), "JPEG", quality=95, subsampling=0),
+    "progressive jpeg": lambda: saved(picture(), "JPEG", quality=95, progressive=True),
+    "cmyk jpeg": lambda: saved(picture().convert("CMYK"), "JPEG", quality=95, subsampling=0),
+    "webp": lambda: saved(picture(), "WEBP", lossless=True),
+    "palette png": lambda: saved(picture().quantize(32), "PNG"),
+    "rgba png": lambda: saved(picture().convert("RGBA"), "PNG"),
+    "exif-rotated jpeg": rotated,
+    "animated webp": lambda: saved(
+        picture(), "WEBP", save_all=True, append_images=[picture()], lossless=True
+    ),
+    "animated png": lambda: saved(picture(), "PNG", save_all=True, append_images=[picture()]),
+    "polyglot of png and zip": polyglot,
+}
+BAD: dict[str, Callable[[], bytes]] = {
+    "nothing": lambda: b"",
+    "text": lambda: b"hello",
+    "gif": lambda: saved(picture(), "GIF"),
+    "bmp": lambda: saved(picture(), "BMP"),
+    "tiff": lambda: saved(picture(), "TIFF"),
+    "svg": lambda: b'<svg xmlns="http://www.w3.org/2000/svg" width="64" height="64"/>',
+    "bomb: 8000 pixels square": lambda: saved(Image.new("1", (8000, 8000)), "PNG"),
+    "too small": lambda: saved(picture().resize((15, 15)), "PNG"),
+    "truncated png": lambda: saved(picture(), "PNG")[:-40],
+    "truncated jpeg": lambda: saved(picture(), "JPEG")[:200],
+    "magic only": lambda: b"\x89PNG\r\n\x1a\n",
+}
+
+
+def post(server: Server, path: str, data: bytes, media_type: str = "image/png") -> httpx.Response:
+    headers = {"Content-Type": media_type, "Accept": "image/png"}
+    return httpx.post(server.url + path, content=data, headers=headers, timeout=60)
+
+
+@pytest.mark.parametrize("name", GOOD)
+@pytest.mark.parametrize("path", PATHS)
+def test_good_files_are_read(fake: Server, path: str, name: str) -> None:
+    response = post(fake, path, GOOD[name]())
+    assert response.status_code == 200, response.text
+    Image.open(io.BytesIO(response.content)).load()
+
+
+@pytest.mark.parametrize("name", BAD)
+@pytest.mark.parametrize("path", PATHS)
+def test_bad_files_are_refused_with_a_reason(fake: Server, path: str, name: str) -> None:
+    response = post(fake, path, BAD[name]())
+    assert response.status_code == 422
+    error = response.json()["error"]
+    assert error["field"] == PATHS[path]
+    assert len(error["message"]) > 10
+
+
+def test_damaged_files(fake: Server) -> None:
+    """Bytes flipped, cut out, doubled and cut off at random places of every good file."""
+    generator, statuses, originals = random.Random(7), Counter[int](), [make() for make in GOOD.values()]
+    with fake.client() as client:
+        for _ in range(150):
+            data = bytearray(generator.choice(originals))
+            for _ in range(generator.randint(1, 4)):
+                at = generator.randrange(len(data))
+                length = generator.choice([1, 1, 2, 8, 64])
+                match generator.randrange(4):
+                    case 0:
+                        data[at : at + length] = generator.randbytes(length)
+                    case 1:
+                        del data[at : at + length]
+                    case 2:
+                        data[at:at] = data[at : at + length]
+                    case _:
+                        del data[max(20, at) :]
+            path, media_type = generator.choice(list(PATHS)), generator.choice(MEDIA_TYPES)
+            headers = {"Content-Type": media_type, "Accept": "image/png"}
+            response = client.post(path, content=bytes(data), headers=headers)
+            assert response.status_code in (200, 422), (response.status_code, response.text)
+            statuses[response.status_code] += 1
+    assert min(statuses[200], statuses[422]) > 10, statuses
