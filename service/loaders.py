@@ -90,7 +90,7 @@ class SegmentLoader:
     threads: int | None
 
     def __call__(self, device: str) -> Runner:
-        from models.landscape.engine import SegmenterEngine
+        from models.landscape.segmenter_engine import SegmenterEngine
 
         _use_threads(self.threads)
         engine = SegmenterEngine.load(self.folder, device)

@@ -8,6 +8,8 @@ from collections.abc import Callable
 from concurrent.futures import Executor
 
 import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -23,6 +25,7 @@ from service.settings import Settings
 from service.wire import Picture, SegmentWork
 
 FIELD = "photo"
+MAX_SIDE = 1024  # pixels; the model's square is far smaller, and a queue of larger photos would fill memory
 
 
 class SegmentEndpoint:
@@ -46,7 +49,7 @@ class SegmentEndpoint:
         engine = self._find(parameters.model)
         engine.check_admission()
         loop = asyncio.get_running_loop()
-        photo = await loop.run_in_executor(self._threads, read_photo, data, FIELD)
+        photo = await loop.run_in_executor(self._threads, _read, data)
         job = engine.submit([SegmentWork(photo.tobytes(), photo.shape[0], photo.shape[1])])
         timeout = timeout_of(parameters.timeout, self._settings.request_timeout_seconds)
         with Attended(request.receive, job, timeout):
@@ -67,3 +70,10 @@ class SegmentEndpoint:
             "image": image_entry(0, None, encoded_as, pixels, encoded),
         }
         return Response(json.dumps(body), media_type="application/json")
+
+
+def _read(data: bytes) -> NDArray[np.uint8]:
+    """``(H, W, 3)``, neither side above `MAX_SIDE`."""
+    photo = read_photo(data, FIELD)
+    factor = -(-max(photo.shape) // MAX_SIDE)
+    return photo if factor == 1 else np.asarray(Image.fromarray(photo).reduce(factor))
