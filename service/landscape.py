@@ -64,7 +64,7 @@ class LandscapeEndpoint:
         timeout = timeout_of(parameters.timeout, self._settings.request_timeout_seconds)
         with Attended(request.receive, job, timeout):
             pictures = [_pixels(event) for event in await finals(job)]
-        request.state.log_fields |= {"images": len(pictures), "queue_s": round(job.queue_seconds, 4)}
+        request.state.log_fields |= {"images": len(pictures), **job.times()}
         encoded_as: ImageFormat = image_format or parameters.format or "png"
         encoded = [await loop.run_in_executor(self._threads, encode, one, encoded_as) for one in pictures]
         self._metrics.images.labels(engine.name).inc(len(pictures))

@@ -55,7 +55,7 @@ class SegmentEndpoint:
         with Attended(request.receive, job, timeout):
             (event,) = await finals(job)
         assert isinstance(event, Picture)
-        request.state.log_fields |= {"images": 1, "queue_s": round(job.queue_seconds, 4)}
+        request.state.log_fields |= {"images": 1, **job.times()}
         label_map = np.frombuffer(event.pixels, np.uint8).reshape(event.height, event.width)
         pixels = rgb_array()[label_map]
         encoded_as = image_format or parameters.format or "png"

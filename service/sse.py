@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from service.calls import Attended
+from service.calls import CLIENT_GONE, Attended
 from service.engine import Job
 from service.errors import ApiError
 
@@ -47,8 +47,11 @@ class EventStream(Response):
                 await error_response(error)(scope, receive, send)
                 return
             await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
-            async with asyncio.timeout(self._timeout + STUCK_SECONDS):
-                await self._rest(first, send)
+            try:
+                async with asyncio.timeout(self._timeout + STUCK_SECONDS):
+                    await self._rest(first, send)
+            except TimeoutError:
+                raise ApiError(CLIENT_GONE, "the client has stopped reading") from None
 
     async def _rest(self, first: bytes, send: Send) -> None:
         loop = asyncio.get_running_loop()

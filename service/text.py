@@ -162,13 +162,9 @@ class _Answer:
             return
         tokens = self._usage.completion_tokens
         self._metrics.prompt_tokens.inc(piece.prompt_tokens)
-        seconds = time.monotonic() - self._job.created_at - self._job.queue_seconds
-        self._metrics.per_token.observe(seconds * len(self._choices) / max(1, tokens))
-        self._log |= {
-            "tokens": tokens,
-            "queue_s": round(self._job.queue_seconds, 4),
-            "engine_s": round(seconds, 4),
-        }
+        times = self._job.times()
+        self._metrics.per_token.observe(times["engine_s"] * len(self._choices) / max(1, tokens))
+        self._log |= {"tokens": tokens, **times}
 
 
 def _work(request: TextRequest, seed: int) -> TextWork:
