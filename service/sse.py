@@ -54,20 +54,27 @@ class EventStream(Response):
                 raise ApiError(CLIENT_GONE, "the client has stopped reading") from None
 
     async def _rest(self, first: bytes, send: Send) -> None:
-        loop = asyncio.get_running_loop()
+        self._loop = asyncio.get_running_loop()
         await send({"type": "http.response.body", "body": first, "more_body": True})
-        silence = loop.call_later(SILENCE_SECONDS, self._job.nudge)
+        self._sent_at = self._loop.time()
+        self._silence = self._loop.call_later(SILENCE_SECONDS, self._on_silence)
         try:
             async for chunk in self._events:
-                silence.cancel()
                 await send({"type": "http.response.body", "body": chunk, "more_body": True})
-                silence = loop.call_later(SILENCE_SECONDS, self._job.nudge)
+                self._sent_at = self._loop.time()
             last = DONE
         except ApiError as error:
             last = event(error.body())
         finally:
-            silence.cancel()
+            self._silence.cancel()
         await send({"type": "http.response.body", "body": last, "more_body": False})
+
+    def _on_silence(self) -> None:
+        # One timer that looks back, and not one per event.
+        left = self._sent_at + SILENCE_SECONDS - self._loop.time()
+        if left <= 0:
+            self._job.nudge()
+        self._silence = self._loop.call_later(left if left > 0 else SILENCE_SECONDS, self._on_silence)
 
 
 def error_response(error: ApiError) -> Response:
