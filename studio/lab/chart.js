@@ -22,11 +22,11 @@ const RIGHT = 8;
  */
 export function ticks(low, high, isLog) {
   if (isLog) {
-    const first = Math.ceil(Math.log10(low) - 1e-9);
-    const last = Math.floor(Math.log10(high) + 1e-9);
-    const found = [];
-    for (let power = first; power <= last; power++) found.push(10 ** power);
-    return found.length > 1 ? found : [low, high];
+    const powers = Array.from({ length: 12 }, (_, index) => index - 6);
+    const inRange = (/** @type {number[]} */ leads) =>
+      powers.flatMap((power) => leads.map((lead) => Number(`${lead}e${power}`))).filter((value) => value >= low && value <= high);
+    const fine = inRange([1, 2, 5]);
+    return fine.length > 5 ? inRange([1]) : fine;
   }
   const rough = (high - low) / 3;
   const power = 10 ** Math.floor(Math.log10(rough));

@@ -103,12 +103,12 @@ export const EXAMPLES = [
     at(x, y) {
       const hill = 0.86 - 0.34 * Math.exp(-(((x - 0.56) / 0.28) ** 2)) + 0.012 * ridge(x, 71, 8);
       for (const [column, drop] of [[0, 0], [0.5, 0.055], [0.25, 0.11]]) {
-        const house = Math.floor(x * 15 + column);
-        const across = Math.abs(x * 15 + column - house - 0.5);
-        const tall = 0.05 + 0.05 * (rough(house * 1.7, drop * 40, 73, 1) + 0.6);
+        const house = Math.floor(x * 11 + column);
+        const across = Math.abs(x * 11 + column - house - 0.5);
+        const tall = 0.05 + 0.025 * (rough(house * 1.7, drop * 40, 73, 1) + 0.6);
         const foot = hill + drop + 0.02;
-        const isThere = x > 0.3 + drop && x < 0.84 - drop && across < 0.38 && rough(house * 3.1, drop * 90, 79, 1) > -0.55;
-        if (isThere && y < foot && y > foot - tall + Math.max(0, across - 0.1) * 0.09) return "building";
+        const isThere = x > 0.3 + drop && x < 0.84 - drop && across < 0.4 && rough(house * 3.1, drop * 90, 79, 1) > -0.6;
+        if (isThere && y < foot && y > foot - tall + across * 0.07) return "building";
       }
       if (y < Math.min(hill, 0.6 + 0.03 * ridge(x, 75, 4))) return "sky";
       if (y < hill) return "mountain";

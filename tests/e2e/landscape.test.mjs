@@ -267,3 +267,21 @@ test("help opens with a question mark, and single keys can be switched off", asy
   assert.equal(await page.inputValue("#seed"), seed);
   await close();
 });
+
+test("a server with keys: the page asks for one, and goes on with it", async () => {
+  const protect = (page) =>
+    page.route(/(palette|models|generate)/, async (route) => {
+      const isPage = route.request().url().includes("/studio/");
+      if (isPage || (await route.request().headerValue("x-api-key")) === "secret") return route.continue();
+      return route.fulfill({ status: 401, json: { error: { type: "unauthorized", message: "missing or unknown API key", field: null } } });
+    });
+  const opened = open(browser, "landscape", { expected: ["401"], watch: (page) => (protect(page), answer(page)) });
+  async function answer(page) {
+    await page.waitForSelector("#key-dialog[open]");
+    await page.fill("#key-input", "secret");
+    await page.click("#key-dialog .primary");
+  }
+  const { page, close } = await opened;
+  await firstResult(page);
+  await close();
+});

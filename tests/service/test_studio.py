@@ -143,6 +143,11 @@ def test_the_canvas_snaps_colours_as_the_server_does() -> None:
     assert f"MAX_DELTA_E = {MAX_DELTA_E:g};" in source
 
 
+def test_it_needs_no_key() -> None:
+    open_paths = add_studio(FastAPI())
+    assert open_paths == {"/", *(f"/studio/{name}" for name in read_files(FOLDER))}
+
+
 def test_without_its_folder_there_is_no_page(tmp_path: Path) -> None:
     app = FastAPI()
     assert add_studio(app, tmp_path) == frozenset()

@@ -123,5 +123,6 @@ test("a long course is thinned out evenly, and a step that stands still is not c
 test("axes have round values", () => {
   assert.deepEqual(ticks(0, 1, false), [0, 0.5, 1]);
   assert.deepEqual(ticks(0.004, 2, true), [0.01, 0.1, 1]);
+  assert.deepEqual(ticks(0.058, 0.63, true), [0.1, 0.2, 0.5]);
   assert.deepEqual([short(0), short(12_345), short(0.0123), short(250)], ["0", "12k", "0.012", "250"]);
 });
