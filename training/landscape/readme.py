@@ -57,6 +57,7 @@ photos. It is not an FID and compares only with itself.
 - About a thousand labelled landscapes, with so little road and building that these are painted badly.
 - There is no class for clouds, and snow was split off mountains by brightness, with mistakes.
 - Large areas of one class (a whole forest, a whole mountain) get texture but little structure.
+- Plain skies show a woven pixel noise, forests sometimes tiled blobs, and rock sometimes stripes.
 - The picture obeys the sketch's outlines closely: a wobbly outline stays wobbly.
 
 ## Terms
