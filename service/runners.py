@@ -66,7 +66,7 @@ class _Stream:
     """A text under way: what was generated since its last piece left, and when the next may leave."""
 
     due: float  # by time.monotonic
-    text: list[str] = field(default_factory=list)
+    text: str = ""
     logprobs: list[Logprob] = field(default_factory=list)
     num_tokens: int = 0
 
@@ -75,14 +75,14 @@ def _piece(stream: _Stream, event: Any) -> TextPiece:
     """All that has gathered, as one piece."""
     piece = TextPiece(
         key=event.key,
-        text="".join(stream.text),
+        text=stream.text,
         num_tokens=stream.num_tokens,
         finish_reason=event.finish_reason,
         logprobs=tuple(stream.logprobs),
         prompt_tokens=event.prompt_tokens,
         prompt_truncated=event.prompt_truncated,
     )
-    stream.text, stream.logprobs, stream.num_tokens = [], [], 0
+    stream.text, stream.logprobs, stream.num_tokens = "", [], 0
     return piece
 
 
@@ -132,22 +132,22 @@ class TextRunner:
         now = time.monotonic()
         num_tokens = 0
         pieces: list[Event] = []
+        find = self._streams.get
         for event in produced:  # up to a thousand a step: nothing here that isn't needed for each
-            stream = self._streams.get(event.key)
+            stream = find(event.key)
             if stream is None:
                 continue
             num_tokens += event.num_tokens
             stream.num_tokens += event.num_tokens
-            if event.text:
-                stream.text.append(event.text)
+            stream.text += event.text
             if event.logprobs:
                 stream.logprobs += [Logprob(one.token, one.logprob, tuple(one.top)) for one in event.logprobs]
-            is_last = event.finish_reason is not None
-            if is_last or (now >= stream.due and (stream.text or stream.logprobs)):
+            if event.finish_reason is not None:
+                pieces.append(_piece(stream, event))
+                del self._streams[event.key]
+            elif now >= stream.due and (stream.text or stream.logprobs):
                 pieces.append(_piece(stream, event))
                 stream.due = now + self._interval
-            if is_last:
-                del self._streams[event.key]
         return Results(tuple(pieces), batch_size, now - began, num_tokens)
 
     def _fail_all(self, error: BaseException, batch_size: int, began: float) -> Results:

@@ -74,8 +74,10 @@ class FakeTextEngine:
                 self._note("finished", request, done + 1)
             else:
                 self.running[key] = (request, done + 1)
-        if self.step_seconds:  # the Python above is part of the step
-            time.sleep(max(0.0, due - time.monotonic()))
+        if self.step_seconds:  # the Python above is part of the step, and oversleeping would be too
+            time.sleep(max(0.0, due - time.monotonic() - 0.0001))
+            while time.monotonic() < due:
+                pass
         return events
 
     def _trouble(self, prompt: str) -> None:
