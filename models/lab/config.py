@@ -33,7 +33,7 @@ PENALTIES: dict[Loss, float] = {
 
 
 class LabConfig(BaseModel):
-    """One 2-D GAN and how it is trained; the defaults learn the ring in 4,000 steps.
+    """One 2-D GAN and how it is trained; the defaults learn the ring in 2,000 steps.
 
     A step is ``discriminator_updates`` updates of D, then ``generator_updates`` of G, each on a fresh batch.
     """

@@ -20,13 +20,12 @@ def train(seed: int, steps: int) -> Trainer:
     trainer = Trainer(LabConfig(seed=seed))
     while trainer.steps < steps:
         trainer.step()
-    assert trainer.generator_updates <= 4000
-    assert trainer.discriminator_updates <= 4000
+    assert trainer.generator_updates + trainer.discriminator_updates <= 4000
     return trainer
 
 
-def test_a_quarter_of_the_way_is_nearly_there() -> None:
-    """One seed, 1,000 of the steps, 600 samples."""
+def test_half_of_the_way_is_nearly_there() -> None:
+    """One seed, half of the steps, 600 samples."""
     yardstick = Yardstick(LabConfig(), Effort(wasserstein=600, sets=2))
     before = yardstick.measure(Trainer(LabConfig()).shown_generator)
     after = yardstick.measure(train(0, 1000).shown_generator)
@@ -41,7 +40,7 @@ def test_at_least_four_of_five_seeds() -> None:
     assert REPORT.wasserstein == REPORT.coverage == 2000
     met = 0
     for seed in range(5):
-        measures = yardstick.measure(train(seed, 4000).shown_generator)
+        measures = yardstick.measure(train(seed, 2000).shown_generator)
         ratio = measures.wasserstein / yardstick.floor.wasserstein
         met += ratio <= 2 and measures.bins_hit >= 34
     assert met >= 4
