@@ -125,8 +125,8 @@ def _answer(run: Run, status: int = 200, headers: dict[str, str] | None = None) 
 def add_lab(app: FastAPI, settings: Settings, lifecycle: Lifecycle) -> None:
     """Add the routes under ``/lab``."""
     lab = LabEndpoint(LabRuns(settings, lifecycle))
-    one = errors(401, 404, 500, 503)
-    body = errors(400, 408, 413, 422)
+    one = errors(401, 404, 422, 500, 503)
+    body = errors(400, 408, 413)
     app.add_api_route(
         "/lab/runs",
         lab.create,
