@@ -83,7 +83,7 @@ def picture_answer(schema: type[BaseModel], headers: dict[str, str]) -> dict[int
 STREAMED_TEXT: dict[int | str, dict[str, Any]] = {
     200: {
         "description": "The choices; or, with `stream`, server-sent events that end with `data: [DONE]`.",
-        "content": {"text/event-stream": {"schema": {"type": "string"}}},
+        "content": {"text/event-stream": {"schema": {"description": "The data of each is JSON."}}},
     }
 }
 
