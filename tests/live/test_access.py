@@ -110,7 +110,7 @@ def test_request_ids_and_traces_pass_through(locked: Server) -> None:
     assert response.headers["x-request-id"] == "mine-1"
     assert response.headers["traceparent"] == TRACE
     assert response.json()["id"] == "mine-1"
-    assert '"id": "mine-1"' in locked.read_log()
+    wait_until(lambda: '"id": "mine-1"' in locked.read_log())  # written after the answer's last byte
     assert TRACE in locked.read_log()
     forged = post(locked, {"X-API-Key": "one", "X-Request-ID": "a b", "traceparent": "00-xyz"})
     assert len(forged.headers["x-request-id"]) == 32

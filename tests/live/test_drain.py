@@ -82,7 +82,7 @@ def test_a_signal_to_the_whole_group_loses_nothing(tmp_path: Path, end: Callable
     with fake_server(tmp_path, FAKE_KINDS="gpt") as server, ThreadPoolExecutor(1) as pool:
         processes = descendants(server.process.pid)
         with server.client() as client:
-            stream = pool.submit(stream_text, client, prompt="a", max_tokens=TOKENS)
+            stream = pool.submit(stream_text, client, prompt="a", max_tokens=TOKENS // 3)
             wait_until(lambda: running(server) == 1)
             end(server)
             end(server)  # impatience changes nothing
