@@ -58,6 +58,7 @@ class RequestLayer:
         paths: frozenset[str],
         metrics: Metrics,
         max_body_bytes: int,
+        max_buffered_bytes: int,
         body_timeout: float,
         keys: frozenset[str],
         open_paths: frozenset[str],
@@ -69,6 +70,7 @@ class RequestLayer:
         self._paths = paths
         self._metrics = metrics
         self._max_body_bytes = max_body_bytes
+        self._buffered = Buffered(max_buffered_bytes)
         self._body_timeout = body_timeout
         self._keys = [key.encode() for key in keys]
         self._open_paths = open_paths
@@ -122,13 +124,16 @@ class RequestLayer:
         try:
             self._authorize(path, headers)
             self._gate(scope["method"], path)
-            body = _Body(receive, headers, self._max_body_bytes, self._body_timeout)
+            body = _Body(receive, headers, self._max_body_bytes, self._body_timeout, self._buffered)
             endpoint = self._posts.get(path) if scope["method"] == "POST" else None
-            if endpoint is None:
-                await self._app(scope, body.receive, send)
-            else:
-                answer = await endpoint(Request(scope, body.receive))
-                await answer(scope, body.receive, send)
+            try:
+                if endpoint is None:
+                    await self._app(scope, body.receive, send)
+                else:
+                    answer = await endpoint(Request(scope, body.receive))
+                    await answer(scope, body.receive, send)
+            finally:
+                body.release()
         except ClientDisconnect:
             return  # in the middle of its body; there is nobody to answer
         except RequestError as error:
@@ -162,10 +167,22 @@ class RequestLayer:
             log.info("%s %s", scope["method"], scope["path"], extra={"fields": line})
 
 
-class _Body:
-    """A body that may neither be too large nor come too slowly."""
+class Buffered:
+    """The bytes of all bodies whose requests are under way, and how many they may be."""
 
-    def __init__(self, receive: Receive, headers: dict[bytes, bytes], limit: int, seconds: float) -> None:
+    def __init__(self, limit: int) -> None:
+        self.limit = limit
+        self.size = 0
+
+
+class _Body:
+    """A body that may neither be too large nor come too slowly, nor be one too many."""
+
+    def __init__(
+        self, receive: Receive, headers: dict[bytes, bytes], limit: int, seconds: float, buffered: Buffered
+    ) -> None:
+        self._buffered = buffered
+        self._kept = 0
         self._receive = receive
         self._limit = limit
         self._seconds = seconds
@@ -181,11 +198,21 @@ class _Body:
         if self._announced > self._limit:
             await self._discard()
         message = await self._timed()
-        self._size += len(message.get("body", b""))
+        size = len(message.get("body", b""))
+        self._size += size
         self._complete = not message.get("more_body", False)
         if self._size > self._limit:
             await self._discard()
+        if self._buffered.size + size > self._buffered.limit:
+            raise ApiError(503, "too many large bodies at once", retry_after=1)
+        self._buffered.size += size
+        self._kept += size
         return message
+
+    def release(self) -> None:
+        """The request is over, and its body forgotten."""
+        self._buffered.size -= self._kept
+        self._kept = 0
 
     async def _timed(self) -> Message:
         try:

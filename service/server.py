@@ -117,6 +117,7 @@ def _layers(app: FastAPI, settings: Settings, application: Application, page: fr
         paths=frozenset(getattr(route, "path", "") for route in app.routes),
         metrics=application.metrics,
         max_body_bytes=settings.max_body_bytes,
+        max_buffered_bytes=settings.max_buffered_bytes,
         body_timeout=settings.body_timeout_seconds,
         keys=settings.keys(),
         open_paths=frozenset(open_paths if settings.protect_metrics else {*open_paths, "/metrics"}),

@@ -53,6 +53,7 @@ class Settings(BaseSettings):
 
     # Who may do what.
     max_body_bytes: int = Field(16 * 1024 * 1024, ge=1024)
+    max_buffered_bytes: int = Field(512 * 1024 * 1024, ge=1024)  # of all bodies together; more is 503
     api_keys: Annotated[tuple[SecretStr, ...], NoDecode] = ()  # comma-separated; empty: no key asked for
     api_keys_file: Path | None = None  # one key a line, read at start
     protect_metrics: bool = False  # ask for a key on /metrics too
