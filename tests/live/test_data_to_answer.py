@@ -15,7 +15,18 @@ def test_a_short_run_is_served(tmp_path: Path) -> None:
     text = "\n".join(path.read_text() for path in [ROOT / "README.md", ROOT / "LICENSE", *pages])
     (tmp_path / "own.txt").write_text(text)
     checkpoint = tmp_path / "checkpoints" / "own"
-    command = [sys.executable, "-m", "training", "text", "--preset", "tiny", "--threads", "1", "--max-minutes", "3"]
+    command = [
+        sys.executable,
+        "-m",
+        "training",
+        "text",
+        "--preset",
+        "tiny",
+        "--threads",
+        "1",
+        "--max-minutes",
+        "3",
+    ]
     command += ["--data", str(tmp_path / "own.txt"), "--run", str(tmp_path / "run"), "--out", str(checkpoint)]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=280, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
@@ -25,7 +36,10 @@ def test_a_short_run_is_served(tmp_path: Path) -> None:
     assert losses[-1] < 0.85 * losses[0]  # it learnt something
 
     environment = {"PROSPERO_CHECKPOINTS": str(tmp_path / "checkpoints"), "PROSPERO_THREADS": "1"}
-    with run_server(tmp_path / "server.log", ["-m", "service"], environment) as server, server.client() as client:
+    with (
+        run_server(tmp_path / "server.log", ["-m", "service"], environment) as server,
+        server.client() as client,
+    ):
         (model,) = client.get("/models").json()["models"]
         assert (model["name"], model["kind"], model["state"]) == ("own", "gpt", "ready")
         body = {"prompt": "The server", "max_tokens": 30, "seed": 1}
