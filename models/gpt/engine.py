@@ -14,6 +14,7 @@ from torch import Tensor
 
 from models.checkpoint import load_weights, read_config, read_metrics
 from models.errors import RequestError
+from models.gpt.attention import TokenAttention, attention_weights, max_tokens, rounded
 from models.gpt.config import GPTConfig
 from models.gpt.decoding import Decoder, Sequence
 from models.gpt.determinism import is_row_invariant
@@ -38,6 +39,7 @@ class TextRequest:
     top_p: float = 1.0
     stop: tuple[str, ...] = ()
     logprobs: int | None = None
+    attention: tuple[int, ...] = ()  # of which drawn tokens, counted from 0
 
 
 @dataclass(frozen=True)
@@ -60,6 +62,7 @@ class TextEvent:
     logprobs: tuple[TokenLogprob, ...] = ()
     prompt_tokens: int = 0  # this and the next are filled when finish_reason is
     prompt_truncated: bool = False
+    attention: TokenAttention | None = None
 
 
 @dataclass(eq=False)
@@ -73,6 +76,7 @@ class _Run:
     text: TextAssembler
     prompt_tokens: int
     num_drawn: int = field(default=0)
+    seen: list[int] = field(default_factory=list)  # all tokens, of a request that asks for attention
 
 
 class TextEngine:
@@ -116,8 +120,12 @@ class TextEngine:
         """Take a request in; the next steps prefill it.
 
         Raises:
-            RequestError: the prompt has characters that the model lacks.
+            RequestError: the prompt has characters that the model lacks, or more attention is asked for
+                than may be.
         """
+        most = max_tokens(self._network.config)
+        if len(request.attention) > most:
+            raise RequestError("attention", f"of this model, for at most {most} tokens at once")
         tokens = self.tokenizer.encode(request.prompt or EMPTY_PROMPT)
         if not tokens:
             raise RequestError("prompt", "this model makes no token of it")
@@ -129,6 +137,8 @@ class TextEngine:
             TextAssembler(request.stop, request.max_characters),
             len(tokens),
         )
+        if request.attention:
+            run.seen = tokens
         self._runs[run.sequence] = self._by_key[key] = run
 
     def drop(self, key: int) -> None:
@@ -150,6 +160,7 @@ class TextEngine:
     def _advance(self, run: _Run, token: int, logits: Tensor) -> TextEvent:
         request = run.request
         reason: Literal["stop", "length"] | None = None
+        attention = self._attention(run, token) if request.attention else None
         run.num_drawn += 1
         is_end = token == self._network.config.end_token
         text = "" if is_end else run.text.feed(self.tokenizer.pieces[token])
@@ -160,18 +171,28 @@ class TextEngine:
             reason = "length"
         if reason is None:
             run.sequence.push(token)
-            return TextEvent(run.key, text, 1, None, logprobs)
+            return TextEvent(run.key, text, 1, None, logprobs, attention=attention)
         text += run.text.finish()
         if run.text.is_stopped:
             reason = "stop"
         self.drop(run.key)
         is_truncated = run.prompt_tokens > self._network.config.context
-        return TextEvent(run.key, text, 1, reason, logprobs, run.prompt_tokens, is_truncated)
+        return TextEvent(run.key, text, 1, reason, logprobs, run.prompt_tokens, is_truncated, attention)
 
     def _logprob(self, logits: Tensor, token: int, num_top: int) -> TokenLogprob:
         logprob, top = log_probabilities(logits, token, num_top)
         named = [(self._piece(i), value) for i, value in top]
         return TokenLogprob(self._piece(token), logprob, named)
+
+    def _attention(self, run: _Run, token: int) -> TokenAttention | None:
+        """What the last step looked at, if that was asked for; call once for each token that is drawn."""
+        looked = None
+        if run.num_drawn in run.request.attention:
+            weights = attention_weights(self.decoder, run.sequence, run.seen[-1])
+            context = [self._piece(one) for one in run.seen[-weights.shape[-1] :]]
+            looked = TokenAttention(run.num_drawn, self._piece(token), context, rounded(weights))
+        run.seen.append(token)
+        return looked
 
     def _piece(self, token: int) -> str:
         return self.tokenizer.pieces[token].decode("utf-8", errors="replace")
@@ -188,4 +209,5 @@ class TextEngine:
             "determinism": "bitwise" if self._is_bitwise else "best effort",
             "context": self._network.config.context,
             "tokenizer": self.tokenizer.name,
+            "max_attention_tokens": max_tokens(self._network.config),
         }
