@@ -17,7 +17,7 @@ SERVE := $(VENV)/.serve-$(BUILD)
 TRAIN := $(VENV)/.train
 DEV := $(VENV)/.dev
 
-.PHONY: help serve test check e2e format-check lint types check-all format train-text train-landscape lock clean bench-transport soak
+.PHONY: help serve test check e2e format-check lint types check-all format train-text train-landscape eval-text lock clean bench-transport soak
 
 help: ## this list
 	@awk -F':.*## ' '/^[a-z0-9-]+:.*## / {printf "make %-16s %s\n", $$1, $$2}' Makefile
@@ -58,6 +58,9 @@ train-text: $(TRAIN) ## train a text model   [DATA=input.txt ARGS="--preset ..."
 
 train-landscape: $(TRAIN) ## train a landscape model   [DATA=folder ARGS="--preset ..."]
 	$(RUN) -m training landscape --run runs/landscape --device $(DEVICE) $(if $(DATA),--data "$(DATA)") $(ARGS)
+
+eval-text: $(TRAIN) ## score the bundled GPT as it is served   [DATA=input.txt MODEL=checkpoints/gpt-shakespeare]
+	$(RUN) -m training evaluate $(or $(MODEL),checkpoints/gpt-shakespeare) $(if $(DATA),--data "$(DATA)")
 
 lock: ## pin anew, in constraints.txt, what the requirements bring along
 	deploy/lock.sh "$$(deploy/find_python.sh)"
