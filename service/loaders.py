@@ -50,6 +50,7 @@ class TextLoader:
                 top_p=work.top_p,
                 stop=work.stop,
                 logprobs=work.logprobs,
+                attention=work.attention,
             )
 
         return TextRunner(engine, convert, self.interval, engine.describe(), max(seconds))

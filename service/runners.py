@@ -14,10 +14,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+import msgspec
+
 from models.errors import RequestError
 from service.wire import Event, Failed, Logprob, Results, TextPiece, Work
 
 log = logging.getLogger("prospero.worker")
+_to_json = msgspec.json.Encoder().encode
 
 
 class Runner(Protocol):
@@ -68,6 +71,7 @@ class _Stream:
     due: float  # by time.monotonic
     text: str = ""
     logprobs: list[Logprob] = field(default_factory=list)
+    attention: list[bytes] = field(default_factory=list)  # JSON
     num_tokens: int = 0
 
 
@@ -81,8 +85,9 @@ def _piece(stream: _Stream, event: Any) -> TextPiece:
         logprobs=tuple(stream.logprobs),
         prompt_tokens=event.prompt_tokens,
         prompt_truncated=event.prompt_truncated,
+        attention=tuple(stream.attention),
     )
-    stream.text, stream.logprobs, stream.num_tokens = "", [], 0
+    stream.text, stream.logprobs, stream.attention, stream.num_tokens = "", [], [], 0
     return piece
 
 
@@ -142,6 +147,8 @@ class TextRunner:
             stream.text += event.text
             if event.logprobs:
                 stream.logprobs += [Logprob(one.token, one.logprob, tuple(one.top)) for one in event.logprobs]
+            if event.attention is not None:
+                stream.attention.append(_to_json(event.attention))
             if event.finish_reason is not None:
                 pieces.append(_piece(stream, event))
                 del self._streams[event.key]

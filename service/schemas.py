@@ -12,14 +12,17 @@ from pydantic import (
     StrictFloat,
     StrictInt,
     StrictStr,
+    ValidationInfo,
     field_validator,
 )
 
 MAX_PROMPT_CHARACTERS = 32_768
+MAX_TOKENS = 4096
 MAX_SEED = 2**53 - 1  # the largest integer that JavaScript holds exactly
 
 Seed = Annotated[StrictInt, Field(ge=0, le=MAX_SEED)]
 StopString = Annotated[StrictStr, Field(min_length=1, max_length=64)]
+DrawnToken = Annotated[StrictInt, Field(ge=0, lt=MAX_TOKENS)]
 Timeout = Annotated[StrictFloat | StrictInt, Field(gt=0, le=86_400)]
 ImageFormat = Literal["png", "jpeg", "webp"]
 
@@ -34,7 +37,7 @@ class TextRequest(_Strict):
     prompt: Annotated[StrictStr, Field(max_length=MAX_PROMPT_CHARACTERS)] = Field(
         description="Any Unicode text; an empty prompt counts as a newline.", examples=["ROMEO:"]
     )
-    max_tokens: Annotated[StrictInt, Field(ge=1, le=4096)] = 200
+    max_tokens: Annotated[StrictInt, Field(ge=1, le=MAX_TOKENS)] = 200
     max_characters: Annotated[StrictInt, Field(ge=1, le=65_536)] | None = Field(
         None, description="Cut the text to exactly this many characters."
     )
@@ -52,6 +55,11 @@ class TextRequest(_Strict):
     logprobs: Annotated[StrictInt, Field(ge=0, le=10)] | None = Field(
         None, description="Give each token's log probability and this many alternatives."
     )
+    attention: Annotated[list[DrawnToken], Field(min_length=1, max_length=16)] | None = Field(
+        None,
+        description="Say what the model looked at when it drew these tokens (counted from 0, each below "
+        "`max_tokens`; only with `n` = 1). Large models allow fewer: see `max_attention_tokens` in /models.",
+    )
     timeout: Timeout | None = Field(None, description="Seconds after which to answer 504.")
     model: StrictStr | None = Field(None, description="A name from /models; the default model if absent.")
 
@@ -63,6 +71,15 @@ class TextRequest(_Strict):
                 text.encode()
             except UnicodeEncodeError:
                 raise ValueError("lone surrogates are not Unicode text") from None
+        return value
+
+    @field_validator("attention")
+    @classmethod
+    def _of_tokens_to_come(cls, value: list[int] | None, others: ValidationInfo) -> list[int] | None:
+        if value is not None and others.data.get("n", 1) > 1:
+            raise ValueError("only with n = 1")
+        if value is not None and max(value) >= others.data.get("max_tokens", max(value) + 1):
+            raise ValueError("tokens are counted from 0, and max_tokens ends them")
         return value
 
     def stops(self) -> tuple[str, ...]:
@@ -82,12 +99,26 @@ class TokenLogprob(BaseModel):
     top: list[AlternativeToken]
 
 
+class TokenAttention(BaseModel):
+    """What the model looked at when it drew the token ``index``: attention after softmax, to five decimals.
+
+    ``context`` are the tokens that it could see, of prompt and text, oldest first; the last is the one before
+    ``token``. ``weights[layer][head][i]`` belongs to ``context[i]``; each head's sum to 1.
+    """
+
+    index: int
+    token: str
+    context: list[str]
+    weights: list[list[list[float]]]
+
+
 class TextChoice(BaseModel):
     index: int
     text: str
     seed: int
     finish_reason: Literal["stop", "length"]
     logprobs: list[TokenLogprob] | None = None
+    attention: list[TokenAttention] | None = None
 
 
 class TextUsage(BaseModel):

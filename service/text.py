@@ -34,11 +34,13 @@ class _Choice:
     seed: int
     text: list[str] = field(default_factory=list)
     logprobs: list[Logprob] = field(default_factory=list)
+    attention: list[bytes] = field(default_factory=list)
     finish_reason: str | None = None
 
     def add(self, piece: TextPiece) -> None:
         self.text.append(piece.text)
         self.logprobs.extend(piece.logprobs)
+        self.attention.extend(piece.attention)
         self.finish_reason = piece.finish_reason
 
 
@@ -86,6 +88,7 @@ class _Answer:
         self._id: str = request.state.request_id
         self._log: dict[str, Any] = request.state.log_fields
         self._with_logprobs = parsed.logprobs is not None
+        self._with_attention = parsed.attention is not None
         self._job = job
         self._metrics = metrics.text(job.engine.name)
         self._model = job.engine.name
@@ -140,11 +143,10 @@ class _Answer:
     def _piece(self, index: int, piece: TextPiece) -> dict[str, Any]:
         choice = self._choices[index]
         choice.finish_reason = piece.finish_reason
-        choice.logprobs = list(piece.logprobs)
+        choice.logprobs, choice.attention = list(piece.logprobs), list(piece.attention)
         if piece.finish_reason is not None:
             return self._final(choice, piece.text)
-        body = {"index": index, "text": piece.text, "finish_reason": None}
-        return body | ({"logprobs": _logprobs(choice.logprobs)} if self._with_logprobs else {})
+        return {"index": index, "text": piece.text, "finish_reason": None} | self._on_request(choice)
 
     def _final(self, choice: _Choice, text: str) -> dict[str, Any]:
         body = {
@@ -153,7 +155,16 @@ class _Answer:
             "seed": choice.seed,
             "finish_reason": choice.finish_reason,
         }
-        return body | ({"logprobs": _logprobs(choice.logprobs)} if self._with_logprobs else {})
+        return body | self._on_request(choice)
+
+    def _on_request(self, choice: _Choice) -> dict[str, Any]:
+        """The fields that are only there when they were asked for."""
+        fields: dict[str, Any] = {}
+        if self._with_logprobs:
+            fields["logprobs"] = _logprobs(choice.logprobs)
+        if self._with_attention:
+            fields["attention"] = [msgspec.Raw(one) for one in choice.attention]
+        return fields
 
     def _count(self, piece: TextPiece) -> None:
         self._usage.add(piece)
@@ -178,6 +189,7 @@ def _work(request: TextRequest, seed: int) -> TextWork:
         top_p=float(request.top_p),
         stop=request.stops(),
         logprobs=request.logprobs,
+        attention=tuple(request.attention or ()),
     )
 
 

@@ -38,6 +38,7 @@ class TextWork(_Message):
     top_p: float
     stop: tuple[str, ...]
     logprobs: int | None
+    attention: tuple[int, ...] = ()
 
 
 class LandscapeWork(_Message):
@@ -111,7 +112,10 @@ class Logprob(_Message):
 
 
 class TextPiece(_Message):
-    """Text generated for ``key`` since its last piece; the one with a ``finish_reason`` is its last."""
+    """Text generated for ``key`` since its last piece; the one with a ``finish_reason`` is its last.
+
+    ``attention``: JSON, one document per token that was asked for, passed on without a look inside.
+    """
 
     key: int
     text: str
@@ -120,6 +124,7 @@ class TextPiece(_Message):
     logprobs: tuple[Logprob, ...]
     prompt_tokens: int
     prompt_truncated: bool
+    attention: tuple[bytes, ...] = ()
 
 
 class Picture(_Message):

@@ -29,6 +29,7 @@ class FakeEvent:
     logprobs: tuple[Any, ...] = ()
     prompt_tokens: int = 0
     prompt_truncated: bool = False
+    attention: Any = None
 
 
 @dataclass

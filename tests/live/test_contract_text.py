@@ -119,6 +119,36 @@ def test_logprobs_name_the_drawn_token_and_its_alternatives(gpt: httpx.Client) -
     assert "logprobs" not in generate(gpt)["choices"][0]
 
 
+@pytest.mark.parametrize("stream", [False, True])
+def test_attention_says_what_chosen_tokens_looked_at_and_changes_no_text(
+    gpt: httpx.Client, stream: bool
+) -> None:
+    plain = generate(gpt, logprobs=0, max_tokens=300)["choices"][0]
+    assert "attention" not in plain
+    body = {"prompt": "ROMEO:", "seed": 1, "max_tokens": 300, "attention": [0, 7, 299]}
+    if stream:
+        events = stream_text(gpt, **body)
+        pieces = [one for event in events[:-2] for one in event["choices"]]
+        text, found = texts_of(events)[0], [entry for piece in pieces for entry in piece["attention"]]
+    else:
+        choice = generate(gpt, **body)["choices"][0]
+        text, found = choice["text"], choice["attention"]
+    assert text == plain["text"]
+    tokens = [one["token"] for one in plain["logprobs"]]
+    written = "".join(tokens)
+    assert [entry["index"] for entry in found] == [0, 7, 299]
+    for entry in found:
+        assert entry["token"] == tokens[entry["index"]]
+        seen = "".join(entry["context"])
+        assert ("ROMEO:" + "".join(tokens[: entry["index"]])).endswith(seen)
+        for layer in entry["weights"]:
+            for head in layer:
+                assert len(head) == len(entry["context"])
+                assert sum(head) == pytest.approx(1, abs=0.01)
+    assert "".join(found[1]["context"]) == "ROMEO:" + "".join(tokens[:7])
+    assert written.startswith(text)
+
+
 def test_empty_prompt_counts_as_a_newline(gpt: httpx.Client) -> None:
     empty, newline = generate(gpt, prompt=""), generate(gpt, prompt="\n")
     assert empty["choices"] == newline["choices"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -66,6 +67,21 @@ def test_held_back_text_makes_no_piece() -> None:
     runner = text_runner(engine=HoldsBack(1))
     runner.admit(1, text(), stream=True)
     assert pieces(runner.step()) == []
+
+
+def test_attention_travels_with_the_piece_of_its_token() -> None:
+    class Looks(FakeTextEngine):
+        def step(self) -> list[FakeEvent]:
+            return [replace(event, attention={"index": event.text}) for event in super().step()]
+
+    runner = text_runner(interval=60.0, engine=Looks(4))
+    runner.admit(1, text(max_tokens=3), stream=True)
+    steps = [pieces(runner.step()) for _ in range(3)]
+    assert [[one.attention for one in step] for step in steps] == [
+        [(b'{"index":"a"}',)],
+        [],
+        [(b'{"index":"b"}', b'{"index":"c"}')],
+    ]
 
 
 def test_dropped_texts_are_forgotten() -> None:
