@@ -12,6 +12,8 @@ from training.run import TrainingError
 JOBS = {
     "text": ("training.text.job", "train a GPT on text"),
     "landscape": ("training.landscape.job", "train the landscape GAN"),
+    "segmenter": ("training.landscape.segmenter.job", "train the segmenter that is served"),
+    "judge": ("training.landscape.judge.job", "train the network that measures the landscape GAN"),
     "lab": ("training.lab.job", "train a 2-D GAN, into an animation and figures"),
     "lineage": ("training.lineage.job", "measure what attention did for encoder–decoders"),
     "evaluate": ("training.text.scoring", "score a GPT checkpoint as it is served"),

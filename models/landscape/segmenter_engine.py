@@ -10,7 +10,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 
 from models.checkpoint import load_weights, read_config, read_metrics
 from models.landscape.config import SegmenterConfig
@@ -75,7 +75,7 @@ def prepare(photo: NDArray[np.uint8], size: int) -> Tensor:
 
 
 @torch.inference_mode()
-def predict(network: Segmenter, pictures: Tensor) -> Tensor:
+def predict(network: nn.Module, pictures: Tensor) -> Tensor:
     """Class probabilities (B, NUM_CLASSES, S, S) of (B, 3, S, S) pictures, mirror images averaged in."""
     straight = network(pictures).float().softmax(dim=1)
     mirrored = network(pictures.flip(3)).float().softmax(dim=1).flip(3)

@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from models.landscape.palette import UNLABELLED
-from training.landscape.segmenter.recipe import SegmenterRecipe
+from training.landscape.segmenter.recipe import LabellerRecipe
 
 MAX_TURN = 0.15  # radians
 MAX_SHEAR = 0.1
@@ -19,7 +19,7 @@ GREY_SHARE = 0.1
 
 
 def augment(
-    photos: Tensor, labels: Tensor, recipe: SegmenterRecipe, draws: torch.Generator
+    photos: Tensor, labels: Tensor, recipe: LabellerRecipe, draws: torch.Generator
 ) -> tuple[Tensor, Tensor]:
     """Turn (B, 3, L, L) photos in [0, 1] and (B, L, L) int64 labels into training examples.
 
@@ -34,7 +34,7 @@ def augment(
 
 
 def crop(
-    photos: Tensor, labels: Tensor, recipe: SegmenterRecipe, draws: torch.Generator
+    photos: Tensor, labels: Tensor, recipe: LabellerRecipe, draws: torch.Generator
 ) -> tuple[Tensor, Tensor]:
     """Zoom, shift, turn and mirror each photo, resampled at the recipe's size."""
     count, size = len(photos), recipe.image_size

@@ -3,93 +3,23 @@
 from __future__ import annotations
 
 import argparse
-import copy
-import time
-from pathlib import Path
-from typing import Any
 
-from models.checkpoint import save_checkpoint
 from models.landscape.segmenter_engine import SegmenterEngine
-from training.landscape.data import PhotoSet, is_held_out, is_natural, load_siftflow, well_labelled
-from training.landscape.segmenter.evaluate import count_confusion, score
-from training.landscape.segmenter.readme import write_readme, write_sheet
+from training.landscape.segmenter import fit
 from training.landscape.segmenter.recipe import PRESETS
-from training.landscape.segmenter.trainer import SegmenterTrainer
-from training.landscape.storage import round_weights
-from training.run import Run, add_run_arguments, pick_device, resolve_settings
 
-TRAINING_DATA = "SIFT Flow, all scenes, own labels (nine in ten by name; snow split off mountains)"
-FIGURE = "mean_iou_error"  # 1 - mean IoU: lower is better, as checkpoints compare
-MAX_UNLABELLED = 0.6  # of a map that is trained on; held-out photos are all kept
-LOG_EVERY = 20  # steps
+SEGMENTER = fit.Labeller(
+    title="Segmenter",
+    purpose="Labels a landscape photo with the palette's classes.",
+    make_engine=lambda network, device: SegmenterEngine(network, device, {}),
+)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add this job's arguments."""
-    add_run_arguments(parser, PRESETS)
-    parser.add_argument("--data", type=Path, required=True, metavar="FOLDER", help="the SIFT Flow folder")
-    parser.add_argument("--save-every", type=int, default=500, metavar="STEPS", help="state and snapshot")
+    fit.add_arguments(parser, PRESETS)
 
 
 def run(args: argparse.Namespace) -> None:
-    """Train until the recipe's steps or the time box end; then export the averaged network."""
-    recipe = resolve_settings(PRESETS[args.preset], args.set)
-    device = pick_device(args.device, args.threads)
-    # Crops zoom in, so photos are kept a quarter larger than they are trained at.
-    photos = load_siftflow(
-        args.data, min(recipe.image_size * 5 // 4 // 32 * 32, 256), lambda name: not is_held_out(name)
-    )
-    held_out = load_siftflow(
-        args.data, recipe.image_size, lambda name: is_natural(name) and is_held_out(name)
-    )
-    job = Run(args.run, recipe, recipe.steps, args.resume, args.max_minutes)
-    trainer = SegmenterTrainer(
-        recipe, recipe.model(TRAINING_DATA), well_labelled(photos, MAX_UNLABELLED), device
-    )
-    if args.resume:
-        trainer.load_state(job.load_state(device))
-    train(job, trainer, held_out, args.save_every)
-    job.close()
-    job.publish(job.folder / "checkpoint", args.out, FIGURE, args.force)
-
-
-def train(job: Run, trainer: SegmenterTrainer, held_out: PhotoSet, save_every: int) -> None:
-    """Run the steps that are left."""
-    recent: list[float] = []
-    while job.step < job.num_steps and not job.is_time_up:
-        started = time.monotonic()
-        recent.append(trainer.train_step()["loss"])
-        job.seconds += time.monotonic() - started
-        job.step = trainer.step
-        if job.step % LOG_EVERY == 0:
-            mean = sum(recent) / len(recent)
-            job.log(loss=round(mean, 5))
-            job.show(loss=mean)
-            recent = []
-        if job.step % save_every == 0 and job.step < job.num_steps:
-            save(job, trainer, held_out)
-    save(job, trainer, held_out)
-
-
-def save(job: Run, trainer: SegmenterTrainer, held_out: PhotoSet) -> None:
-    """Save the state, then the averaged network (bfloat16 weights) as a checkpoint, scored as served."""
-    job.save_state(trainer.state())
-    config = trainer.averaged.config
-    served = copy.deepcopy(trainer.averaged)
-    tensors = round_weights(served)
-    engine = SegmenterEngine(served, str(trainer.device), {})
-    predicted = engine.forward(list(held_out.photos))
-    scores = score(count_confusion(zip(held_out.maps, predicted, strict=True)))
-    metrics: dict[str, Any] = scores | {
-        FIGURE: round(1 - scores["mean_iou"], 4),
-        "steps": job.step,
-        "training_seconds": round(job.seconds),
-        "parameters": sum(parameter.numel() for parameter in served.parameters()),
-    }
-    files = {"sheet.jpg": write_sheet(held_out, predicted)}
-    readme = write_readme(config, trainer.recipe, metrics, len(held_out))
-    save_checkpoint(job.folder / "checkpoint", config, tensors, metrics, readme, files)
-    job.log(**metrics)
-    job.say(
-        f"step {job.step}: mean IoU {scores['mean_iou']:.3f}, pixel accuracy {scores['pixel_accuracy']:.3f}"
-    )
+    """Run it."""
+    fit.fit(args, PRESETS, SEGMENTER)

@@ -1,4 +1,4 @@
-"""The README and the sheet that a segmenter checkpoint is born with."""
+"""The README and the sheet that a segmenter or judge is born with."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from models.landscape.config import SegmenterConfig
+from models.landscape.config import PaletteConfig
 from models.landscape.palette import UNLABELLED, rgb_array
 from training.landscape.data import PhotoSet
-from training.landscape.segmenter.recipe import SegmenterRecipe
+from training.landscape.segmenter.recipe import LabellerRecipe
 from training.landscape.sheet import encode, spread_rows, tile
 
 SHEET_ROWS, SHEET_COLUMNS = 8, 3
@@ -34,13 +34,18 @@ def write_sheet(data: PhotoSet, predicted: Sequence[NDArray[np.uint8]]) -> bytes
 
 
 def write_readme(
-    config: SegmenterConfig, recipe: SegmenterRecipe, metrics: Mapping[str, Any], num_held_out: int
+    title: str,
+    purpose: str,
+    config: PaletteConfig,
+    recipe: LabellerRecipe,
+    metrics: Mapping[str, Any],
+    num_held_out: int,
 ) -> str:
     """Return Markdown: what it is, how it was trained, figures, picture, terms."""
     classes = "\n".join(f"| {name} | {value} |" for name, value in metrics["iou"].items())
-    return f"""# Segmenter, {config.image_size}×{config.image_size}
+    return f"""# {title}, {config.image_size}×{config.image_size}
 
-Labels a landscape photo with the palette's classes.
+{purpose}
 
 ![photo, own labels, predicted labels](sheet.jpg)
 
@@ -48,7 +53,7 @@ Three columns of photo, its own labels (black: none), predicted labels; all held
 
 ## Figures
 
-On {num_held_out} held-out photos of natural scenes, all classes, served weights, mirror image averaged in:
+On {num_held_out} held-out photos of natural scenes, all classes, stored weights, mirror image averaged in:
 
 | | |
 |---|---|

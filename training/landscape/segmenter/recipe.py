@@ -6,20 +6,19 @@ import math
 from typing import Annotated
 
 from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt
+from torch import nn
 
-from models.landscape.config import SegmenterConfig
+from models.landscape.config import PaletteConfig, SegmenterConfig
+from models.landscape.segmenter import Segmenter
 from training.run import Settings
 
 Share = Annotated[float, Field(ge=0, le=1)]
 
 
-class SegmenterRecipe(Settings):
-    """The dials of one run."""
+class LabellerRecipe(Settings):
+    """How a network learns to label photos, whatever its architecture; subclasses say which network."""
 
     image_size: PositiveInt = 128
-    widths: tuple[PositiveInt, ...] = (64, 128, 192, 256)
-    depths: tuple[PositiveInt, ...] = (2, 2, 3, 2)
-    decoder_width: PositiveInt = 64
     steps: PositiveInt = 5000
     batch: PositiveInt = 16
     rate: PositiveFloat = 1.5e-3
@@ -38,8 +37,30 @@ class SegmenterRecipe(Settings):
     ema: Share = 0.998
     seed: int = 0
 
+    def model(self, training_data: str) -> PaletteConfig:
+        """The config of the network that this recipe trains."""
+        raise NotImplementedError
+
+    def network(self) -> nn.Module:
+        """A fresh network: pictures (B, 3, S, S) in [-1, 1] to logits (B, NUM_CLASSES, s, s)."""
+        raise NotImplementedError
+
+    def rate_at(self, step: int) -> float:
+        """Linear warm-up, then a cosine to zero."""
+        if step < self.warmup_steps:
+            return self.rate * (step + 1) / self.warmup_steps
+        done = (step - self.warmup_steps) / max(self.steps - self.warmup_steps, 1)
+        return self.rate * 0.5 * (1 + math.cos(math.pi * min(done, 1.0)))
+
+
+class SegmenterRecipe(LabellerRecipe):
+    """The dials of one run of the segmenter."""
+
+    widths: tuple[PositiveInt, ...] = (64, 128, 192, 256)
+    depths: tuple[PositiveInt, ...] = (2, 2, 3, 2)
+    decoder_width: PositiveInt = 64
+
     def model(self, training_data: str) -> SegmenterConfig:
-        """The network that this recipe trains."""
         return SegmenterConfig(
             image_size=self.image_size,
             training_data=training_data,
@@ -48,12 +69,8 @@ class SegmenterRecipe(Settings):
             decoder_width=self.decoder_width,
         )
 
-    def rate_at(self, step: int) -> float:
-        """Linear warm-up, then a cosine to zero."""
-        if step < self.warmup_steps:
-            return self.rate * (step + 1) / self.warmup_steps
-        done = (step - self.warmup_steps) / max(self.steps - self.warmup_steps, 1)
-        return self.rate * 0.5 * (1 + math.cos(math.pi * min(done, 1.0)))
+    def network(self) -> Segmenter:
+        return Segmenter(self.model(""), self.drop_path, self.dropout)
 
 
 PRESETS: dict[str, SegmenterRecipe] = {

@@ -1,4 +1,4 @@
-"""One step of the segmenter's training, its averaged copy, and everything that a resumed run needs."""
+"""One step of a labelling network's training, its averaged copy, and everything that a resumed run needs."""
 
 from __future__ import annotations
 
@@ -11,24 +11,20 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
-from models.landscape.config import SegmenterConfig
 from models.landscape.palette import NUM_CLASSES, UNLABELLED
-from models.landscape.segmenter import Segmenter
 from training.landscape.data import PhotoSet
 from training.landscape.segmenter.augment import augment
-from training.landscape.segmenter.recipe import SegmenterRecipe
+from training.landscape.segmenter.recipe import LabellerRecipe
 
 
-class SegmenterTrainer:
+class LabellerTrainer:
     """Owns the network, its optimiser and the average that is served."""
 
-    def __init__(
-        self, recipe: SegmenterRecipe, config: SegmenterConfig, data: PhotoSet, device: torch.device
-    ) -> None:
+    def __init__(self, recipe: LabellerRecipe, data: PhotoSet, device: torch.device) -> None:
         torch.manual_seed(recipe.seed)  # initial weights
         self.recipe, self.device, self.step = recipe, device, 0
         self._data = data
-        self.network = Segmenter(config, recipe.drop_path, recipe.dropout).to(device)
+        self.network = recipe.network().to(device)
         self.averaged = copy.deepcopy(self.network).eval().requires_grad_(requires_grad=False)
         # Gains, biases and norms are not decayed.
         matrices = [weight for weight in self.network.parameters() if weight.squeeze().ndim > 1]
