@@ -23,6 +23,7 @@ from models.landscape.palette import PALETTE, UNLABELLED_SOURCES
 from service.catalog import Entry
 from service.engine import Engine, State, WorkerProtocol
 from service.errors import ApiError
+from service.heap import settle_heap
 from service.landscape import LandscapeEndpoint
 from service.lifecycle import Lifecycle, Phase
 from service.logs import configure_logging
@@ -140,6 +141,7 @@ class Application:
         server = await loop.create_unix_server(lambda: WorkerProtocol(self.engines), sock=self._listener)
         loop.add_signal_handler(signal.SIGHUP, lambda: loop.create_task(self.reload_all()))
         self.lifecycle.guard_http()
+        settle_heap()
         log.info("listening", extra={"fields": {"pid": os.getpid()}})
         ticker = asyncio.ensure_future(self._tick())
         try:

@@ -20,6 +20,7 @@ from litserve import LitAPI
 from litserve.loops import LitLoop
 from litserve.specs.base import LitSpec
 
+from service.heap import settle_heap
 from service.logs import configure_logging
 from service.runners import Runner
 from service.wire import (
@@ -117,6 +118,7 @@ class Worker:
         self._connection.send(Starting(self._config.model, os.getpid()))
         threading.Thread(target=self._beat, name="heartbeat", daemon=True).start()
         self._runner = self._config.load(self._device)
+        settle_heap()
         # From now on somebody may be waiting for this process, which ends when the HTTP process does.
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
         self._connection.send(self._ready(self._runner))
@@ -189,6 +191,8 @@ class Worker:
                 self._connection.send(Reloaded(None))
         if self._retiring:
             self._retiring = [runner for runner in self._retiring if runner.wait_seconds() is not None]
+            if not self._retiring:
+                settle_heap()
 
     def _ready(self, runner: Runner) -> FromWorker:
         return Ready(runner.capacity, runner.warmup_seconds, runner.description)
