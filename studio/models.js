@@ -11,6 +11,7 @@ import { call } from "./api.js";
  * @property {number} parameters
  * @property {string} training_data
  * @property {string | null} device
+ * @property {Record<string, any>} details
  */
 
 /** @type {Promise<Model[]> | null} */

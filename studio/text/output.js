@@ -1,7 +1,7 @@
 /** The text as it comes, token by token: each can be pointed at, or reached with the arrow keys. */
 
 import { byId, make } from "../dom.js";
-import { align } from "./align.js";
+import { align, alignEnd } from "./align.js";
 
 /** @typedef {import("./generation.js").Generation} Generation */
 
@@ -15,10 +15,11 @@ export class Output {
   #selected = -1;
   #isPinned = false;
 
-  /** @param {(token: import("./generation.js").Token | null) => void} onSelect */
+  /** @param {(token: number | null, isPinned: boolean) => void} onSelect told the token's index */
   constructor(onSelect) {
     this.onSelect = onSelect;
     this.box = byId("output");
+    this.prompt = byId("output-prompt");
     this.body = byId("output-text");
     this.body.addEventListener("pointerover", (event) => !this.#isPinned && this.#select(this.#indexOf(event.target)));
     this.body.addEventListener("click", (event) => this.#pin(this.#indexOf(event.target)));
@@ -33,7 +34,7 @@ export class Output {
     this.#isPinned = false;
     this.#select(-1);
     byId("output-empty").hidden = true;
-    byId("output-prompt").textContent = prompt;
+    this.prompt.textContent = prompt;
     this.body.replaceChildren();
   }
 
@@ -50,6 +51,39 @@ export class Output {
     segments.slice(same).forEach((segment, index) => this.#append(segment, same + index));
     this.#segments = segments;
     if (isAtEnd) this.box.scrollTop = this.box.scrollHeight;
+  }
+
+  /**
+   * Tint what the model looked at; the next call, or null, takes that back.
+   * @param {import("./attention.js").Attention | null} attention
+   * @param {number[]} weights of its context
+   */
+  shade(attention, weights) {
+    this.box.classList.toggle("is-shaded", attention !== null);
+    for (const span of this.#spans) span.style.removeProperty("--weight");
+    if (!attention) {
+      this.prompt.textContent = this.prompt.textContent;
+      return;
+    }
+    const numPrompt = Math.max(0, attention.context.length - attention.index);
+    const first = attention.index - attention.context.length; // of the context, among the drawn tokens
+    const segments = alignEnd(this.prompt.textContent ?? "", attention.context.slice(0, numPrompt));
+    const spans = segments.map((segment) => make("span", { text: segment.text }));
+    this.prompt.replaceChildren(...spans);
+    const most = Math.max(...weights);
+    /** @param {HTMLElement} span @param {number[]} places */
+    const tint = (span, places) => {
+      const share = places.reduce((sum, at) => sum + (weights[at] ?? 0), 0);
+      if (share > 0) span.style.setProperty("--weight", Math.sqrt(Math.min(1, share / most)).toFixed(3));
+    };
+    segments.forEach((segment, at) => tint(spans[at], segment.tokens));
+    this.#segments.forEach((segment, at) => tint(this.#spans[at], segment.tokens.map((token) => token - first)));
+  }
+
+  /** Let go of the selected token. */
+  release() {
+    this.#isPinned = false;
+    this.#select(-1);
   }
 
   /** @param {import("./align.js").Segment} segment @param {number} index */
@@ -83,8 +117,7 @@ export class Output {
     this.#spans[this.#selected]?.classList.remove("is-selected");
     this.#selected = index;
     this.#spans[index]?.classList.add("is-selected");
-    const first = this.#segments[index]?.tokens[0];
-    this.onSelect(first === undefined ? null : (this.#generation?.tokens[first] ?? null));
+    this.onSelect(this.#segments[index]?.tokens[0] ?? null, this.#isPinned);
   }
 
   /** @param {KeyboardEvent} event */

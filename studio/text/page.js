@@ -6,6 +6,7 @@ import { modelLine, modelOf } from "../models.js";
 import { notify } from "../notice.js";
 import { rollSeed } from "../seed.js";
 import { FormError, readRequest } from "./form.js";
+import { Gaze } from "./gaze.js";
 import { Generation } from "./generation.js";
 import { inspect } from "./inspector.js";
 import { Output } from "./output.js";
@@ -21,7 +22,11 @@ class TextPage {
   #isScheduled = false;
 
   constructor() {
-    this.output = new Output(inspect);
+    this.output = new Output((index, isPinned) => {
+      inspect(index === null ? null : (this.#generation?.tokens[index] ?? null));
+      this.gaze.select(isPinned ? index : null);
+    });
+    this.gaze = new Gaze(this.output);
     byId("text-form").addEventListener("submit", (event) => {
       event.preventDefault();
       this.#generate();
@@ -46,7 +51,7 @@ class TextPage {
   get shortcuts() {
     return {
       "ctrl+Enter": () => this.#generate(),
-      Escape: () => this.#stop(),
+      Escape: () => (this.#running ? this.#stop() : this.output.release()),
       r: () => this.#again(),
     };
   }
@@ -55,6 +60,7 @@ class TextPage {
     modelOf("gpt").then(
       (model) => {
         byId("text-model").textContent = model ? modelLine(model) : "no text model is loaded";
+        this.gaze.limit = model?.details.max_attention_tokens ?? null;
         byId("text-data").textContent = model ? `Trained on ${model.training_data}.` : "";
       },
       () => {},
@@ -78,6 +84,7 @@ class TextPage {
     const running = (this.#running = new AbortController());
     const generation = (this.#generation = new Generation());
     this.output.start(/** @type {string} */ (request.prompt), generation);
+    this.gaze.start(request, generation);
     this.#state("generating");
     byId("text-seed-used").textContent = String(request.seed);
     try {

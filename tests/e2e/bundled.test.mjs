@@ -49,3 +49,38 @@ test("a prompt becomes text, with the alternatives of each token", { timeout: 12
   assert.ok((await page.locator("#alternatives tbody tr").count()) >= 8);
   await close();
 });
+
+test("a clicked token shows what the model looked at, by layer and head", { timeout: 120_000 }, async (context) => {
+  if (!kinds.includes("gpt")) return context.skip("no text checkpoint is bundled");
+  const { page, close } = await open(browser, "text", { url: server.url });
+  await page.fill("#max-tokens", "40");
+  await page.click("#text-form [type=submit]");
+  await until(page, "text-state", (text) => text.startsWith("ended"), 90_000);
+  const prompt = await textOf(page, "output-prompt");
+  let asked = 0;
+  page.on("request", (request) => (asked += request.method() === "POST"));
+  await page.click(".token:nth-child(20)");
+  await page.waitForSelector("#gaze:not([hidden])");
+  const weights = () => page.evaluate(() => [...document.querySelectorAll("#output-prompt span, .token")].map((one) => Number(one.style.getPropertyValue("--weight"))));
+  const mean = await weights();
+  assert.ok(mean.slice(0, 15).some((one) => one > 0.2), "it looked at something");
+  assert.ok(mean.slice(-20).every((one) => one === 0), "and never ahead");
+  assert.equal(await textOf(page, "output-prompt"), prompt);
+  assert.equal(await page.locator("#gaze-list tbody tr").count(), 6);
+  await page.selectOption("#gaze-layer", "1");
+  await page.selectOption("#gaze-head", "2");
+  assert.notDeepEqual(await weights(), mean);
+  const box = await page.locator("#gaze-map").boundingBox();
+  await page.mouse.click(box.x + 2, box.y + 2);
+  assert.deepEqual([await page.inputValue("#gaze-layer"), await page.inputValue("#gaze-head")], ["0", "0"]);
+  await page.focus("#output");
+  const second = await page.locator(".token.is-selected").textContent();
+  await page.keyboard.press("ArrowRight");
+  await page.waitForTimeout(300);
+  assert.notEqual(await page.locator(".token.is-selected").textContent(), second);
+  assert.equal(asked, 1, "the neighbours came along");
+  await page.keyboard.press("Escape");
+  assert.ok(await page.locator("#gaze").isHidden());
+  assert.ok((await weights()).every((one) => one === 0));
+  await close();
+});

@@ -9,7 +9,8 @@ import { fromQuery, snapCoordinate, toQuery } from "../../studio/lab/link.js";
 import { Live } from "../../studio/landscape/live.js";
 import { MAX_SEED, parseSeed } from "../../studio/seed.js";
 import { EventParser } from "../../studio/sse.js";
-import { align } from "../../studio/text/align.js";
+import { align, alignEnd } from "../../studio/text/align.js";
+import { largest, meanOf, neighbours } from "../../studio/text/attention.js";
 import { parseStops } from "../../studio/text/form.js";
 import { percent, visible } from "../../studio/text/inspector.js";
 
@@ -35,6 +36,27 @@ test("segments are always the whole text", () => {
   for (const [text, tokens] of [["abc", []], ["abc", ["ab", "cd"]], ["abc", ["x", "y", "z"]], ["", ["a"]], ["日本", ["\ufffd", "\ufffd本"]]]) {
     assert.equal(align(text, tokens).map((one) => one.text).join(""), text);
   }
+});
+
+test("the end of a prompt is laid out though its beginning has no tokens", () => {
+  const laid = (...given) => alignEnd(...given).map((one) => [one.text, one.tokens]);
+  assert.deepEqual(laid("long ago: hello you", ["hel", "lo", " you"]), [["long ago: ", []], ["hel", [0]], ["lo", [1]], [" you", [2]]]);
+  assert.deepEqual(laid("é a", ["\ufffd", "\ufffd", " ", "a"]), [["é", [0, 1]], [" ", [2]], ["a", [3]]]);
+  assert.deepEqual(laid("😀a", ["a"]), [["😀", []], ["a", [0]]]);
+});
+
+test("attention: means over layers and heads, the largest, the neighbours to ask for", () => {
+  const weights = [[[1, 0], [0.5, 0.5]], [[0, 1], [0.25, 0.75]]];
+  assert.deepEqual(meanOf(weights, null, null), [0.4375, 0.5625]);
+  assert.deepEqual(meanOf(weights, 0, null), [0.75, 0.25]);
+  assert.deepEqual(meanOf(weights, null, 1), [0.375, 0.625]);
+  assert.deepEqual(meanOf(weights, 1, 0), [0, 1]);
+  assert.deepEqual(largest([0.1, 0.6, 0.3], 2), [1, 2]);
+  assert.deepEqual(neighbours(0, 100, 4), [0, 1, 2, 3]);
+  assert.deepEqual(neighbours(50, 100, 4), [48, 49, 50, 51]);
+  assert.deepEqual(neighbours(99, 100, 4), [96, 97, 98, 99]);
+  assert.deepEqual(neighbours(2, 3, 8), [0, 1, 2]);
+  assert.deepEqual(neighbours(7, 100, 1), [7]);
 });
 
 test("stop strings, seeds and shares", () => {
