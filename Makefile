@@ -17,7 +17,7 @@ SERVE := $(VENV)/.serve-$(BUILD)
 TRAIN := $(VENV)/.train
 DEV := $(VENV)/.dev
 
-.PHONY: help serve test check e2e format-check lint types check-all format train-text train-landscape eval-text lock clean bench-transport soak
+.PHONY: help serve test check e2e format-check lint types check-all format train-text train-landscape eval-text lock clean bench bench-peers bench-transport soak
 
 help: ## this list
 	@awk -F':.*## ' '/^[a-z0-9-]+:.*## / {printf "make %-16s %s\n", $$1, $$2}' Makefile
@@ -87,6 +87,12 @@ $(TRAIN): requirements-train.txt constraints.txt $(SERVE)
 $(DEV): requirements-dev.txt constraints.txt $(TRAIN)
 	$(PIP) -r requirements-dev.txt
 	@touch $@
+
+bench-peers: $(DEV) ## install what `make bench` compares with, into state/peers; needs cmake and a C++ compiler
+	$(RUN) -m benchmarks.peers.install $(ARGS)
+
+bench: $(DEV) ## ours beside its peers over HTTP, in 20 minutes; writes benchmarks/RESULTS.md   [ARGS=--quick]
+	$(RUN) -m benchmarks.compare $(ARGS)
 
 bench-transport: $(DEV) ## what the serving core costs, beside LitServe as shipped and bare FastAPI; needs wrk
 	$(RUN) -m benchmarks.transport $(ARGS)

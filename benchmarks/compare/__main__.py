@@ -1,0 +1,116 @@
+"""``make bench``: ours beside its peers, over HTTP; writes benchmarks/RESULTS.md and its plots.
+
+    python -m benchmarks.compare [--quick] [--only text landscape growth] [--data input.txt] [--out FOLDER]
+
+``make bench-peers`` installs the peers before; what is missing is said so in the results. What was measured
+is kept in state/bench/results.json; ``--render`` writes the page anew from there.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+import signal
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from benchmarks.compare import engine_rate, growth, landscape, machine, plots, report, text
+from benchmarks.compare.fleet import CONTENDERS, OURS, Contender, Fleet
+from benchmarks.peers.install import ROOT
+
+RAW = ROOT / "state" / "bench" / "results.json"
+SECTIONS = ("text", "landscape", "growth")
+
+
+def command_text(contender: Contender) -> str:
+    """How a contender is started, as one would type it in the repository."""
+    words = [*contender.command, *(f"[{one}]" for one in contender.stream_option)]
+    settings = [f"{name}={value}" for name, value in contender.environment.items()]
+    line = " ".join([*settings, *words]).replace(str(ROOT) + "/", "")
+    return line.replace(OURS.command[0].replace(str(ROOT) + "/", ""), "python")
+
+
+def measure(args: argparse.Namespace, passage: str) -> dict[str, Any]:
+    """Everything that was asked for; the raw numbers."""
+    plan = text.Plan.quick() if args.quick else text.Plan()
+    contenders = [one for one in CONTENDERS if one.missing() is None and one.name not in args.skip]
+    found: dict[str, Any] = {
+        "machine": machine.describe(),
+        "is_quick": args.quick,
+        "names": [one.name for one in CONTENDERS],
+        "missing": {one.name: reason for one in CONTENDERS if (reason := one.missing())},
+        "commands": {one.name: command_text(one) for one in CONTENDERS},
+        "versions": {one.name: one.version for one in CONTENDERS},
+        "step_seconds": plan.step_seconds,
+    }
+    found["missing"] |= dict.fromkeys(args.skip, "left out of this run")
+    if "growth" in args.only:  # first, while nothing else has a hold on files and memory
+        found["start"] = growth.measure_start(1 if args.quick else 3)
+        found["slots"] = growth.measure_slots(passage, growth.SLOTS[:2] if args.quick else growth.SLOTS)
+    with Fleet() as fleet:
+        if "text" in args.only:
+            measure_text(fleet, contenders, plan, passage, found)
+    with Fleet() as fleet:
+        if "landscape" in args.only:
+            measure_landscape(fleet, args.quick, found)
+        if "growth" in args.only:
+            seconds = 1.0 if args.quick else 3.0
+            found["lengths"] = growth.measure_lengths(fleet, passage, seconds / 2)
+            found["together"] = growth.measure_together(fleet, passage, 1 if args.quick else 3, seconds)
+    return found
+
+
+def measure_text(
+    fleet: Fleet, contenders: list[Contender], plan: text.Plan, passage: str, found: dict[str, Any]
+) -> None:
+    """Workloads A and B, and the engine's own rate before and after."""
+    engine_rates = engine_rate.measure(plan.seconds)
+    found["cells"] = text.workload_a(fleet, contenders, plan, passage)
+    engine_rates += engine_rate.measure(plan.seconds, rounds=2)
+    found["steps"] = text.workload_b(fleet, contenders, found["cells"], plan, passage)
+    found["engine_rates"] = engine_rates
+
+
+def measure_landscape(fleet: Fleet, is_quick: bool, found: dict[str, Any]) -> None:
+    """Ours at the shipped size; the peers at that size and at 256."""
+    rounds, seconds = (1, 1.0) if is_quick else (3, 3.0)
+    cells = landscape.measure_ours(fleet, rounds, seconds)
+    size = landscape.image_size(fleet.get(OURS, 64, stream=False).url)
+    fleet.settle()
+    sizes = sorted({size, 256})
+    peers = landscape.measure_peers(sizes, rounds, with_compiled=shutil.which("c++") is not None)
+    found["landscape"] = {"size": size, "cells": cells, "peers": peers}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--quick", action="store_true", help="rehearse everything in about two minutes")
+    parser.add_argument("--only", nargs="+", choices=SECTIONS, default=SECTIONS)
+    parser.add_argument(
+        "--skip", nargs="+", default=[], metavar="CONTENDER", help="by its name in the tables"
+    )
+    parser.add_argument("--data", type=Path, default=text.PASSAGE, help="ASCII text to draw prompts from")
+    parser.add_argument("--out", type=Path, default=ROOT / "benchmarks", help="where RESULTS.md is written")
+    parser.add_argument("--render", action="store_true", help="measure nothing; write the last run's page")
+    args = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # the servers are stopped on the way out
+    if not args.render:
+        began = time.monotonic()
+        found = measure(args, args.data.read_text(encoding="ascii"))
+        found["minutes"] = (time.monotonic() - began) / 60
+        RAW.parent.mkdir(parents=True, exist_ok=True)
+        RAW.write_text(json.dumps(found, indent=1))
+    results = json.loads(RAW.read_text())
+    args.out.mkdir(parents=True, exist_ok=True)
+    (args.out / "RESULTS.md").write_text(report.render(results))
+    plots.draw(results, args.out / "plots")
+    print(f"wrote {args.out / 'RESULTS.md'}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,214 @@
+"""The text servers of the comparison: how each is started, and all of them kept up while they take turns."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+
+import httpx
+
+from benchmarks.compare import text_apis
+from benchmarks.compare.text_apis import TextApi
+from benchmarks.peers.install import LLAMA_CPP, MODEL, PEERS, PYTORCH, ROOT, VLLM
+from tests.live.probes import cpu_seconds, descendants, wait_until
+from tests.live.server import free_port
+
+LOGS = ROOT / "state" / "bench" / "logs"
+MAX_CLIENTS = 64
+POSITIONS = 512  # of the peers' model: the longest prompt and answer of workload B fit
+NUM_CORES = len(os.sched_getaffinity(0))
+
+
+@dataclass(frozen=True)
+class Contender:
+    """A text server. In ``command``, {port}, {slots} and {context} are filled in when it is started."""
+
+    name: str
+    version: str
+    api: TextApi
+    command: tuple[str, ...]
+    stream_option: tuple[str, ...] = ()  # added to start it for streaming; without one it does both
+    environment: dict[str, str] = field(default_factory=dict)
+    rounds: int = 3  # at most: of workload A
+    has_slots: bool = False  # started anew for each number of clients, with as many slots
+    peer: str | None = None  # the folder under state/peers that it needs
+
+    def missing(self) -> str | None:
+        """Why it can't be run, if so."""
+        if self.peer is None or (PEERS / self.peer / "installed").exists():
+            return None
+        failed = PEERS / self.peer / "failed.txt"
+        return failed.read_text().strip() if failed.exists() else "not installed (make bench-peers)"
+
+    def command_line(self, port: int, slots: int, stream: bool) -> list[str]:
+        words = [*self.command, *(self.stream_option if stream else ())]
+        context = POSITIONS * slots
+        return [word.format(port=port, slots=slots, context=context) for word in words]
+
+
+def _python(peer: str) -> str:
+    return str(PEERS / peer / "venv" / "bin" / "python")
+
+
+def _llama_cpp(kind: str) -> Contender:
+    threads = str(NUM_CORES)
+    command = (
+        *(
+            str(PEERS / "llama-cpp" / "build" / "bin" / "llama-server"),
+            "--model",
+            str(MODEL / f"{kind}.gguf"),
+        ),
+        *("--port", "{port}", "--parallel", "{slots}", "--ctx-size", "{context}"),
+        *("--threads", threads, "--threads-batch", threads, "--threads-http", "256"),
+        *("--no-ui", "--log-disable"),
+    )
+    return Contender(
+        f"llama.cpp {kind}", LLAMA_CPP, text_apis.LLAMA_CPP, command, has_slots=True, peer="llama-cpp"
+    )
+
+
+OURS = Contender(
+    "Prospero",
+    "this commit",
+    text_apis.PROSPERO,
+    (sys.executable, "-m", "service"),
+    environment={"PROSPERO_PORT": "{port}", "PROSPERO_DEVICE": "cpu", "PROSPERO_DRAIN_DELAY_SECONDS": "0"},
+)
+LLAMA_F16, LLAMA_Q8 = _llama_cpp("f16"), _llama_cpp("q8_0")
+VLLM_CPU = Contender(
+    "vLLM",
+    VLLM,
+    text_apis.VLLM,
+    (
+        *(str(PEERS / "vllm" / "venv" / "bin" / "vllm"), "serve", str(MODEL / "hf"), "--port", "{port}"),
+        *("--served-model-name", "hf", "--max-model-len", str(POSITIONS)),
+        *("--max-num-seqs", str(MAX_CLIENTS), "--disable-uvicorn-access-log"),
+    ),
+    environment={"VLLM_CPU_KVCACHE_SPACE": "1", "VLLM_NO_USAGE_STATS": "1", "HF_HUB_OFFLINE": "1"},
+    peer="vllm",
+)
+HUGGING_FACE = Contender(
+    "Hugging Face generate",
+    PYTORCH[0],
+    text_apis.PLAIN,
+    (_python("pytorch"), str(ROOT / "benchmarks/peers/fastapi_server.py"), str(MODEL / "hf"), "{port}"),
+    rounds=1,
+    peer="pytorch",
+)
+LITSERVE = Contender(
+    "LitServe",
+    PYTORCH[1],
+    text_apis.PLAIN,
+    (_python("pytorch"), str(ROOT / "benchmarks/peers/litserve_server.py"), str(MODEL / "hf"), "{port}"),
+    stream_option=("stream",),
+    rounds=1,
+    peer="pytorch",
+)
+CONTENDERS = (OURS, LLAMA_F16, LLAMA_Q8, VLLM_CPU, HUGGING_FACE, LITSERVE)
+
+
+@dataclass(frozen=True)
+class Started:
+    """A server that answers."""
+
+    url: str
+    process: subprocess.Popen[bytes]
+    seconds: float  # from the start to the first healthy answer
+
+    def cpu_seconds(self) -> float:
+        """Used so far by all of its processes."""
+        total = 0.0
+        for pid in (self.process.pid, *descendants(self.process.pid)):
+            with suppress(OSError):
+                total += cpu_seconds(pid)
+        return total
+
+    def stop(self) -> None:
+        with suppress(ProcessLookupError):
+            self.process.terminate()
+            with suppress(subprocess.TimeoutExpired):
+                self.process.wait(20)
+            os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait()
+
+
+def start(
+    command: Sequence[str], environment: dict[str, str], port: int, name: str, seconds: float = 240
+) -> Started:
+    """Start a server in a session of its own and wait for its /health.
+
+    Raises:
+        AssertionError: it isn't healthy within ``seconds``; its log says more.
+    """
+    LOGS.mkdir(parents=True, exist_ok=True)
+    log = LOGS / f"{name.replace(' ', '-')}.log"
+    began = time.perf_counter()
+    with log.open("wb") as file:
+        process = subprocess.Popen(
+            command,
+            cwd=ROOT,
+            env={**os.environ, **environment},
+            stdout=file,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+    started = Started(f"http://127.0.0.1:{port}", process, 0.0)
+
+    def is_healthy() -> bool:
+        if process.poll() is not None:
+            raise AssertionError(f"{name} ended with {process.returncode}; see {log}")
+        try:
+            return httpx.get(started.url + "/health", timeout=5).status_code == 200
+        except httpx.TransportError:
+            return False
+
+    try:
+        wait_until(is_healthy, seconds, name)
+    except BaseException:
+        started.stop()
+        raise
+    return Started(started.url, process, time.perf_counter() - began)
+
+
+class Fleet:
+    """Starts servers at their first use and keeps them; idle ones cost next to no CPU (`idle_cpu`)."""
+
+    def __init__(self) -> None:
+        self._servers: dict[tuple[str, int, bool], Started] = {}
+
+    def __enter__(self) -> Fleet:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for one in self._servers.values():
+            one.stop()
+
+    def get(self, contender: Contender, num_clients: int, stream: bool) -> Started:
+        """The contender's server for so many clients."""
+        slots = num_clients if contender.has_slots else MAX_CLIENTS
+        key = contender.name, slots, stream and bool(contender.stream_option)
+        if key not in self._servers:
+            port = free_port()
+            environment = {name: value.format(port=port) for name, value in contender.environment.items()}
+            name = f"{contender.name} {slots}{' stream' * key[2]}"
+            command = contender.command_line(port, slots, stream)
+            self._servers[key] = start(command, environment, port, name)
+        return self._servers[key]
+
+    def settle(self, seconds: float = 20.0) -> None:
+        """Wait until nothing is left of the last load, on any server."""
+        end = time.monotonic() + seconds
+        while time.monotonic() < end and self.cpu_share(0.25) > 0.1:
+            pass
+
+    def cpu_share(self, seconds: float) -> float:
+        """Of one core, what all servers together use over ``seconds``."""
+        before = {key: one.cpu_seconds() for key, one in self._servers.items()}
+        time.sleep(seconds)
+        return sum(one.cpu_seconds() - before[key] for key, one in self._servers.items()) / seconds

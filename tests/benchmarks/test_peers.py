@@ -1,0 +1,71 @@
+"""What is installed and timed beside ours."""
+
+from __future__ import annotations
+
+import zipfile
+from pathlib import Path
+
+import pytest
+import torch
+
+from benchmarks.compare.__main__ import command_text
+from benchmarks.compare.fleet import CONTENDERS, LLAMA_F16, OURS
+from benchmarks.landscape_peers import GENERATORS, NUM_LABELS
+from benchmarks.peers import install
+
+
+@pytest.mark.parametrize(("name", "millions"), [("SPADE", 92.4), ("OASIS", 70.5), ("pix2pixHD", 182.5)])
+def test_generators_have_their_published_size(name: str, millions: float) -> None:
+    """With 151 labels they would be 96.5M and 74.3M; pix2pixHD's is 183M."""
+    with torch.device("meta"):
+        generator = GENERATORS[name]()
+        picture = generator(torch.zeros(1, NUM_LABELS, 256, 256))
+    assert sum(one.numel() for one in generator.parameters()) / 1e6 == pytest.approx(millions, abs=0.05)
+    assert picture.shape == (1, 3, 256, 256)
+
+
+def test_requirements_of_a_wheel(tmp_path: Path) -> None:
+    wanted = [
+        "regex",
+        'numba==0.65.0; python_version > "3.0"',
+        "torch==2.13.0+cpu",
+        "torchaudio",
+        "torchcodec>=0.14",
+    ]
+    lines = [f"Requires-Dist: {one}" for one in [*wanted, 'pandas; extra == "bench"']]
+    with zipfile.ZipFile(tmp_path / "a.whl", "w") as wheel:
+        wheel.writestr("a-1.dist-info/METADATA", "\n".join(["Name: a", *lines]))
+    assert install.requirements_of(tmp_path / "a.whl") == wanted[:2]
+
+
+def test_a_peer_that_could_not_be_installed_says_why(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("benchmarks.compare.fleet.PEERS", tmp_path)
+    assert OURS.missing() is None
+    assert LLAMA_F16.missing() == "not installed (make bench-peers)"
+    (tmp_path / "llama-cpp").mkdir()
+    (tmp_path / "llama-cpp" / "failed.txt").write_text("needs cmake\n")
+    assert LLAMA_F16.missing() == "needs cmake"
+    (tmp_path / "llama-cpp" / "installed").touch()
+    assert LLAMA_F16.missing() is None
+
+
+def test_a_failed_installation_is_noted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(install, "PEERS", tmp_path)
+    monkeypatch.setattr(install, "ROOT", tmp_path)
+    monkeypatch.setattr("shutil.which", lambda _: None)
+    assert install.main(["llama-cpp"]) == 1
+    assert (tmp_path / "llama-cpp" / "failed.txt").read_text() == "needs cmake\n"
+
+
+def test_command_lines_name_no_machine() -> None:
+    for contender in CONTENDERS:
+        line = command_text(contender)
+        assert str(install.ROOT) not in line
+        assert "{port}" in line
+    assert command_text(OURS).endswith(" python -m service")
+
+
+def test_slots_follow_the_clients() -> None:
+    line = LLAMA_F16.command_line(port=9, slots=32, stream=False)
+    assert line[line.index("--parallel") + 1] == "32"
+    assert line[line.index("--ctx-size") + 1] == str(32 * 512)
