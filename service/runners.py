@@ -94,7 +94,8 @@ def _piece(stream: _Stream, event: Any) -> TextPiece:
 class TextRunner:
     """Continuous batching: every step advances every running text; requests join and leave between steps.
 
-    Pieces of a stream are coalesced: the first leaves at once, later ones at most every ``interval`` seconds.
+    Pieces of a stream are coalesced: the first leaves at once, later ones at most every ``interval`` seconds,
+    those of all streams together, because messages cost more than what is in them.
     """
 
     def __init__(
@@ -112,6 +113,7 @@ class TextRunner:
         self._convert = convert
         self._interval = interval
         self._streams: dict[int, _Stream] = {}
+        self._next_round = 0.0  # when pieces leave, by time.monotonic
 
     def admit(self, key: int, work: Work, stream: bool) -> Failed | None:
         try:
@@ -135,6 +137,8 @@ class TextRunner:
         except (Exception, SystemExit) as error:
             return self._fail_all(error, batch_size, began)
         now = time.monotonic()
+        if now >= self._next_round:
+            self._next_round = now + self._interval
         num_tokens = 0
         pieces: list[Event] = []
         find = self._streams.get
@@ -154,7 +158,7 @@ class TextRunner:
                 del self._streams[event.key]
             elif now >= stream.due and (stream.text or stream.logprobs):
                 pieces.append(_piece(stream, event))
-                stream.due = now + self._interval
+                stream.due = self._next_round
         return Results(tuple(pieces), batch_size, now - began, num_tokens)
 
     def _fail_all(self, error: BaseException, batch_size: int, began: float) -> Results:

@@ -222,12 +222,19 @@ class WorkerConnection:
         self._socket.connect(path)
         self._frames = FrameBuffer()
         self._send_lock = threading.Lock()
+        self._unsent = b""
 
-    def send(self, message: FromWorker) -> None:
-        """Raises OSError when the HTTP process has gone."""
+    def send(self, message: FromWorker, urgent: bool = True) -> None:
+        """Send it, or, if it isn't ``urgent``, have it leave with the next that is or before the next wait.
+
+        Raises:
+            OSError: the HTTP process has gone.
+        """
         frame = encode(message)
         with self._send_lock:
-            self._socket.sendall(frame)
+            self._unsent += frame
+            if urgent:
+                self._flush()
 
     def receive(self, timeout: float | None) -> list[ToWorker]:
         """Wait up to ``timeout`` seconds (0 = only look, None = until something comes).
@@ -236,8 +243,11 @@ class WorkerConnection:
             EOFError: the HTTP process has gone.
         """
         # MSG_DONTWAIT keeps the socket blocking for the sending threads while this one only looks.
-        if timeout != 0 and not _readable(self._socket, timeout):
-            return []
+        if timeout != 0:
+            with self._send_lock:
+                self._flush()
+            if not _readable(self._socket, timeout):
+                return []
         try:
             data = self._socket.recv(1 << 20, socket.MSG_DONTWAIT)
         except BlockingIOError:
@@ -248,6 +258,11 @@ class WorkerConnection:
 
     def close(self) -> None:
         self._socket.close()
+
+    def _flush(self) -> None:
+        if self._unsent:
+            self._socket.sendall(self._unsent)
+            self._unsent = b""
 
 
 def _readable(sock: socket.socket, timeout: float | None) -> bool:

@@ -163,7 +163,7 @@ class Worker:
         for event in results.events:
             if getattr(event, "finish_reason", "end") is not None:
                 self._owner.pop(event.key, None)
-        self._connection.send(results)
+        self._connection.send(results, urgent=bool(results.events))
 
     def _beat(self) -> None:
         # Sends from its own thread, so that silence means a stopped or dead process and not a long step.

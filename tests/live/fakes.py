@@ -40,6 +40,7 @@ class FakeTextEngine:
     step_seconds: float = 0.0
     record: Path | None = None  # where to write what happens to each prompt
     running: dict[int, tuple[TextWork, int]] = field(default_factory=dict)
+    overslept: float = 0.0  # seconds by which the last step took too long
 
     @property
     def num_running(self) -> int:
@@ -63,7 +64,7 @@ class FakeTextEngine:
                 file.write(f"{what} {request.prompt!r} {done}\n")
 
     def step(self) -> list[FakeEvent]:
-        due = time.monotonic() + self.step_seconds
+        due = time.monotonic() + self.step_seconds - self.overslept
         events = []
         for key, (request, done) in list(self.running.items()):
             self._trouble(request.prompt)
@@ -75,10 +76,9 @@ class FakeTextEngine:
                 self._note("finished", request, done + 1)
             else:
                 self.running[key] = (request, done + 1)
-        if self.step_seconds:  # the Python above is part of the step, and oversleeping would be too
-            time.sleep(max(0.0, due - time.monotonic() - 0.0001))
-            while time.monotonic() < due:
-                pass
+        if self.step_seconds:  # the Python above is part of the step; what a sleep adds is taken off the next
+            time.sleep(max(0.0, due - time.monotonic()))
+            self.overslept = min(time.monotonic() - due, self.step_seconds)
         return events
 
     def _trouble(self, prompt: str) -> None:

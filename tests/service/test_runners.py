@@ -50,6 +50,20 @@ def test_pieces_are_coalesced_but_the_first_leaves_at_once() -> None:
     assert [one.num_tokens for step in steps for one in step] == [1, 9]
 
 
+def test_after_their_first_pieces_streams_leave_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 100.0
+    monkeypatch.setattr("service.runners.time.monotonic", lambda: now)
+    runner = text_runner(interval=5.0)
+    rounds = []
+    for step in range(12):
+        if step < 3:
+            runner.admit(step, text(max_tokens=100), stream=True)
+        rounds.append([one.key for one in pieces(runner.step())])
+        now += 1.0
+    assert rounds[:3] == [[0], [1], [2]]
+    assert rounds[3:] == [[], [], [0, 1, 2], [], [], [], [], [0, 1, 2], []]
+
+
 def test_a_step_counts_all_its_work_whatever_leaves() -> None:
     runner = text_runner()
     runner.admit(1, text(), stream=False)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import select
 import socket
 import struct
 import tempfile
@@ -141,4 +142,27 @@ def test_frames_of_two_threads_do_not_mix(pair: tuple[socket.socket, WorkerConne
         thread.join()
     assert sum(message == large for message in messages) == 20
     server.close()
+    connection.close()
+
+
+def test_what_is_not_urgent_leaves_in_order_with_what_is_or_before_a_wait(
+    pair: tuple[socket.socket, WorkerConnection],
+) -> None:
+    server, connection = pair
+    server.settimeout(5)
+    frames = FrameBuffer()
+    quiet = Results((), 64, 0.003, 64)
+
+    def waiting() -> list[FromWorker]:
+        return [decode_from_worker(body) for body in frames.feed(server.recv(65_536))]
+
+    with server:
+        connection.send(quiet, urgent=False)
+        connection.receive(0)
+        assert not select.select([server], [], [], 0.0)[0]
+        connection.send(Heartbeat(0.5))
+        assert waiting() == [quiet, Heartbeat(0.5)]
+        connection.send(quiet, urgent=False)
+        connection.receive(0.001)
+        assert waiting() == [quiet]
     connection.close()
