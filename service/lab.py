@@ -17,6 +17,7 @@ from service.errors import from_validation
 from service.lab_runs import LabRuns, Run, Watcher
 from service.lab_schemas import LabControl, LabRun
 from service.lifecycle import Lifecycle
+from service.metrics import LabMetrics
 from service.openapi import errors, json_body
 from service.settings import Settings
 
@@ -47,7 +48,7 @@ class LabEndpoint:
 
     async def delete(self, run_id: str) -> Response:
         """End a run."""
-        self._runs.end(self._runs.find(run_id), "it was deleted")
+        self._runs.end(self._runs.find(run_id), "deleted", "it was deleted")
         return Response(status_code=204)
 
     async def events(self, run_id: str) -> Response:
@@ -122,9 +123,9 @@ def _answer(run: Run, status: int = 200, headers: dict[str, str] | None = None) 
     return Response(body, status, headers, "application/json")
 
 
-def add_lab(app: FastAPI, settings: Settings, lifecycle: Lifecycle) -> None:
+def add_lab(app: FastAPI, settings: Settings, lifecycle: Lifecycle, metrics: LabMetrics) -> None:
     """Add the routes under ``/lab``."""
-    lab = LabEndpoint(LabRuns(settings, lifecycle))
+    lab = LabEndpoint(LabRuns(settings, lifecycle, metrics))
     one = errors(401, 404, 422, 500, 503)
     body = errors(400, 408, 413)
     app.add_api_route(

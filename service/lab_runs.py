@@ -32,6 +32,7 @@ from service.lab_wire import (
     Watch,
 )
 from service.lifecycle import Lifecycle, Phase
+from service.metrics import LabMetrics
 from service.settings import Settings
 
 log = logging.getLogger("prospero.lab")
@@ -91,11 +92,14 @@ class Run:
 class LabRuns:
     """All runs, and the process that trains them."""
 
-    def __init__(self, settings: Settings, lifecycle: Lifecycle) -> None:
+    def __init__(self, settings: Settings, lifecycle: Lifecycle, metrics: LabMetrics) -> None:
         self._settings = settings
         self._lifecycle = lifecycle
+        self._metrics = metrics
         self._runs: dict[str, Run] = {}
+        metrics.active.set_function(lambda: len(self._runs))
         self._guest: GuestProcess | None = None
+        self._guest_cpu_seconds = 0.0
         self._starting = asyncio.Lock()
         self._warden: asyncio.Task[None] | None = None
 
@@ -107,6 +111,7 @@ class LabRuns:
         if self._lifecycle.phase is not Phase.SERVING:
             raise ApiError(503, "the server is shutting down", retry_after=5)
         if len(self._runs) >= settings.lab_runs:
+            self._metrics.refused.inc()
             soonest = min(run.seconds_left() for run in self._runs.values())
             raise ApiError(
                 429,
@@ -121,6 +126,7 @@ class LabRuns:
             self._runs.pop(run.id, None)
             log.error("the lab can't be started: %s", error)
             raise ApiError(503, "the lab can't be started now", retry_after=5) from None
+        self._metrics.started.inc()
         guest.send(Create(run.id, config.model_dump_json().encode()))
         return run
 
@@ -161,10 +167,11 @@ class LabRuns:
             run.given_up_at = time.monotonic() + self._settings.lab_grace_seconds
             self._send(Unwatch(run.id))
 
-    def end(self, run: Run, reason: str) -> None:
-        """End a run, and tell whoever watches why."""
+    def end(self, run: Run, cause: str, reason: str) -> None:
+        """End a run: ``cause`` is counted, ``reason`` is told to whoever watches."""
         if self._runs.pop(run.id, None) is None:
             return
+        self._metrics.ended.labels(cause).inc()
         self._send(Forget(run.id))
         if run.watcher is not None:
             run.watcher.end(reason)
@@ -183,19 +190,23 @@ class LabRuns:
                 guest = GuestProcess(self._on_message, self._on_guest_end)
                 rate = str(settings.lab_frames_per_second)
                 await guest.start(rate, settings.log_format, settings.log_level)
-                self._guest = guest
+                self._guest, self._guest_cpu_seconds = guest, 0.0
             if self._warden is None or self._warden.done():
                 self._warden = asyncio.create_task(self._watch_over())
             return self._guest
 
     def _on_message(self, message: FromGuest) -> None:
+        if isinstance(message, Frame):
+            self._metrics.cpu_seconds.inc(message.cpu_seconds - self._guest_cpu_seconds)
+            self._guest_cpu_seconds = message.cpu_seconds
         run = self._runs.get(message.run)
         if run is None:
             return  # it ended while the message was on its way
         if isinstance(message, Ended):
-            self.end(run, message.reason)
+            self.end(run, message.cause, message.reason)
             return
         if isinstance(message, Frame):
+            self._metrics.steps.inc(message.step - run.step)
             run.step, run.is_paused = message.step, message.paused
             run.generator_updates = message.generator_updates
             run.discriminator_updates = message.discriminator_updates
@@ -208,7 +219,7 @@ class LabRuns:
             return
         self._guest = None
         for run in list(self._runs.values()):
-            self.end(run, "the lab's process was lost")
+            self.end(run, "lost", "the lab's process was lost")
 
     async def _watch_over(self) -> None:
         """Lives as long as the lab's process: nothing runs, and no timer ticks, while nobody uses the lab."""
@@ -218,9 +229,11 @@ class LabRuns:
             now, draining = time.monotonic(), self._lifecycle.phase is not Phase.SERVING
             for run in list(self._runs.values()):
                 if draining:
-                    self.end(run, "the server is shutting down")
+                    self.end(run, "draining", "the server is shutting down")
+                elif now >= run.ends_at:
+                    self.end(run, "time_up", "its time is up")
                 elif run.seconds_left() == 0:
-                    self.end(run, "its time is up" if now >= run.ends_at else "nobody watches")
+                    self.end(run, "unwatched", "nobody watches")
             last_used = now if self._runs else last_used
             if draining or now - last_used > GUEST_IDLE_SECONDS:
                 self._stop_guest()

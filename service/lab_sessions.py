@@ -133,6 +133,7 @@ class Session:
             self._trainer.generator_updates,
             self._trainer.discriminator_updates,
             self._paused,
+            time.process_time(),
         )
 
 
@@ -187,7 +188,7 @@ class Guest:
             frame = session.advance()
         except DivergedError as error:
             del self._sessions[session.run]
-            self._connection.send(Ended(session.run, str(error)))
+            self._connection.send(Ended(session.run, "diverged", str(error)))
         except Exception:  # costs this run, and not the others
             self._fail(session.run)
         if frame is not None:
@@ -196,4 +197,4 @@ class Guest:
     def _fail(self, run: str) -> None:
         self._sessions.pop(run, None)
         log.exception("lab run failed", extra={"fields": {"run": run}})
-        self._connection.send(Ended(run, "an error inside; the log says more"))
+        self._connection.send(Ended(run, "failed", "an error inside; the log says more"))

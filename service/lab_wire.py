@@ -83,12 +83,14 @@ class Frame(_Message):
     generator_updates: int
     discriminator_updates: int
     paused: bool
+    cpu_seconds: float  # of the whole process, since its start
 
 
 class Ended(_Message):
-    """The run can't go on, and is forgotten already."""
+    """The run can't go on, and is forgotten already. ``cause`` is for the metrics, ``reason`` for people."""
 
     run: str
+    cause: str
     reason: str
 
 

@@ -49,6 +49,26 @@ class TextMetrics:
     step_tokens: Counter
 
 
+class LabMetrics:
+    """What the lab's runs do. Steps and seconds are counted as frames come, a fraction of a second late."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.active = Gauge(
+            "prospero_lab_runs_active", "Lab runs, watched or waiting for a viewer.", registry=registry
+        )
+        self.started = Counter("prospero_lab_runs_started_total", "Lab runs made.", registry=registry)
+        self.refused = Counter(
+            "prospero_lab_runs_refused_total", "Lab runs refused for want of room.", registry=registry
+        )
+        self.ended = Counter(
+            "prospero_lab_runs_ended_total", "Lab runs ended, and why.", ["reason"], registry=registry
+        )
+        self.steps = Counter("prospero_lab_steps_total", "Training steps of lab runs.", registry=registry)
+        self.cpu_seconds = Counter(
+            "prospero_lab_cpu_seconds_total", "CPU time of the lab's process.", registry=registry
+        )
+
+
 class Metrics:
     """One registry and its metrics."""
 
@@ -127,6 +147,7 @@ class Metrics:
         self.restarts = Counter(
             "prospero_worker_restarts_total", "Workers lost and started anew.", ["model"], registry=registry
         )
+        self.lab = LabMetrics(registry)
         self._texts: dict[str, TextMetrics] = {}
         self._routes: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
 

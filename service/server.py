@@ -74,7 +74,7 @@ def build_server(
     server.monitor_internal = MONITOR_SECONDS
     server.uvicorn_graceful_timeout = 3  # draining is over by then
     _replace_routes(server.app, application)
-    add_lab(server.app, settings, lifecycle)
+    add_lab(server.app, settings, lifecycle, application.metrics.lab)
     page = add_studio(server.app)
     server.app.middleware_stack = _layers(server.app, settings, application, page)
     wrap_lifespan(server.app, application)

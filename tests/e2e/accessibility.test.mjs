@@ -1,22 +1,13 @@
 // axe on every page at desktop and phone widths, and the page's weight.
 import assert from "node:assert/strict";
-import { createRequire } from "node:module";
-import { readFileSync } from "node:fs";
 import { after, before, test } from "node:test";
-import { DESKTOP, PHONE, URL_, launch, open, until } from "./browser.mjs";
+import { DESKTOP, PHONE, findings, launch, open, until } from "./browser.mjs";
 
-const AXE = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 const MAX_BYTES = 300_000;
 
 let browser;
 before(async () => (browser = await launch()));
 after(() => browser.close());
-
-async function findings(page) {
-  await page.evaluate(AXE);
-  const { violations } = await page.evaluate(() => window.axe.run(document));
-  return violations.map((one) => `${one.impact}: ${one.id}: ${one.nodes.map((node) => node.target.join(" ")).slice(0, 4).join(", ")}`);
-}
 
 for (const [kind, device] of Object.entries({ desktop: DESKTOP, phone: PHONE })) {
   for (const name of ["landscape", "text", "lab"]) {

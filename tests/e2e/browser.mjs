@@ -1,6 +1,10 @@
 // One Chromium for a file of tests, and pages that fail the test when anything goes wrong in them.
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { createRequire } from "node:module";
 import { chromium } from "playwright-core";
+
+const AXE = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 
 const ARGUMENTS = [
   "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
@@ -34,6 +38,13 @@ export async function open(browser, name, { device = DESKTOP, url = URL_, expect
     assert.deepEqual(wrong, []);
   };
   return { page, close };
+}
+
+/** What axe has against the page as it stands, a line each. */
+export async function findings(page) {
+  await page.evaluate(AXE);
+  const { violations } = await page.evaluate(() => window.axe.run(document));
+  return violations.map((one) => `${one.impact}: ${one.id}: ${one.nodes.map((node) => node.target.join(" ")).slice(0, 4).join(", ")}`);
 }
 
 export const textOf = (page, id) => page.locator(`#${id}`).textContent();

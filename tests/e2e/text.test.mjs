@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
-import { launch, open, textOf, until } from "./browser.mjs";
+import { findings, launch, open, textOf, until } from "./browser.mjs";
 
 let browser;
 before(async () => (browser = await launch()));
@@ -68,17 +68,20 @@ test("the server's complaint is shown at its field; the form's own as well", asy
   await close();
 });
 
-test("pointing at a token shows its alternatives, and so do the arrow keys", async () => {
+test("pointing at a token shows its alternatives, the arrow keys what the model looked at as well", async () => {
   const { page, close } = await open(browser, "text");
   const event = (choice, rest = {}) => `data: ${JSON.stringify({ id: "x", model: "m", choices: choice ? [{ index: 0, ...choice }] : [], ...rest })}\n\n`;
   const token = (token, logprob, other) => ({ token, logprob, top: [{ token, logprob }, { token: other, logprob: -3 }] });
   const usage = { prompt_tokens: 1, completion_tokens: 2, prompt_truncated: false };
-  await page.route("**/generate/text", (route) =>
-    route.fulfill({
+  const looked = { index: 0, token: "Good", context: ["RO", "MEO:", "\n"], weights: [[[0.1, 0.8, 0.1]], [[0.1, 0.2, 0.7]]] };
+  await page.route("**/generate/text", (route) => {
+    const { attention } = route.request().postDataJSON();
+    if (attention) return route.fulfill({ json: { choices: [{ attention: [looked, { ...looked, index: 1, token: " evening" }] }] } });
+    return route.fulfill({
       contentType: "text/event-stream",
       body: event({ text: "Good", finish_reason: null, logprobs: [token("Good", -0.1, "Bad")] }) + event({ text: " night", finish_reason: "length", seed: 1, logprobs: [token(" night", -2, " day")] }) + event(null, { usage }) + "data: [DONE]\n\n",
-    }),
-  );
+    });
+  });
   await page.click("#text-form [type=submit]");
   await until(page, "text-state", (text) => text.startsWith("ended"));
   await page.hover(".token:nth-child(2)");
@@ -86,5 +89,13 @@ test("pointing at a token shows its alternatives, and so do the arrow keys", asy
   await page.focus("#output");
   await page.keyboard.press("ArrowLeft");
   assert.match(await until(page, "alternatives", (text) => text.includes("Good")), /90 %.*Bad/s);
+  assert.match(await until(page, "gaze-list", (text) => text.includes("%")), /MEO:−2.*50 %.*↵−1.*40 %/s);
+  await page.selectOption("#gaze-layer", "1");
+  assert.match(await until(page, "gaze-list", (text) => text.includes("70 %")), /↵−1.*70 %/s);
+  assert.deepEqual(await findings(page), []);
+  await page.keyboard.press("Escape");
+  assert.ok(await page.locator("#gaze").isHidden());
+  await page.click(".token:nth-child(2)"); // the answer has another token there
+  await until(page, "gaze-state", (text) => text.includes("did not write the same"));
   await close();
 });

@@ -14,6 +14,7 @@ from typing import Any
 import httpx
 import pytest
 
+from tests.live.probes import metrics, sum_of, total
 from tests.live.server import Server, fake_server
 
 SMALL = {
@@ -22,6 +23,15 @@ SMALL = {
     "generator_width": 8,
     "discriminator_width": 8,
     "batch_size": 16,
+}
+WILD = {
+    "loss": "least_squares",
+    "generator_optimizer": "sgd",
+    "discriminator_optimizer": "sgd",
+    "generator_rate": 1.0,
+    "discriminator_rate": 1.0,
+    "beta1": 0.99,
+    "activation": "relu",
 }
 GRACE_SECONDS = 1.0
 PATIENCE_SECONDS = 120.0  # the lab has the lowest priority, and starts an interpreter of its own
@@ -219,16 +229,7 @@ def test_a_second_viewer_takes_over(client: httpx.Client) -> None:
 
 
 def test_what_diverges_ends_and_says_so(client: httpx.Client) -> None:
-    wild = {
-        "loss": "least_squares",
-        "generator_optimizer": "sgd",
-        "discriminator_optimizer": "sgd",
-        "generator_rate": 1.0,
-        "discriminator_rate": 1.0,
-        "beta1": 0.99,
-        "activation": "relu",
-    }
-    with a_run(client, **wild) as run, watching(client, run) as viewer:
+    with a_run(client, **WILD) as run, watching(client, run) as viewer:
         assert "out of bounds" in viewer.until(lambda event: event["type"] == "end")["reason"]
 
 
@@ -283,6 +284,26 @@ def test_bad_wishes(client: httpx.Client, change: dict[str, Any], field: str | N
         response = client.patch(f"/lab/runs/{run}", json=change)
         assert response.status_code == 422
         assert response.json()["error"]["field"] == field
+
+
+def test_metrics_keep_the_labs_books(client: httpx.Client, server: Server) -> None:
+    before = metrics(server)
+
+    def grown(name: str, **labels: str) -> float:
+        name = f"prospero_lab_{name}_total"
+        return sum_of(metrics(server), name, **labels) - sum_of(before, name, **labels)
+
+    with a_run(client) as run, watching(client, run) as viewer:
+        seen = viewer.until(lambda event: event.get("step", 0) > 0)["step"]
+        with a_run(client, **WILD) as wild, watching(client, wild) as other:
+            assert total(server, "prospero_lab_runs_active") == 2
+            assert client.post("/lab/runs", json=SMALL).status_code == 429
+            other.until(lambda event: event["type"] == "end")
+    assert (grown("runs_started"), grown("runs_refused"), grown("runs_ended")) == (2, 1, 2)
+    assert (grown("runs_ended", reason="diverged"), grown("runs_ended", reason="deleted")) == (1, 1)
+    assert total(server, "prospero_lab_runs_active") == 0
+    assert grown("steps") >= seen
+    assert 0 < grown("cpu_seconds") < PATIENCE_SECONDS
 
 
 def test_unknown_runs(client: httpx.Client) -> None:
