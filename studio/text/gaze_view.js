@@ -134,6 +134,6 @@ function row(token, back, share, most) {
   const bar = make("span", { class: "bar" });
   bar.style.width = `${Math.max(1, (share / most) * 100)}%`;
   const name = make("th", { scope: "row" }, make("code", { text: visible(token) }));
-  const ago = make("td", { class: "number", text: `−${back}` });
+  const ago = make("td", { class: "number ago", text: `−${back}` });
   return make("tr", {}, name, ago, make("td", { class: "bar-cell" }, bar), make("td", { class: "number", text: percent(share) }));
 }

@@ -1,10 +1,12 @@
 // node screenshots.mjs URL FOLDER: every page at desktop and phone widths, in use, against a running server.
+// TYPE=jpeg for small files, ONLY=text-phone for one of them, LAB_MS for how long the lab trains first.
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { DESKTOP, PHONE, launch, open, until } from "./browser.mjs";
 
 const [url, folder] = process.argv.slice(2);
 const LAB_MS = Number(process.env.LAB_MS ?? 60_000);
+const TYPE = /** @type {"png" | "jpeg"} */ (process.env.TYPE ?? "png");
 const only = process.env.ONLY ?? "";
 
 /** @type {Record<string, (page: import("playwright-core").Page) => Promise<void>>} */
@@ -39,9 +41,10 @@ for (const [kind, device] of Object.entries({ desktop: DESKTOP, phone: PHONE }))
     const { page, close } = await open(browser, name, { device, url });
     await use(page);
     await page.mouse.move(0, 0);
-    await page.screenshot({ path: join(folder, `${name}-${kind}.png`), fullPage: true });
+    await page.evaluate(() => scrollTo(0, 0)); // the head of the page sticks to where one is
+    await page.screenshot({ path: join(folder, `${name}-${kind}.${TYPE}`), fullPage: true, type: TYPE, quality: TYPE === "jpeg" ? 82 : undefined });
     await close();
-    console.log(`${name}-${kind}.png`);
+    console.log(`${name}-${kind}.${TYPE}`);
   }
 }
 await browser.close();
