@@ -24,6 +24,7 @@ from tests.live.probes import total
 from tests.live.server import ROOT, Server, run_server
 
 TEXT = {"prompt": "ROMEO:", "max_tokens": 200, "temperature": 0.8, "top_k": 40}
+CPU_SECONDS = "prospero_lab_cpu_seconds_total"
 SKETCH = ROOT / "docs/examples/lake.png"
 
 
@@ -97,19 +98,22 @@ def compare(
     server: Server, name: str, metric: str, clients: int, post: Any, rounds: int, seconds: float
 ) -> None:
     """Print an endpoint's rate alone and beside two lab runs."""
-    alone, beside, trained = [], [], []
+    alone, beside, trained, cores = [], [], [], []
     with load(clients, post):
         for _ in range(rounds):
             alone.append(rate(server, metric, seconds))
             with Guests(server) as guests:
                 before, began = sum(guests.steps.values()), time.monotonic()
+                used = total(server, CPU_SECONDS)
                 beside.append(rate(server, metric, seconds))
-                trained.append((sum(guests.steps.values()) - before) / (time.monotonic() - began))
+                passed = time.monotonic() - began
+                trained.append((sum(guests.steps.values()) - before) / passed)
+                cores.append((total(server, CPU_SECONDS) - used) / passed)
     ratios = [one / other for one, other in zip(beside, alone, strict=True)]
     print(
         f"{name:28} alone {median(alone):8.1f}/s   with two lab runs {median(beside):8.1f}/s   "
         f"ratio {median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f})   "
-        f"left for the lab {median(trained):.0f} steps/s",
+        f"left for the lab {median(trained):.0f} steps/s on {median(cores):.2f} of a core",
         flush=True,
     )
 
