@@ -67,6 +67,9 @@ def measure_text(
     fleet: Fleet, contenders: list[Contender], plan: text.Plan, passage: str, found: dict[str, Any]
 ) -> None:
     """Workloads A and B, and the engine's own rate before and after."""
+    unusable = text.start_all(fleet, contenders, passage)
+    found["missing"] |= unusable
+    contenders = [one for one in contenders if one.name not in unusable]
     engine_rates = engine_rate.measure(plan.seconds)
     found["cells"] = text.workload_a(fleet, contenders, plan, passage)
     engine_rates += engine_rate.measure(plan.seconds, rounds=2)

@@ -162,7 +162,7 @@ def start(
 
     def is_healthy() -> bool:
         if process.poll() is not None:
-            raise AssertionError(f"{name} ended with {process.returncode}; see {log}")
+            raise AssertionError(f"{name} ended with {process.returncode}; see {log.relative_to(ROOT)}")
         try:
             return httpx.get(started.url + "/health", timeout=5).status_code == 200
         except httpx.TransportError:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import zipfile
 from pathlib import Path
 
@@ -9,7 +10,9 @@ import pytest
 import torch
 
 from benchmarks.compare.__main__ import command_text
-from benchmarks.compare.fleet import CONTENDERS, LLAMA_F16, OURS
+from benchmarks.compare.fleet import CONTENDERS, LLAMA_F16, OURS, Contender, Fleet
+from benchmarks.compare.text import PASSAGE, start_all
+from benchmarks.compare.text_apis import PLAIN
 from benchmarks.landscape_peers import GENERATORS, NUM_LABELS
 from benchmarks.peers import install
 
@@ -69,3 +72,23 @@ def test_slots_follow_the_clients() -> None:
     line = LLAMA_F16.command_line(port=9, slots=32, stream=False)
     assert line[line.index("--parallel") + 1] == "32"
     assert line[line.index("--ctx-size") + 1] == str(32 * 512)
+
+
+def test_a_server_that_does_not_start_is_said_so() -> None:
+    broken = Contender("broken", "1", PLAIN, (sys.executable, "-c", "raise SystemExit(3)"))
+    with Fleet() as fleet:
+        unusable = start_all(fleet, [broken], PASSAGE.read_text())
+    assert unusable == {"broken": "broken 64 ended with 3; see state/bench/logs/broken-64.log"}
+
+
+@pytest.mark.parametrize("text", ["ab", "ab" * 100])
+def test_a_server_is_driven_and_stopped(text: str) -> None:
+    command = (sys.executable, "-m", "tests.benchmarks.canned_server", text, "{port}")
+    contender = Contender("canned", "1", PLAIN, command, ("stream",))
+    with Fleet() as fleet:
+        unusable = start_all(fleet, [contender], PASSAGE.read_text())
+        servers = [fleet.get(contender, 8, stream) for stream in (False, True)]
+    expected = {} if len(text) == 200 else {"canned": "answers wrongly: 2 characters instead of 200"}
+    assert unusable == expected
+    assert servers[0] is not servers[1]
+    assert all(one.process.poll() is not None for one in servers)
