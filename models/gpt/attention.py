@@ -11,9 +11,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from models.gpt.cache import Cache
 from models.gpt.config import GPTConfig
 from models.gpt.decoding import Decoder, Sequence
+from models.gpt.reading import SlotCache
 
 MAX_TOKENS = 16  # of one request
 MAX_WEIGHTS = 1_000_000  # of one request: tokens x layers x heads x context; some 8 MB as JSON
@@ -38,16 +38,12 @@ def max_tokens(config: GPTConfig) -> int:
 class _Recorder:
     """Attention of a slot's newest token to what the slot holds; keeps the weights of each layer."""
 
-    def __init__(self, cache: Cache, slot: int, num_read: int) -> None:
-        self.cache, self.slot = cache, slot
-        oldest = max(0, num_read - cache.context)
-        device = cache.keys[0].device
-        self.places = torch.arange(oldest, num_read, device=device) % cache.context  # oldest first
+    def __init__(self, cache: SlotCache, slot: int, places: Tensor) -> None:
+        self.cache, self.slot, self.places = cache, slot, places
         self.weights: list[Tensor] = []  # per layer (H, span)
 
     def __call__(self, layer: int, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
-        keys = self.cache.keys[layer][self.slot][:, self.places].float()  # (KV, span, D)
-        values = self.cache.values[layer][self.slot][:, self.places].float()
+        keys, values = (part.float() for part in self.cache.read(layer, self.slot, self.places))
         queries = q[0].reshape(keys.shape[0], -1, q.shape[-1]).float()  # (KV, H / KV, D)
         weights = torch.softmax(queries @ keys.transpose(1, 2) * q.shape[-1] ** -0.5, -1)
         self.weights.append(weights.flatten(0, 1))
@@ -64,7 +60,9 @@ def attention_weights(decoder: Decoder, sequence: Sequence, newest: int) -> Tens
     Returns:
         (layers, heads, span) in float32; the span is what was read, at most the window, oldest first.
     """
-    recorder = _Recorder(decoder.cache, sequence.slot, sequence.num_read)
+    oldest = max(0, sequence.num_read - decoder.context)
+    places = torch.arange(oldest, sequence.num_read, device=decoder.device) % decoder.context  # oldest first
+    recorder = _Recorder(decoder.reader.cache, sequence.slot, places)
     tokens = torch.tensor([[newest]], device=decoder.device)
     decoder.network(tokens, recorder, torch.tensor([[sequence.num_read - 1]], device=decoder.device))
     return torch.stack(recorder.weights)

@@ -37,6 +37,10 @@ class Cache:
         self.keys = [torch.zeros(shape, device=device, dtype=dtype) for _ in range(config.layers)]
         self.values = [torch.zeros(shape, device=device, dtype=dtype) for _ in range(config.layers)]
 
+    def read(self, layer: int, slot: int, places: Tensor) -> tuple[Tensor, Tensor]:
+        """Keys and values (KV, n, D) at `places` (n,) of a slot's ring."""
+        return self.keys[layer][slot][:, places], self.values[layer][slot][:, places]
+
 
 class PrefillAttention:
     """Writes one slot's next chunk of T tokens after `start` earlier ones and attends to both."""

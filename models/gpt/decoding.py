@@ -1,7 +1,7 @@
 """Continuous decoding: sequences of token ids join and leave slots, every step moves all of them on.
 
-It sees ids only. A sequence's `pending` tokens are those the cache has not read: more than one is a prefill,
-by itself and in chunks; exactly one, with others read before it, is a row of the step's batch.
+It sees ids only. A sequence's `pending` tokens are those the cache has not read: a prompt is read in chunks,
+beside the others' single tokens.
 """
 
 from __future__ import annotations
@@ -11,13 +11,14 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from models.gpt.cache import Cache, DecodeAttention, PrefillAttention, span_of
+from models.gpt.compiled import compiled_reader
+from models.gpt.eager import EagerReader
+from models.gpt.kernel import Kernel
 from models.gpt.network import GPT
+from models.gpt.reading import Chunk, Reader
 
-PREFILL_CHUNK = 256  # tokens of one prompt in one forward pass
+PREFILL_CHUNK = 256  # tokens of one prompt in one step
 PREFILL_BUDGET = 512  # tokens of all prompts in one step, so that running rows never wait long
-# Matrix products of 1-3, 5-7 and 9-11 rows take other kernels, with other bits, than those of 4, 8 and 12 on.
-ROW_MULTIPLE = 4
 
 
 @dataclass(eq=False)
@@ -36,17 +37,19 @@ class Sequence:
 
 
 class Decoder:
-    """Slots, their cache, and the network that fills them."""
+    """Slots, and the reader that fills them: the compiled one where a kernel fits the network."""
 
-    def __init__(self, network: GPT, max_slots: int) -> None:
+    def __init__(self, network: GPT, max_slots: int, kernel: Kernel | None = None) -> None:
         self.network = network.eval().requires_grad_(False)
         self.context, self.max_slots = network.config.context, max_slots
         self.is_rotary = network.config.positions == "rope"
-        self.device, dtype = network.embedding.weight.device, network.embedding.weight.dtype
-        self.cache = Cache(network.config, max_slots, self.device, dtype)
+        self.device = network.embedding.weight.device
+        compiled = None if kernel is None else compiled_reader(self.network, max_slots, kernel)
+        self.kernel = None if compiled is None else kernel
+        self.reader: Reader = compiled or EagerReader(network, max_slots)
         self._free = list(range(max_slots))
         self._prefilling: list[Sequence] = []
-        self._decoding: list[Sequence] = []
+        self._decoding: dict[Sequence, None] = {}
 
     def open(self, tokens: list[int]) -> Sequence:
         """Take a slot for a prompt of at least one token; only its last `context` tokens are read."""
@@ -57,8 +60,10 @@ class Decoder:
 
     def close(self, sequence: Sequence) -> None:
         """Give the slot back."""
-        queue = self._prefilling if sequence in self._prefilling else self._decoding
-        queue.remove(sequence)
+        if sequence in self._decoding:
+            del self._decoding[sequence]
+        else:
+            self._prefilling.remove(sequence)
         self._free.append(sequence.slot)
 
     @torch.inference_mode()
@@ -70,22 +75,40 @@ class Decoder:
             (n, vocabulary). The caller pushes a token to each or closes it.
         """
         self._make_room()
-        ready = sorted(self._decoding, key=lambda s: (span_of(s.num_read + 1, self.context), s.slot))
-        logits = [self._decode(ready)] if ready else []
-        budget = PREFILL_BUDGET
-        for sequence in list(self._prefilling):
+        reading, budget = list(self._decoding), PREFILL_BUDGET
+        chunks = [Chunk(sequence.slot, sequence.num_read, sequence.pending) for sequence in reading]
+        for sequence in self._prefilling:
             if budget <= 0:
                 break
-            chunk = sequence.pending[:PREFILL_CHUNK]
-            states = self._prefill(sequence, chunk)
-            budget -= len(chunk)
-            if not sequence.pending:
-                logits.append(self.network.logits(states[:, -1]))
-                self._prefilling.remove(sequence)
-                self._decoding.append(sequence)
-                ready.append(sequence)
-        empty = torch.empty(0, self.network.config.vocabulary, device=self.device)
-        return ready, torch.cat(logits) if logits else empty
+            chunk = Chunk(sequence.slot, sequence.num_read, sequence.pending[:PREFILL_CHUNK])
+            budget -= len(chunk.tokens)
+            reading.append(sequence)
+            chunks.append(chunk)
+        if not chunks:
+            return [], torch.empty(0, self.network.config.vocabulary, device=self.device)
+        logits = self.reader.read(chunks)
+        return self._settle(reading, chunks, logits)
+
+    def _settle(
+        self, reading: list[Sequence], chunks: list[Chunk], logits: Tensor
+    ) -> tuple[list[Sequence], Tensor]:
+        """Note what was read; keep those of which nothing is pending, and their logits."""
+        ready = []
+        for sequence, chunk in zip(reading, chunks, strict=True):
+            sequence.num_read += len(chunk.tokens)
+            sequence.pending = sequence.pending[len(chunk.tokens) :]
+            if sequence.pending:
+                continue
+            ready.append(sequence)
+            if self.is_rotary:
+                sequence.window.clear()  # the ring remembers; only learned positions read tokens again
+        if len(ready) < len(reading):
+            logits = logits[torch.tensor([not s.pending for s in reading], device=logits.device)]
+        arrived = {sequence for sequence in ready if sequence not in self._decoding}
+        if arrived:
+            self._prefilling = [s for s in self._prefilling if s not in arrived]
+            self._decoding |= dict.fromkeys(arrived)
+        return ready, logits
 
     def _make_room(self) -> None:
         """Learned positions end at the window: drop the oldest half of a full one and read the rest again."""
@@ -94,44 +117,10 @@ class Decoder:
         for sequence in [s for s in self._decoding if s.num_read == self.context]:
             sequence.window = sequence.window[self.context // 2 :]
             sequence.pending, sequence.num_read = list(sequence.window), 0
-            self._decoding.remove(sequence)
+            del self._decoding[sequence]
             self._prefilling.append(sequence)
 
-    def _prefill(self, sequence: Sequence, chunk: list[int]) -> Tensor:
-        """Read one chunk of one prompt; returns its states (1, T, width)."""
-        start = sequence.num_read
-        tokens = torch.tensor([chunk], device=self.device)
-        positions = torch.arange(start, start + len(chunk), device=self.device)
-        attend = PrefillAttention(self.cache, sequence.slot, start, len(chunk))
-        states = self.network(tokens, attend, positions)
-        sequence.num_read += len(chunk)
-        del sequence.pending[: len(chunk)]
-        return states  # type: ignore[no-any-return]
-
-    def _decode(self, rows: list[Sequence]) -> Tensor:
-        """Read the one pending token of each row; returns logits (n, vocabulary)."""
-        logits = self.decode_rows(
-            [row.slot for row in rows], [row.num_read for row in rows], [row.pending[0] for row in rows]
-        )
-        for row in rows:
-            row.num_read += 1
-            row.pending.clear()
-            if self.is_rotary:
-                row.window.clear()  # the ring remembers; only learned positions read tokens again
-        return logits
-
-    def decode_rows(self, slots: list[int], positions: list[int], tokens: list[int]) -> Tensor:
-        """One pass: row i reads `tokens[i]` at `positions[i]` into `slots[i]`; rows come sorted by span.
-
-        Returns:
-            logits (n, vocabulary)
-        """
-        num_padding = -len(slots) % ROW_MULTIPLE
-        attend = DecodeAttention(self.cache, slots, [p + 1 for p in positions], len(slots) + num_padding)
-        padding = [0] * num_padding
-        states = self.network(
-            torch.tensor([[token] for token in tokens + padding], device=self.device),
-            attend,
-            torch.tensor([[position] for position in positions + padding], device=self.device),
-        )
-        return self.network.logits(states[:, 0])[: len(slots)]
+    def read_singles(self, slots: list[int], positions: list[int], tokens: list[int]) -> Tensor:
+        """One pass of one token for each slot, at `positions`; returns logits (n, vocabulary)."""
+        rows = zip(slots, positions, tokens, strict=True)
+        return self.reader.read([Chunk(slot, position, [token]) for slot, position, token in rows])

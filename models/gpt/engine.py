@@ -18,6 +18,7 @@ from models.gpt.attention import TokenAttention, attention_weights, max_tokens, 
 from models.gpt.config import GPTConfig
 from models.gpt.decoding import Decoder, Sequence
 from models.gpt.determinism import is_row_invariant
+from models.gpt.kernel import Kernel, load_kernel
 from models.gpt.network import GPT
 from models.gpt.sampling import Sampler, choose, log_probabilities
 from models.gpt.text import TextAssembler
@@ -88,10 +89,12 @@ class TextEngine:
         tokenizer: Tokenizer,
         max_slots: int = 64,
         metrics: dict[str, Any] | None = None,
+        kernel: Kernel | None = None,
     ) -> None:
         self.max_slots = max_slots
         self.tokenizer, self._network, self._metrics = tokenizer, network, metrics or {}
-        self.decoder = Decoder(network, max_slots)
+        self.decoder = Decoder(network, max_slots, kernel)
+        self._choose = choose if self.decoder.kernel is None else self.decoder.kernel.choose
         self._runs: dict[Sequence, _Run] = {}
         self._by_key: dict[int, _Run] = {}
         self._is_bitwise = self.decoder.device.type == "cpu" and is_row_invariant(self.decoder)
@@ -110,7 +113,8 @@ class TextEngine:
         dtype = torch.float32 if device == "cpu" else torch.bfloat16
         network = network.to_empty(device="cpu").to(dtype)
         load_weights(folder, network)
-        return cls(network.to(device), tokenizer, max_slots, read_metrics(folder))
+        kernel = load_kernel() if device == "cpu" else None
+        return cls(network.to(device), tokenizer, max_slots, read_metrics(folder), kernel)
 
     @property
     def num_running(self) -> int:
@@ -154,7 +158,7 @@ class TextEngine:
         if not sequences:
             return []
         runs = [self._runs[sequence] for sequence in sequences]
-        tokens = choose(logits, [run.sampler for run in runs])
+        tokens = self._choose(logits, [run.sampler for run in runs])
         return [self._advance(run, token, row) for run, token, row in zip(runs, tokens, logits, strict=True)]
 
     def _advance(self, run: _Run, token: int, logits: Tensor) -> TextEvent:
@@ -209,5 +213,6 @@ class TextEngine:
             "determinism": "bitwise" if self._is_bitwise else "best effort",
             "context": self._network.config.context,
             "tokenizer": self.tokenizer.name,
+            "kernel": "none" if self.decoder.kernel is None else self.decoder.kernel.level,
             "max_attention_tokens": max_tokens(self._network.config),
         }

@@ -8,9 +8,14 @@ from torch import Tensor
 
 def rotation(positions: Tensor, head_width: int, base: float) -> tuple[Tensor, Tensor]:
     """Cosines and sines, float32, each (..., head_width / 2), for absolute ``positions`` (...)."""
-    exponents = torch.arange(0, head_width, 2, dtype=torch.float32, device=positions.device) / head_width
-    angles = positions.float().unsqueeze(-1) * torch.pow(base, -exponents)
+    angles = positions.float().unsqueeze(-1) * frequencies(head_width, base, positions.device)
     return angles.cos(), angles.sin()
+
+
+def frequencies(head_width: int, base: float, device: torch.device | None = None) -> Tensor:
+    """Angle that each pair of a head turns from one position to the next, float32 (head_width / 2,)."""
+    exponents = torch.arange(0, head_width, 2, dtype=torch.float32, device=device) / head_width
+    return torch.pow(base, -exponents)
 
 
 def rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:

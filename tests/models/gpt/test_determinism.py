@@ -92,11 +92,11 @@ def test_rows_do_not_depend_on_the_batch_with_any_number_of_threads(threads: int
 def test_a_decoder_whose_bits_depend_on_neighbours_is_found_out(monkeypatch: pytest.MonkeyPatch) -> None:
     decoder = Decoder(make_network(60), 16)
     assert is_row_invariant(decoder)
-    honest = decoder.decode_rows
+    honest = decoder.read_singles
 
     def crooked(slots: list[int], positions: list[int], tokens: list[int]) -> torch.Tensor:
         return honest(slots, positions, tokens) * (1 + 1e-7 * (len(slots) > 8))
 
-    monkeypatch.setattr(decoder, "decode_rows", crooked)
+    monkeypatch.setattr(decoder, "read_singles", crooked)
     assert not is_row_invariant(decoder)
-    assert all(not tensor.any() for tensor in decoder.cache.keys)
+    assert all(not tensor.any() for tensor in decoder.reader.cache.keys)

@@ -1,0 +1,56 @@
+"""Reads tokens by PyTorch's operators: every network, every device. Single tokens together, prompts alone."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from models.gpt.cache import Cache, DecodeAttention, PrefillAttention, span_of
+from models.gpt.network import GPT
+from models.gpt.reading import Chunk
+
+
+class EagerReader:
+    """A network and the cache of its slots."""
+
+    # Matrix products of 1-3, 5-7 and 9-11 rows take other kernels, with other bits, than of 4, 8 and 12 on.
+    row_multiple = 4
+
+    def __init__(self, network: GPT, max_slots: int) -> None:
+        weights = network.embedding.weight
+        self.network, self.device = network, weights.device
+        self.cache = Cache(network.config, max_slots, weights.device, weights.dtype)
+
+    def read(self, chunks: Sequence[Chunk]) -> Tensor:
+        """Read every chunk into its slot; returns the logits after each (n, vocabulary)."""
+        singles = [i for i, chunk in enumerate(chunks) if len(chunk.tokens) == 1]
+        context = self.cache.context
+        singles.sort(key=lambda i: (span_of(chunks[i].start + 1, context), chunks[i].slot))
+        others = [i for i, chunk in enumerate(chunks) if len(chunk.tokens) > 1]
+        logits = [self._read_singles([chunks[i] for i in singles])] if singles else []
+        logits += [self._read_many(chunks[i]) for i in others]
+        order = torch.tensor([*singles, *others], device=self.device)
+        return torch.cat(logits)[order.argsort()]
+
+    def _read_many(self, chunk: Chunk) -> Tensor:
+        """Read the next tokens of one prompt; returns logits (1, vocabulary)."""
+        tokens = torch.tensor([chunk.tokens], device=self.device)
+        positions = torch.arange(chunk.start, chunk.start + len(chunk.tokens), device=self.device)
+        attend = PrefillAttention(self.cache, chunk.slot, chunk.start, len(chunk.tokens))
+        return self.network.logits(self.network(tokens, attend, positions)[:, -1])
+
+    def _read_singles(self, chunks: Sequence[Chunk]) -> Tensor:
+        """Read one token into each of many slots, sorted by span; returns logits (n, vocabulary)."""
+        num_padding = -len(chunks) % self.row_multiple
+        slots, positions = [chunk.slot for chunk in chunks], [chunk.start for chunk in chunks]
+        attend = DecodeAttention(self.cache, slots, [p + 1 for p in positions], len(slots) + num_padding)
+        padding = [0] * num_padding
+        tokens = [chunk.tokens[0] for chunk in chunks] + padding
+        states = self.network(
+            torch.tensor([[token] for token in tokens], device=self.device),
+            attend,
+            torch.tensor([[position] for position in positions + padding], device=self.device),
+        )
+        return self.network.logits(states[:, 0])[: len(chunks)]
