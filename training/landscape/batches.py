@@ -15,7 +15,7 @@ from training.landscape.corruptions import draw_like
 from training.landscape.data import PhotoSet
 from training.landscape.looks import LookBank
 from training.landscape.maps import fill_holes
-from training.landscape.recipe import LandscapeRecipe
+from training.landscape.recipe import BatchRecipe
 
 LOOK_NOISE = 0.1  # of looks, in bank units, so that looks between the bank's rows are known too
 
@@ -47,7 +47,7 @@ class Batch:
 class Batches:
     """Makes ``batch(step)``: shuffled epochs, flips, corruptions and looks, all from (seed, step)."""
 
-    def __init__(self, data: PhotoSet, bank: LookBank, recipe: LandscapeRecipe) -> None:
+    def __init__(self, data: PhotoSet, bank: LookBank, recipe: BatchRecipe) -> None:
         self._data, self._bank, self._recipe = data, bank, recipe
         self._filled = np.stack([fill_holes(labels) for labels in data.maps])
 

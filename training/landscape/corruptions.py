@@ -93,13 +93,16 @@ def drop_islands(labels: Map, draw: Draw) -> Map:
     return fill_holes(result) if (result != UNLABELLED).any() else labels.copy()
 
 
+def blots(shape: tuple[int, ...], draw: Draw) -> NDArray[np.bool_]:
+    """Where nothing was painted: round-edged blots."""
+    field = ndimage.gaussian_filter(draw.standard_normal(shape, dtype=np.float32), 0.03 * shape[0])
+    bare: NDArray[np.bool_] = field > np.quantile(field, 1 - draw.uniform(*BARE_SHARE))
+    return bare
+
+
 def leave_bare(labels: Map, draw: Draw) -> Map:
     """Leave blots unpainted, which are then filled from the nearest paint."""
-    field = ndimage.gaussian_filter(
-        draw.standard_normal(labels.shape, dtype=np.float32), 0.03 * labels.shape[0]
-    )
-    bare = field > np.quantile(field, 1 - draw.uniform(*BARE_SHARE))
-    return fill_holes(np.where(bare, np.uint8(UNLABELLED), labels))
+    return fill_holes(np.where(blots(labels.shape, draw), np.uint8(UNLABELLED), labels))
 
 
 CORRUPTIONS: dict[str, Callable[[Map, Draw], Map]] = {
@@ -120,6 +123,14 @@ def draw_like(labels: Map, draw: Draw) -> Map:
     return labels
 
 
-def corrupt_for_evaluation(labels: Map, kind: str, index: int) -> Map:
-    """The fixed drawn-like version of held-out map ``index`` by one ``kind`` of corruption."""
-    return CORRUPTIONS[kind](labels, np.random.default_rng([EVALUATION_SEED, index]))
+def corrupt_for_evaluation(labels: Map, kind: str, index: int) -> tuple[Map, NDArray[np.bool_]]:
+    """The fixed drawn-like version of held-out map ``index`` by one ``kind`` of corruption.
+
+    Returns:
+        the map, and where it was drawn rather than filled in around a bare blot.
+    """
+    stream = [EVALUATION_SEED, index]
+    drawn = np.ones(labels.shape, dtype=bool)
+    if kind == "leave_bare":
+        drawn = ~blots(labels.shape, np.random.default_rng(stream))
+    return CORRUPTIONS[kind](labels, np.random.default_rng(stream)), drawn

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from models.landscape.palette import SIFTFLOW, UNLABELLED, source_table
+from models.landscape.palette import NUM_CLASSES, SIFTFLOW, UNLABELLED, source_table
 from training.landscape.errors import DataError
 from training.landscape.manifest import check_folder
 from training.landscape.maps import shrink_map, split_snow
@@ -69,6 +69,42 @@ def load_siftflow(folder: Path, size: int, keep: Callable[[str], bool]) -> Photo
     if not names:
         raise DataError(f"{folder}: no photo of the kind asked for")
     return PhotoSet(tuple(names), np.stack(photos), np.stack(maps))
+
+
+def load_pseudo_labelled(photos: Path, labels: Path, size: int, keep: Callable[[str], bool]) -> PhotoSet:
+    """Load the photos of a folder that `training.landscape.pseudo` kept and whose file name passes ``keep``.
+
+    Raises:
+        DataError: a folder or a photo is missing, a map is none of the palette, or nothing passes.
+    """
+    if not labels.is_dir():
+        raise DataError(f"{labels}: no such folder (expected the label maps of {photos})")
+    names = [f"{path.stem}.jpg" for path in sorted(labels.glob("*.png")) if keep(f"{path.stem}.jpg")]
+    if not names:
+        raise DataError(f"{labels}: no label map of the kind asked for")
+    missing = [name for name in names if not (photos / name).is_file()]
+    if missing:
+        raise DataError(f"{photos}: {len(missing)} of {len(names)} labelled photos are missing: {missing[0]}")
+    pictures = np.stack([shrink_photo(read_photo(photos / name), size) for name in names])
+    return PhotoSet(tuple(names), pictures, np.stack([_read_map(labels, name, size) for name in names]))
+
+
+def _read_map(folder: Path, name: str, size: int) -> NDArray[np.uint8]:
+    path = (folder / name).with_suffix(".png")
+    labels = np.asarray(Image.open(path))
+    is_map = labels.ndim == 2 and labels.shape[0] == labels.shape[1] and labels.dtype == np.uint8
+    if not is_map or ((labels >= NUM_CLASSES) & (labels != UNLABELLED)).any():
+        raise DataError(f"{path}: not a square map of palette ids")
+    return shrink_map(labels, size)
+
+
+def join(sets: Sequence[PhotoSet]) -> PhotoSet:
+    """Put sets of equal size one after the other."""
+    return PhotoSet(
+        tuple(name for photos in sets for name in photos.names),
+        np.concatenate([photos.photos for photos in sets]),
+        np.concatenate([photos.maps for photos in sets]),
+    )
 
 
 def read_photo(path: Path) -> NDArray[np.uint8]:

@@ -34,22 +34,31 @@ class Projection:
     directions: tuple[Features, Features]  # (raw, FEATURES) each
 
     def __call__(self, pictures: Pictures) -> Features:
-        groups = zip(raw_features(pictures), self.means, self.directions, strict=True)
-        return np.concatenate([(raw - mean) @ axes for raw, mean, axes in groups], axis=1)
+        return self.project(raw_features(pictures))
+
+    def project(self, groups: tuple[Features, Features]) -> Features:
+        """Project what ``raw_features`` gave."""
+        parts = zip(groups, self.means, self.directions, strict=True)
+        return np.concatenate([(raw - mean) @ axes for raw, mean, axes in parts], axis=1)
 
 
 def fit_projection(photos: Pictures) -> Projection:
     """Fit it to training photos."""
-    groups = raw_features(photos)
-    colour, texture = (_leading_directions(group) for group in groups)
+    return fit_raw(raw_features(photos))
+
+
+def fit_raw(groups: tuple[Features, Features]) -> Projection:
+    """Fit it to what ``raw_features`` gave for training photos."""
+    colour, texture = (leading_directions(group, FEATURES) for group in groups)
     return Projection((groups[0].mean(axis=0), groups[1].mean(axis=0)), (colour, texture))
 
 
-def _leading_directions(raw: Features) -> Features:
+def leading_directions(raw: Features, count: int) -> Features:
+    """Directions (raw, up to ``count``) in which (M, raw) features vary most, scaled to unit variance."""
     scale = np.maximum(raw.std(axis=0), 1e-6)
     centred = (raw - raw.mean(axis=0)) / scale / np.sqrt(len(raw) - 1)
     _, spread, axes = np.linalg.svd(centred, full_matrices=False)
-    kept = min(FEATURES, int((spread > 1e-6 * spread[0]).sum()))
+    kept = min(count, int((spread > 1e-6 * spread[0]).sum()))
     directions: Features = axes[:kept].T / spread[:kept] / scale[:, None]
     return directions
 
@@ -85,5 +94,7 @@ def frechet(first: Features, second: Features) -> float:
     """Squared Fréchet distance between the normal distributions fitted to two (M, D) samples."""
     apart = float(np.square(first.mean(axis=0) - second.mean(axis=0)).sum())
     one, other = np.cov(first, rowvar=False), np.cov(second, rowvar=False)
-    between = np.trace(linalg.sqrtm(one @ other).real)
+    values, axes = linalg.eigh(one)
+    root = axes * np.sqrt(values.clip(min=0)) @ axes.T
+    between = np.sqrt(linalg.eigvalsh(root @ other @ root).clip(min=0)).sum()
     return apart + float(np.trace(one) + np.trace(other) - 2 * between)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from models.landscape.engine import LandscapeEngine, LandscapeRequest
+from models.landscape.engine import LandscapeRequest
 from training.landscape.data import PhotoSet
 from training.landscape.distance import fit_projection, frechet
 from training.landscape.maps import fill_holes
+from training.landscape.painter import Painter
 
 SEEDS_PER_MAP = 2
 
@@ -24,7 +25,7 @@ class Evaluation:
         some = np.random.default_rng(0).permutation(len(training))[: SEEDS_PER_MAP * len(held_out)]
         self._floor = frechet(self._project(training.photos[some]), self._real)
 
-    def figures(self, engine: LandscapeEngine) -> dict[str, float]:
+    def figures(self, engine: Painter) -> dict[str, float]:
         """Return the distances by name."""
         requests = [
             LandscapeRequest(labels, SEEDS_PER_MAP * number + extra)

@@ -4,15 +4,24 @@ from __future__ import annotations
 
 import argparse
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from statistics import fmean
-from typing import Any
+from typing import Any, Protocol
 
+import numpy as np
 from torch import Tensor
 
-from training.landscape.batches import Batches, iterate
-from training.landscape.data import PhotoSet, is_held_out, is_natural, load_siftflow, well_labelled
+from training.landscape.batches import Batch, Batches, iterate
+from training.landscape.data import (
+    PhotoSet,
+    is_held_out,
+    is_natural,
+    join,
+    load_pseudo_labelled,
+    load_siftflow,
+    well_labelled,
+)
 from training.landscape.evaluate import Evaluation
 from training.landscape.export import FIGURE, save_landscape
 from training.landscape.grow import grow
@@ -21,20 +30,49 @@ from training.landscape.recipe import PRESETS
 from training.landscape.trainer import Trainer
 from training.run import Run, add_run_arguments, pick_device, resolve_settings
 
-TRAINING_DATA = "SIFT Flow, natural scenes, own labels (nine in ten by name; snow split off mountains)"
+OWN_LABELS = "SIFT Flow, natural scenes, own labels (nine in ten by name; snow split off mountains)"
 LOG_EVERY = 10  # steps
 CALIBRATION_BATCHES = 24
 CALIBRATION_STEP = 10**9  # batches from here on are never trained on by any run
 
 
+class Trains(Protocol):
+    """What a run drives: this trainer, or pix2pix's."""
+
+    step: int
+    shown: tuple[str, ...]  # losses worth seeing in the progress line
+
+    def train_step(self, batch: Batch) -> dict[str, Tensor]:
+        """Do one step; losses by name."""
+
+
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add this job's arguments."""
     add_run_arguments(parser, PRESETS)
-    parser.add_argument("--data", type=Path, required=True, metavar="FOLDER", help="the SIFT Flow folder")
+    add_loop_arguments(parser)
     parser.add_argument("--grow", type=Path, metavar="RUN", help="start from the weights of a smaller run")
+
+
+def add_loop_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add what ``train`` needs."""
+    add_data_arguments(parser)
     parser.add_argument("--save-every", type=int, default=500, metavar="STEPS", help="state and snapshot")
     parser.add_argument(
         "--workers", type=int, default=0, metavar="N", help="processes that make batches ahead"
+    )
+
+
+def add_data_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add what says which photos to use."""
+    parser.add_argument("--data", type=Path, required=True, metavar="FOLDER", help="the SIFT Flow folder")
+    parser.add_argument(
+        "--pseudo",
+        type=Path,
+        nargs=2,
+        action="append",
+        default=[],
+        metavar=("PHOTOS", "LABELS"),
+        help="more photos, with the maps that training.landscape.pseudo made of them; may be repeated",
     )
 
 
@@ -42,31 +80,49 @@ def run(args: argparse.Namespace) -> None:
     """Train until the recipe's steps or the time box end; then export the averaged generator."""
     recipe = resolve_settings(PRESETS[args.preset], args.set)
     device = pick_device(args.device, args.threads)
-    photos = load_siftflow(args.data, recipe.image_size, is_natural)
-    training, held_out = split(photos)
+    training, held_out = load_split(args.data, args.pseudo, recipe.image_size)
     bank = make_bank(training.photos, training.maps)
     job = Run(args.run, recipe, recipe.steps, args.resume, args.max_minutes)
-    trainer = Trainer(recipe, recipe.model(TRAINING_DATA, len(training)), bank, device)
+    trainer = Trainer(recipe, recipe.model(describe(args.pseudo, training), len(training)), bank, device)
     if args.resume:
         trainer.load_state(job.load_state(device))
     elif args.grow:
         grow(trainer, args.grow, device)
     batches, evaluation = Batches(training, bank, recipe), Evaluation(training, held_out)
-    train(job, trainer, batches, evaluation, args.save_every, args.workers)
+    train(
+        job,
+        trainer,
+        batches,
+        lambda: save(job, trainer, batches, evaluation),
+        args.save_every,
+        args.workers,
+    )
     job.close()
     job.publish(job.folder / "checkpoint", args.out, FIGURE, args.force)
 
 
-def split(photos: PhotoSet) -> tuple[PhotoSet, PhotoSet]:
-    """Well-labelled photos to train on, and held-out ones."""
-    kept = well_labelled(photos)
-    return kept.where([not is_held_out(name) for name in kept.names]), kept.where(
-        [is_held_out(name) for name in kept.names]
-    )
+def load_split(data: Path, pseudo: Sequence[Sequence[Path]], size: int) -> tuple[PhotoSet, PhotoSet]:
+    """Well-labelled photos to train on, and held-out ones, which all have labels made by people."""
+    kept = well_labelled(load_siftflow(data, size, is_natural))
+    is_kept_back = np.array([is_held_out(name) for name in kept.names])
+    training = [kept.where(~is_kept_back)]
+    training += [
+        well_labelled(load_pseudo_labelled(photos, labels, size, lambda name: not is_held_out(name)))
+        for photos, labels in pseudo
+    ]
+    return join(training), kept.where(is_kept_back)
+
+
+def describe(pseudo: Sequence[Sequence[Path]], training: PhotoSet) -> str:
+    """One line on what was trained on."""
+    if not pseudo:
+        return OWN_LABELS
+    folders = " and ".join(photos.name for photos, _ in pseudo)
+    return f"{OWN_LABELS}; {folders}, labelled by a segmenter (nine in ten by name); {len(training)} photos"
 
 
 def train(
-    job: Run, trainer: Trainer, batches: Batches, evaluation: Evaluation, save_every: int, workers: int
+    job: Run, trainer: Trains, batches: Batches, save: Callable[[], None], save_every: int, workers: int
 ) -> None:
     """Run the steps that are left, logging every 10th step and saving every ``save_every``."""
     recent: list[dict[str, Tensor]] = []
@@ -81,13 +137,13 @@ def train(
             means = average(recent)  # waits for the device, so the clock is right
             job.seconds += time.monotonic() - started
             job.log(**means)
-            job.show(label=means["label"], critic=means["critic_real"] + means["critic_painted"])
+            job.show(**{name: means[name] for name in trainer.shown})
             recent = []
             if is_saving:
-                save(job, trainer, batches, evaluation)
+                save()
             started = time.monotonic()
     job.seconds += time.monotonic() - started if recent else 0.0
-    save(job, trainer, batches, evaluation)
+    save()
 
 
 def average(losses: Sequence[Mapping[str, Tensor]]) -> dict[str, float]:

@@ -78,21 +78,27 @@ def make_bank(photos: NDArray[np.uint8], maps: NDArray[np.uint8], chunk: int = 6
     return LookBank(_borrow_missing((looks - shift) / scale, present), shift, scale)
 
 
-def _borrow_missing(looks: Tensor, present: Tensor) -> Tensor:
+def _borrow_missing(looks: Tensor, present: Tensor, chunk: int = 256) -> Tensor:
     """Fill each photo's absent classes from the photo most like it (in shared classes) that has them."""
+    filled = looks.clone()
+    for start in range(0, len(looks), chunk):
+        rows = slice(start, start + chunk)
+        unlike = _unlikeness(looks, present, rows)
+        for number in range(NUM_CLASSES):
+            has, lacks = present[:, number], ~present[rows, number]
+            if not has.any():
+                filled[rows, number] = 0
+                continue
+            nearest = unlike[:, has].argmin(dim=1)
+            filled[rows, number][lacks] = looks[has, number][nearest][lacks]
+    return filled
+
+
+def _unlikeness(looks: Tensor, present: Tensor, rows: slice) -> Tensor:
+    """How unlike each of ``rows`` is to every photo: (R, M)."""
     known = present.float()
     flat = (looks * known.unsqueeze(2)).transpose(0, 1)  # (N, M, 9)
-    shared = known.T.unsqueeze(2) * known.T.unsqueeze(1)  # (N, M, M)
-    distances = torch.cdist(flat, flat).square() * shared
+    shared = known.T[:, rows].unsqueeze(2) * known.T.unsqueeze(1)  # (N, R, M)
+    distances = torch.cdist(flat[:, rows], flat).square() * shared
     # One unit of distance for each class that is not shared keeps photos of other scenes at bay.
-    unlike = distances.sum(dim=0) / LOOK_SIZE + (NUM_CLASSES - shared.sum(dim=0))
-    filled = looks.clone()
-    for number in range(NUM_CLASSES):
-        has = present[:, number]
-        if not has.any():
-            filled[:, number] = 0
-            continue
-        nearest = unlike[:, has].argmin(dim=1)
-        donors = looks[has, number][nearest]
-        filled[~has, number] = donors[~has]
-    return filled
+    return distances.sum(dim=0) / LOOK_SIZE + (NUM_CLASSES - shared.sum(dim=0))

@@ -32,7 +32,7 @@ def check_folder(folder: Path, name: str) -> list[str]:
     """
     if not folder.is_dir():
         raise DataError(
-            f"{folder}: no such folder (expected the {name} photos; see training/landscape/README.md)"
+            f"{folder}: no such folder (expected the {name} photos; see docs/training-landscape.md)"
         )
     sums = read_manifest(name)
     missing = [path for path in sums if not (folder / path).is_file()]

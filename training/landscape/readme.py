@@ -62,6 +62,7 @@ photos. It is not an FID and compares only with itself.
 
 ## Terms
 
-The weights were trained on photos of SIFT Flow (LabelMe outdoor), which are for research and non-commercial
-use. So are the weights. The code that made them is Apache-2.0.
+The weights were trained on the photos named above (SIFT Flow is from LabelMe; photos of Flickr are their
+photographers'), which are for research and non-commercial use. So are the weights. The code that made them is
+Apache-2.0.
 """

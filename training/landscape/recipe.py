@@ -12,22 +12,28 @@ from training.run import Settings
 Share = Annotated[float, Field(ge=0, le=1)]
 
 
-class LandscapeRecipe(Settings):
-    """The dials of one run."""
+class BatchRecipe(Settings):
+    """What decides which batches a run sees, whatever it trains."""
 
     image_size: PositiveInt = 256
+    steps: PositiveInt
+    batch: PositiveInt = 32
+    sketch_share: Share = 0.5  # of inputs that are made drawn-like
+    own_look_share: Share = 0.5  # of pictures that are given their photo's own look
+    seed: int = 0
+
+
+class LandscapeRecipe(BatchRecipe):
+    """The dials of one run."""
+
     widths: tuple[PositiveInt, ...]
     spade_max_size: PositiveInt = 64
     spade_hidden: PositiveInt = 64
     critic_widths: tuple[PositiveInt, ...]
     critic_patch: PositiveInt = 2  # the discriminator judges cells of this many pixels a side
-    steps: PositiveInt
-    batch: PositiveInt = 32
     generator_rate: PositiveFloat = 1e-4
     critic_rate: PositiveFloat = 4e-4
     ema: Share = 0.999
-    sketch_share: Share = 0.5  # of inputs that are made drawn-like
-    own_look_share: Share = 0.5  # of pictures that are given their photo's own look
     look_weight: NonNegativeFloat = 2.0
     blur_weight: NonNegativeFloat = 5.0
     blur_size: PositiveInt = 16
@@ -36,7 +42,6 @@ class LandscapeRecipe(Settings):
     whole_weight: NonNegativeFloat = 0.1  # of the bottleneck's verdict
     mix_weight: NonNegativeFloat = 10.0  # of LabelMix's consistency
     mix_every: Annotated[int, Field(ge=0)] = 4  # steps; 0: never
-    seed: int = 0
 
     @model_validator(mode="after")
     def _describes_a_model(self) -> LandscapeRecipe:

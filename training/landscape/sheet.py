@@ -1,4 +1,4 @@
-"""Contact sheets: held-out maps beside their photos and what the serving engine paints for several seeds."""
+"""Contact sheets: held-out maps beside their photos and what is painted for several seeds."""
 
 from __future__ import annotations
 
@@ -9,17 +9,16 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from models.landscape.engine import LandscapeEngine, LandscapeRequest
+from models.landscape.engine import LandscapeRequest
 from models.landscape.palette import rgb_array
 from training.landscape.data import PhotoSet
 from training.landscape.maps import fill_holes
+from training.landscape.painter import Painter
 
 GAP = 2  # pixels between pictures
 
 
-def contact_sheet(
-    engine: LandscapeEngine, data: PhotoSet, rows: Sequence[int], seeds: Sequence[int]
-) -> Image.Image:
+def contact_sheet(engine: Painter, data: PhotoSet, rows: Sequence[int], seeds: Sequence[int]) -> Image.Image:
     """Paint ``rows`` of ``data`` (at the engine's size); columns: map, photo, then one picture a seed."""
     lines = []
     for row in rows:

@@ -29,6 +29,8 @@ from training.landscape.recipe import LandscapeRecipe
 class Trainer:
     """Owns both networks, their optimisers and the averaged generator that is served."""
 
+    shown: tuple[str, ...] = ("label", "critic_real", "critic_painted")
+
     def __init__(
         self, recipe: LandscapeRecipe, config: LandscapeConfig, bank: LookBank, device: torch.device
     ) -> None:

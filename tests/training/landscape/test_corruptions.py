@@ -21,8 +21,8 @@ def labels() -> np.ndarray:
 
 @pytest.mark.parametrize("kind", CORRUPTIONS)
 def test_each_kind(kind: str, labels: np.ndarray):
-    changed = [corrupt_for_evaluation(labels, kind, index) for index in range(8)]
-    assert np.array_equal(changed[3], corrupt_for_evaluation(labels, kind, 3))
+    changed = [corrupt_for_evaluation(labels, kind, index)[0] for index in range(8)]
+    assert np.array_equal(changed[3], corrupt_for_evaluation(labels, kind, 3)[0])
     for result in changed:
         assert result.shape == labels.shape
         assert result.dtype == np.uint8
@@ -32,9 +32,17 @@ def test_each_kind(kind: str, labels: np.ndarray):
 
 
 def test_small_islands_go(labels: np.ndarray):
-    results = [corrupt_for_evaluation(labels, "drop_islands", index) for index in range(8)]
+    results = [corrupt_for_evaluation(labels, "drop_islands", index)[0] for index in range(8)]
     assert any(not (result == 2).any() for result in results)
     assert all((result == 5).any() for result in results)
+
+
+def test_bare_blots_are_told_from_what_was_drawn(labels: np.ndarray):
+    filled, drawn = corrupt_for_evaluation(labels, "leave_bare", 2)
+    assert 0.009 < (~drawn).mean() < 0.081
+    assert np.array_equal(filled[drawn], labels[drawn])
+    assert (filled != labels).any()
+    assert corrupt_for_evaluation(labels, "warp", 2)[1].all()
 
 
 def test_training_mixes_kinds(labels: np.ndarray):
@@ -47,4 +55,4 @@ def test_training_mixes_kinds(labels: np.ndarray):
 def test_a_map_of_one_class_stays():
     plain = np.full((32, 32), 4, dtype=np.uint8)
     for kind in CORRUPTIONS:
-        assert np.array_equal(corrupt_for_evaluation(plain, kind, 0), plain)
+        assert np.array_equal(corrupt_for_evaluation(plain, kind, 0)[0], plain)

@@ -14,8 +14,11 @@ import torch
 from models.checkpoint import check_weights, read_weights
 from models.landscape.engine import LandscapeEngine, LandscapeRequest
 from training.__main__ import main
+from training.landscape.data import is_held_out
+from training.landscape.job import load_split
 
 from .conftest import SmallSiftFlow
+from .test_data import make_pseudo
 
 TINY = {
     "image_size": 32,
@@ -114,6 +117,22 @@ def test_training_lowers_the_generator_s_losses(siftflow: Path, tmp_path: Path):
     looks = [line["look"] for line in lines if "look" in line]
     assert len(looks) == 6
     assert looks[-1] < 0.93 * looks[0]
+
+
+def test_photos_labelled_by_a_segmenter_train_too(siftflow: Path, tmp_path: Path):
+    photos, labels = make_pseudo(tmp_path, [f"photo{number}" for number in range(30)])
+    pseudo = ["--pseudo", str(photos), str(labels)]
+    assert main([*arguments(siftflow, tmp_path / "run", 2), *pseudo]) == 0
+    config = json.loads((tmp_path / "run" / "checkpoint" / "config.json").read_text())
+    own, _ = load_split(siftflow, [], 32)
+    both, held_out = load_split(siftflow, [(photos, labels)], 32)
+    assert config["num_styles"] == len(both) > len(own) + 20
+    assert not any(is_held_out(name) for name in both.names)
+    assert not any(name.startswith("photo") for name in held_out.names)
+    assert (
+        f"photos, labelled by a segmenter (nine in ten by name); {len(both)} photos"
+        in config["training_data"]
+    )
 
 
 def test_user_mistakes_are_one_line(siftflow: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]):

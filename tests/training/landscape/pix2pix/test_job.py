@@ -1,0 +1,67 @@
+"""pix2pix learns, paints as a painter does, and resumes exactly."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from models.landscape.engine import LandscapeRequest
+from training.__main__ import main
+from training.landscape.pix2pix.network import PatchGAN, Pix2PixConfig, UNet
+from training.landscape.pix2pix.painter import Pix2PixPainter
+from training.landscape.pix2pix.recipe import PRESETS
+
+TINY = {"image_size": 32, "width": 8, "critic_width": 8, "batch": 4}
+
+
+def train(data: Path, run: Path, steps: int, *more: str, **changes: object) -> None:
+    settings = TINY | {"steps": steps} | changes
+    pairs = [f"--set={key}={json.dumps(value)}" for key, value in settings.items()]
+    assert main(["pix2pix", f"--data={data}", f"--run={run}", "--threads=1", *pairs, *more]) == 0
+
+
+def test_learns_and_paints(siftflow: Path, tmp_path: Path):
+    run = tmp_path / "run"
+    train(siftflow, run, 60, rate=0.002)
+    lines = [json.loads(line) for line in (run / "log.jsonl").read_text().splitlines()]
+    losses = [line["l1"] for line in lines if "l1" in line]
+    assert losses[-1] < 0.6 * losses[0]
+    painter = Pix2PixPainter.load(run / "checkpoint", "cpu")
+    lake = np.zeros((32, 32), dtype=np.uint8)
+    lake[16:] = 9
+    first, again, other = painter.forward([LandscapeRequest(lake, seed) for seed in (1, 1, 2)])
+    assert np.array_equal(first, again)
+    assert not np.array_equal(first, other)
+    assert np.array_equal(painter.forward([LandscapeRequest(lake, 2)])[0], other)
+    assert first[:14].mean() > first[18:].mean() + 20  # skies are lighter than seas
+    assert (run / "checkpoint" / "sheet.jpg").stat().st_size > 0
+
+
+def test_resumes_exactly(siftflow: Path, tmp_path: Path):
+    train(siftflow, tmp_path / "whole", 8)
+    train(siftflow, tmp_path / "broken", 8, "--max-minutes=0")
+    train(siftflow, tmp_path / "broken", 8, "--resume", "--save-every=3", "--max-minutes=10")
+    states = [
+        torch.load(tmp_path / name / "state.pt", weights_only=True)["state"] for name in ("whole", "broken")
+    ]
+    for part in ("generator", "critic"):
+        assert all(torch.equal(states[0][part][key], states[1][part][key]) for key in states[0][part])
+
+
+def test_shapes_and_field_of_view():
+    network = UNet(Pix2PixConfig(image_size=64, training_data="", width=4))
+    labels = torch.zeros((2, 64, 64), dtype=torch.long)
+    assert network(labels).shape == (2, 3, 64, 64)
+    critic = PatchGAN(4)
+    pictures = torch.zeros((1, 3, 128, 128), requires_grad=True)
+    logits = critic(labels[:1].repeat(1, 2, 2), pictures)
+    assert logits.shape == (1, 1, 14, 14)
+
+
+def test_the_rate_falls_in_the_second_half():
+    recipe = PRESETS["small"].model_copy(update={"steps": 100})
+    assert recipe.rate_at(0) == recipe.rate_at(50) == recipe.rate
+    assert recipe.rate_at(75) == pytest.approx(recipe.rate / 2)
+    assert recipe.rate_at(100) == 0
