@@ -17,7 +17,7 @@ SERVE := $(VENV)/.serve-$(BUILD)
 TRAIN := $(VENV)/.train
 DEV := $(VENV)/.dev
 
-.PHONY: help serve test check e2e format-check lint types check-all format train-text train-landscape eval-text lock clean bench bench-peers bench-transport soak
+.PHONY: help serve test check e2e format-check lint types check-all format train-text train-landscape eval-text eval-landscape lock clean bench bench-peers bench-transport soak
 
 help: ## this list
 	@awk -F':.*## ' '/^[a-z0-9-]+:.*## / {printf "make %-16s %s\n", $$1, $$2}' Makefile
@@ -61,6 +61,10 @@ train-landscape: $(TRAIN) ## train a landscape model   [DATA=folder ARGS="--pres
 
 eval-text: $(TRAIN) ## score the bundled GPT as it is served   [DATA=input.txt MODEL=checkpoints/gpt-shakespeare]
 	$(RUN) -m training evaluate $(or $(MODEL),checkpoints/gpt-shakespeare) $(if $(DATA),--data "$(DATA)")
+
+eval-landscape: $(TRAIN) ## measure a landscape model beside its anchors   [DATA=siftflow/ MODEL=checkpoints/landscape ARGS="--pix2pix ..."]
+	$(RUN) -m training evaluate-landscape $(or $(MODEL),checkpoints/landscape) --device $(DEVICE) \
+	  --data "$(DATA)" --out runs/landscape-evaluation $(ARGS)
 
 lock: ## pin anew, in constraints.txt, what the requirements bring along
 	deploy/lock.sh "$$(deploy/find_python.sh)"

@@ -14,6 +14,11 @@ JOBS = {
     "landscape": ("training.landscape.job", "train the landscape GAN"),
     "segmenter": ("training.landscape.segmenter.job", "train the segmenter that is served"),
     "judge": ("training.landscape.judge.job", "train the network that measures the landscape GAN"),
+    "pix2pix": ("training.landscape.pix2pix.job", "train the anchor that the landscape GAN must beat"),
+    "evaluate-landscape": (
+        "training.landscape.evaluation.job",
+        "measure a landscape checkpoint beside its anchors",
+    ),
     "lab": ("training.lab.job", "train a 2-D GAN, into an animation and figures"),
     "lineage": ("training.lineage.job", "measure what attention did for encoder–decoders"),
     "evaluate": ("training.text.scoring", "score a GPT checkpoint as it is served"),
