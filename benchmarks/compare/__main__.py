@@ -33,11 +33,11 @@ def command_text(contender: Contender) -> str:
     return line.replace(OURS.command[0].replace(str(ROOT) + "/", ""), "python")
 
 
-def measure(args: argparse.Namespace, passage: str) -> dict[str, Any]:
-    """Everything that was asked for; the raw numbers."""
+def measure(args: argparse.Namespace, passage: str, found: dict[str, Any]) -> None:
+    """Everything that was asked for, into ``found``, so that what is there survives a failure."""
     plan = text.Plan.quick() if args.quick else text.Plan()
     contenders = [one for one in CONTENDERS if one.missing() is None and one.name not in args.skip]
-    found: dict[str, Any] = {
+    found |= {
         "machine": machine.describe(),
         "is_quick": args.quick,
         "names": [one.name for one in CONTENDERS],
@@ -60,7 +60,6 @@ def measure(args: argparse.Namespace, passage: str) -> dict[str, Any]:
             seconds = 1.0 if args.quick else 3.0
             found["lengths"] = growth.measure_lengths(fleet, passage, seconds / 2)
             found["together"] = growth.measure_together(fleet, passage, 1 if args.quick else 3, seconds)
-    return found
 
 
 def measure_text(
@@ -70,11 +69,11 @@ def measure_text(
     unusable = text.start_all(fleet, contenders, passage)
     found["missing"] |= unusable
     contenders = [one for one in contenders if one.name not in unusable]
-    engine_rates = engine_rate.measure(plan.seconds)
+    found["engine_rates"] = engine_rate.measure(plan.seconds)
+    found["steps"] = []
     found["cells"] = text.workload_a(fleet, contenders, plan, passage)
-    engine_rates += engine_rate.measure(plan.seconds, rounds=2)
+    found["engine_rates"] += engine_rate.measure(plan.seconds, rounds=2)
     found["steps"] = text.workload_b(fleet, contenders, found["cells"], plan, passage)
-    found["engine_rates"] = engine_rates
 
 
 def measure_landscape(fleet: Fleet, is_quick: bool, found: dict[str, Any]) -> None:
@@ -103,11 +102,14 @@ def main() -> None:
     args = parser.parse_args()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # the servers are stopped on the way out
     if not args.render:
+        found: dict[str, Any] = {}
         began = time.monotonic()
-        found = measure(args, args.data.read_text(encoding="ascii"))
-        found["minutes"] = (time.monotonic() - began) / 60
-        RAW.parent.mkdir(parents=True, exist_ok=True)
-        RAW.write_text(json.dumps(found, indent=1))
+        try:
+            measure(args, args.data.read_text(encoding="ascii"), found)
+        finally:
+            found["minutes"] = (time.monotonic() - began) / 60
+            RAW.parent.mkdir(parents=True, exist_ok=True)
+            RAW.write_text(json.dumps(found, indent=1))
     results = json.loads(RAW.read_text())
     args.out.mkdir(parents=True, exist_ok=True)
     (args.out / "RESULTS.md").write_text(report.render(results))

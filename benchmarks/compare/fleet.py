@@ -66,7 +66,7 @@ def _llama_cpp(kind: str) -> Contender:
         ),
         *("--port", "{port}", "--parallel", "{slots}", "--ctx-size", "{context}"),
         *("--threads", threads, "--threads-batch", threads, "--threads-http", "256"),
-        *("--no-ui", "--log-disable"),
+        *("--cache-ram", "0", "--no-ui", "--log-disable"),
     )
     return Contender(
         f"llama.cpp {kind}", LLAMA_CPP, text_apis.LLAMA_CPP, command, has_slots=True, peer="llama-cpp"

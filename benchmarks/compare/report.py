@@ -21,7 +21,7 @@ def render(results: Results) -> str:
         ]
     if "landscape" in results:
         parts.append(report_landscape.landscape(results["landscape"]))
-    if "lengths" in results:
+    if "together" in results:
         parts.append(report_growth.growth(results))
     return "\n\n".join([*parts, _commands(results)]) + "\n"
 

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmarks.compare.fleet import LLAMA_F16, LLAMA_Q8, MAX_CLIENTS, OURS, Contender, Fleet
+from benchmarks.compare.fleet import LLAMA_F16, LLAMA_Q8, MAX_CLIENTS, Contender, Fleet
 from benchmarks.compare.load import ClosedRun, closed_loop, run
 from benchmarks.compare.open_loop import OpenLoop, OpenStep
-from benchmarks.compare.statistics import median, percentile
+from benchmarks.compare.statistics import percentile
 from benchmarks.compare.text_apis import Ask
 from benchmarks.compare.text_client import TextClient
 
@@ -207,13 +207,3 @@ def judge(step: OpenStep) -> dict[str, Any]:
         "errors": len(step.errors),
         "holds": p99 <= LIMIT_SECONDS and not step.errors,
     }
-
-
-def engine_ratio(cells: list[dict[str, Any]], engine_rates: list[float], stream: bool) -> float:
-    """Ours over HTTP at the most clients ÷ the engine's own rate in the same process layout."""
-    ours = [
-        one["characters_per_second"]
-        for one in cells
-        if one["name"] == OURS.name and one["clients"] == MAX_CLIENTS and one["stream"] == stream
-    ]
-    return median(ours) / median(engine_rates) if ours and engine_rates else float("nan")
