@@ -14,8 +14,8 @@ import json
 import os
 import shutil
 import time
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -102,7 +102,8 @@ class Run:
 
     Attributes:
         step: optimiser steps done.
-        seconds: time spent in steps, over all resumptions, evaluations left out (callers add to it).
+        seconds: time spent in steps, over all resumptions, no evaluations (`timed`, or callers add to it).
+        cpu_seconds: processor time of all threads within `timed`; other programs on the machine don't count.
     """
 
     def __init__(
@@ -122,7 +123,8 @@ class Run:
         Raises:
             TrainingError: the folder holds another run's state, or there is nothing to resume.
         """
-        self.folder, self.num_steps, self.step, self.seconds = folder, num_steps, 0, 0.0
+        self.folder, self.num_steps, self.step = folder, num_steps, 0
+        self.seconds = self.cpu_seconds = 0.0
         self._is_main = is_main
         self._progress = Progress(num_steps) if is_main else None
         self._state_path = folder / "state.pt"
@@ -141,11 +143,21 @@ class Run:
     def is_time_up(self) -> bool:
         return self._deadline is not None and time.monotonic() >= self._deadline
 
+    @contextmanager
+    def timed(self) -> Iterator[None]:
+        """Add what happens within to both clocks."""
+        began, began_cpu = time.perf_counter(), time.process_time()
+        yield
+        self.seconds += time.perf_counter() - began
+        self.cpu_seconds += time.process_time() - began_cpu
+
     def log(self, **figures: Any) -> None:
         """Append one line to the log, with the step and the training seconds so far."""
         if not self._is_main:
             return
         line = {"step": self.step, "seconds": round(self.seconds, 3), **figures}
+        if self.cpu_seconds:
+            line["cpu_seconds"] = round(self.cpu_seconds, 3)
         with (self.folder / "log.jsonl").open("a", encoding="utf-8") as file:
             file.write(json.dumps(line) + "\n")
 
@@ -167,7 +179,8 @@ class Run:
         """Write what `load_state` gives back, with step and clock; a crash leaves the old or the new."""
         if not self._is_main:
             return
-        whole = {"step": self.step, "seconds": self.seconds, "state": dict(state)}
+        clocks = {"seconds": self.seconds, "cpu_seconds": self.cpu_seconds}
+        whole = {"step": self.step, **clocks, "state": dict(state)}
         fresh = self._state_path.with_suffix(".tmp")
         with fresh.open("wb") as file:
             torch.save(whole, file)
@@ -179,6 +192,7 @@ class Run:
         """Read the state back, set step and clock, and drop the log's lines from after it."""
         whole = torch.load(self._state_path, map_location=device, weights_only=True)
         self.step, self.seconds = whole["step"], whole["seconds"]
+        self.cpu_seconds = whole.get("cpu_seconds", 0.0)  # states from before there was this clock
         if self._is_main:
             kept = [line for line in self.read_log() if line["step"] <= self.step]
             text = "".join(json.dumps(line) + "\n" for line in kept)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from pathlib import Path
 
 import pytest
@@ -94,3 +95,22 @@ def test_a_device_that_is_not_there_is_refused() -> None:
     for name in ("cuda:99", "toaster"):
         with pytest.raises(TrainingError, match=name):
             pick_device(name, None)
+
+
+def test_time_within_steps_is_counted_on_both_clocks_and_kept(tmp_path: Path) -> None:
+    run = Run(tmp_path, Dials(), 10, resume=False)
+    with run.timed():
+        time.sleep(0.05)
+        began = time.process_time()
+        while time.process_time() - began < 0.02:
+            pass
+    assert run.seconds >= 0.07 and 0.02 <= run.cpu_seconds < run.seconds
+    run.step = 1
+    run.log()
+    run.save_state({})
+    run.close()
+    again = Run(tmp_path, Dials(), 10, resume=True)
+    again.load_state(torch.device("cpu"))
+    assert (again.seconds, again.cpu_seconds) == (run.seconds, run.cpu_seconds)
+    assert again.read_log()[0]["cpu_seconds"] == round(run.cpu_seconds, 3)
+    again.close()

@@ -38,13 +38,16 @@ def run(args: argparse.Namespace) -> None:
         print(" | ".join(cells))
 
 
-def seconds_to(log: list[dict[str, Any]], target: float) -> float | None:
-    """Training seconds until the dev figure is `target`, on the line between evaluations; None if never."""
+def seconds_to(log: list[dict[str, Any]], target: float, clock: str = "seconds") -> float | None:
+    """Training seconds until the dev figure is `target`, on the line between evaluations; None if never.
+
+    `clock` names the log's field: ``seconds`` on the wall, or ``cpu_seconds`` of the processor.
+    """
     earlier: tuple[float, float] | None = None
     for line in log:
         if FIGURE not in line:
             continue
-        seconds, figure = float(line["seconds"]), float(line[FIGURE])
+        seconds, figure = float(line[clock]), float(line[FIGURE])
         if figure <= target:
             if earlier is None:
                 return seconds

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from contextlib import nullcontext
 from typing import Any
@@ -129,10 +128,9 @@ def train(trainer: Trainer, run: Run, evaluate: Callable[[Network], float] | Non
     """
     settings, ranks = trainer.settings, trainer.ranks
     while run.step < settings.steps:
-        started = time.perf_counter()
-        loss = trainer.step(run.step).item()
+        with run.timed():
+            loss = trainer.step(run.step).item()
         run.step += 1
-        run.seconds += time.perf_counter() - started
         if loss != loss:
             raise TrainingError(f"the loss became NaN at step {run.step}; lower the learning rates")
         run.show(loss=loss)
