@@ -64,7 +64,7 @@ def draw(rows: list[dict[str, Any]]) -> bytes:
         axes.plot(lengths, whole, color=line.get_color(), linestyle=":", label=f"{name}, whole sequence")
     axes.set(xlabel="length of the sequence", ylabel="share said backwards rightly", ylim=(-0.03, 1.03))
     axes.grid(alpha=0.3)
-    axes.legend()
+    axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=2, frameon=False)
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", metadata={"Software": None})
     return buffer.getvalue()
