@@ -17,6 +17,13 @@ FROM packages AS train-packages
 COPY requirements-train.txt ./
 RUN pip install --only-binary :all: -c constraints.txt -r requirements-train.txt
 
+# Compiles for each level of x86-64, not for the processor at hand: what is built here runs elsewhere.
+FROM python:3.11-slim AS kernels
+RUN apt-get update && apt-get install --yes --no-install-recommends g++ && rm -rf /var/lib/apt/lists/*
+WORKDIR /app
+COPY models models
+RUN python -m models.gpt.build
+
 FROM python:3.11-slim AS base
 RUN useradd --uid 10001 --no-create-home --shell /usr/sbin/nologin prospero
 ENV PATH=/venv/bin:$PATH PYTHONUNBUFFERED=1 HOME=/tmp
@@ -36,6 +43,7 @@ FROM base AS serve
 COPY --from=packages /venv /venv
 COPY LICENSE ./
 COPY models models
+COPY --from=kernels /app/models/gpt/compiled models/gpt/compiled
 COPY service service
 COPY studio studio
 RUN python -m compileall -q models service

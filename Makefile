@@ -17,13 +17,16 @@ SERVE := $(VENV)/.serve-$(BUILD)
 TRAIN := $(VENV)/.train
 DEV := $(VENV)/.dev
 
-.PHONY: help serve test check e2e format-check lint types check-all format train-text train-landscape eval-text eval-landscape lock clean bench bench-peers bench-transport soak
+.PHONY: help serve compile test check e2e format-check lint types check-all format train-text train-landscape eval-text eval-landscape lock clean bench bench-peers bench-transport soak
 
 help: ## this list
 	@awk -F':.*## ' '/^[a-z0-9-]+:.*## / {printf "make %-16s %s\n", $$1, $$2}' Makefile
 
 serve: $(SERVE) ## serve the checkpoints on 127.0.0.1:8000   [PORT=8000 DEVICE=cpu|cuda]
 	@PROSPERO_PORT=$(PROSPERO_PORT) PROSPERO_DEVICE=$(PROSPERO_DEVICE) exec $(RUN) -m service
+
+compile: $(SERVE) ## compile the kernel that makes text many times as fast; needs a C++ compiler
+	$(RUN) -m models.gpt.build
 
 test: $(DEV) ## run the tests   [ARGS="-k landscape"]
 	$(PYTEST) -m "not slow" $(ARGS)

@@ -15,21 +15,21 @@ import subprocess
 import sys
 from pathlib import Path
 
-import torch
-
 SOURCES = Path(__file__).parent / "kernels"
 FOLDER = Path(__file__).parent / "compiled"
 COMPILERS = ("c++", "g++", "clang++")
 # No -ffast-math: sums must run in the order in which they are written. Contraction: a*b + c is one operation.
 FLAGS = ("-std=gnu++17", "-O3", "-fno-math-errno", "-ffp-contract=fast", "-fPIC", "-shared")
-X86_LEVELS = {"AVX2": "x86-64-v3", "AVX512": "x86-64-v4"}  # as PyTorch names what the processor can do
+LEVELS = {"x86_64": ("x86-64-v3", "x86-64-v4"), "aarch64": ("armv8-a",)}  # instruction sets, as compilers say
 
 
 def instruction_set() -> str | None:
     """The instruction set that a kernel must be made for to run here; None where there is no kernel."""
+    import torch  # which compiling does without
+
     if platform.machine() == "x86_64":
-        return X86_LEVELS.get(torch.backends.cpu.get_cpu_capability())
-    return "armv8-a" if platform.machine() in ("aarch64", "arm64") else None
+        return {"AVX2": "x86-64-v3", "AVX512": "x86-64-v4"}.get(torch.backends.cpu.get_cpu_capability())
+    return next(iter(LEVELS.get(platform.machine(), ())), None)
 
 
 def kernel_path(level: str, folder: Path = FOLDER) -> Path:
@@ -65,9 +65,8 @@ def main() -> int:
     if compiler is None:
         print("no C++ compiler here: text is served without compiled kernels", file=sys.stderr)
         return 1
-    levels = [*X86_LEVELS.values()] if platform.machine() == "x86_64" else [instruction_set()]
-    for level in levels:
-        if level is not None and not kernel_path(level).exists():
+    for level in LEVELS.get(platform.machine(), ()):
+        if not kernel_path(level).exists():
             print(build(compiler, level))
     return 0
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ctypes
 import logging
 import struct
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import torch
@@ -18,9 +18,9 @@ from models.gpt.network import GPT, CausalAttention
 from models.gpt.reading import Chunk
 from models.gpt.rotary import frequencies
 
-MIN_ROWS_PER_THREAD = 8  # waking another thread costs as much as reading a few rows
 log = logging.getLogger("prospero.kernel")
 
+MIN_SHARE = 12  # rows; with fewer, reading the weights again costs more than another thread saves
 TOLERANCE = 0.05  # of the largest logit; the cache has 8 bits of each key and value
 ROW = struct.Struct("iii")  # `Row` in kernels/step.cpp
 
@@ -59,7 +59,7 @@ def agrees(reader: CompiledReader, network: GPT) -> bool:
 def to_panels(weights: Tensor, lanes: int) -> Tensor:
     """(N, K) as (panels, K, lanes, 2) in bfloat16, as kernels/vectors.h describes; N is padded with zeros."""
     padded = F.pad(weights, (0, 0, 0, -len(weights) % (2 * lanes)))
-    halves = padded.view(-1, 2, lanes, weights.shape[1])
+    halves = padded.reshape(-1, 2, lanes, weights.shape[1])
     return halves.permute(0, 3, 2, 1).to(torch.bfloat16, memory_format=torch.contiguous_format, copy=True)
 
 
@@ -119,17 +119,25 @@ class CompiledReader:
         """Read every chunk into its slot; returns the logits after each (n, vocabulary)."""
         logits = torch.empty(len(chunks), self._padded_vocabulary)
         shares = _split(chunks, len(self._scratch))
-        first, waited = 0, []
-        for share, scratch in zip(shares, self._scratch, strict=False):
-            rows = logits[first : first + len(share)]
+        todo, first = [], 0
+        for share in shares:
+            todo.append((share, logits[first : first + len(share)]))
             first += len(share)
-            if first < len(chunks):
-                waited.append(self._others.submit(self._read, share, rows, scratch))
-            else:
-                self._read(share, rows, scratch)
-        for other in waited:
-            other.result()
+        self._read_shares(iter(todo), len(shares) - 1)
         return logits[:, : self._vocabulary]
+
+    def _read_shares(self, todo: Iterator[tuple[Sequence[Chunk], Tensor]], num_others: int) -> None:
+        """This thread and others take shares until none is left: a thread that wakes late takes fewer."""
+
+        def work(scratch: Tensor) -> None:
+            for share, logits in todo:
+                self._read(share, logits, scratch)
+
+        others = [self._others.submit(work, scratch) for scratch in self._scratch[1 : 1 + num_others]]
+        work(self._scratch[0])
+        for other in others:
+            if not other.cancel():
+                other.result()
 
     def _read(self, chunks: Sequence[Chunk], logits: Tensor, scratch: Tensor) -> None:
         rows = [
@@ -165,9 +173,9 @@ class CompiledReader:
 
 
 def _split(chunks: Sequence[Chunk], num_threads: int) -> list[Sequence[Chunk]]:
-    """Neighbouring chunks in shares of about as many rows each, at most one for each thread."""
+    """Neighbouring chunks in shares of about as many rows: two for each thread, unless they are small."""
     num_rows = sum(len(chunk.tokens) for chunk in chunks)
-    num_shares = max(1, min(num_threads, num_rows // MIN_ROWS_PER_THREAD))
+    num_shares = 1 if num_threads == 1 else max(1, min(2 * num_threads, num_rows // MIN_SHARE))
     shares: list[Sequence[Chunk]] = []
     first = rows = 0
     for last, chunk in enumerate(chunks, 1):

