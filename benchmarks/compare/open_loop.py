@@ -62,7 +62,7 @@ class OpenLoop:
         due = time.perf_counter()
         while (due := due + self._random.expovariate(rate)) < end:
             await asyncio.sleep(max(0.0, due - time.perf_counter()))
-            records.append(Record(due))
+            records.append(Record(min(due, time.perf_counter())))  # timers may fire a little early
             task = asyncio.create_task(self._ask(records[-1]))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)

@@ -17,6 +17,7 @@ class FakeTextServer:
     step_seconds: float = 0.002
     trouble: dict[int, str] = field(default_factory=dict)
     num_open: int = 0
+    num_connections: int = 0
     num_requests: int = 0
 
     @asynccontextmanager
@@ -30,13 +31,14 @@ class FakeTextServer:
 
     async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.num_open += 1
+        self.num_connections += 1
         try:
             while True:
                 head = (await reader.readuntil(b"\r\n\r\n")).decode()
                 length = int(head.partition("Content-Length: ")[2].partition("\r\n")[0])
                 self.num_requests += 1
                 await self._answer(json.loads(await reader.readexactly(length)), writer)
-        except (asyncio.IncompleteReadError, ConnectionError):
+        except (asyncio.IncompleteReadError, asyncio.CancelledError, ConnectionError):
             pass
         finally:
             self.num_open -= 1

