@@ -119,11 +119,11 @@ class CompiledReader:
         """Read every chunk into its slot; returns the logits after each (n, vocabulary)."""
         logits = torch.empty(len(chunks), self._padded_vocabulary)
         shares = _split(chunks, len(self._scratch))
-        todo, first = [], 0
-        for share in shares:
-            todo.append((share, logits[first : first + len(share)]))
-            first += len(share)
-        self._read_shares(iter(todo), len(shares) - 1)
+        if len(shares) == 1:
+            self._read(chunks, logits, self._scratch[0])
+        else:
+            parts = torch.split(logits, [len(share) for share in shares])
+            self._read_shares(iter(list(zip(shares, parts, strict=True))), len(shares) - 1)
         return logits[:, : self._vocabulary]
 
     def _read_shares(self, todo: Iterator[tuple[Sequence[Chunk], Tensor]], num_others: int) -> None:
@@ -175,7 +175,9 @@ class CompiledReader:
 def _split(chunks: Sequence[Chunk], num_threads: int) -> list[Sequence[Chunk]]:
     """Neighbouring chunks in shares of about as many rows: two for each thread, unless they are small."""
     num_rows = sum(len(chunk.tokens) for chunk in chunks)
-    num_shares = 1 if num_threads == 1 else max(1, min(2 * num_threads, num_rows // MIN_SHARE))
+    num_shares = min(2 * num_threads, num_rows // MIN_SHARE)
+    if num_threads == 1 or num_shares < 2:
+        return [chunks]
     shares: list[Sequence[Chunk]] = []
     first = rows = 0
     for last, chunk in enumerate(chunks, 1):

@@ -66,7 +66,6 @@ class Decoder:
             self._prefilling.remove(sequence)
         self._free.append(sequence.slot)
 
-    @torch.inference_mode()
     def step(self) -> tuple[list[Sequence], Tensor]:
         """Read pending tokens.
 

@@ -30,6 +30,7 @@ class EagerReader:
         self.network, self.device = network, weights.device
         self.cache = Cache(network.config, max_slots, weights.device, weights.dtype)
 
+    @torch.inference_mode()
     def read(self, chunks: Sequence[Chunk]) -> Tensor:
         """Read every chunk into its slot; returns the logits after each (n, vocabulary)."""
         singles = [i for i, chunk in enumerate(chunks) if len(chunk.tokens) == 1]

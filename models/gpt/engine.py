@@ -53,7 +53,7 @@ class TokenLogprob:
     top: list[tuple[str, float]]
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True)
 class TextEvent:
     """What one step gave one request; `text` may be empty while characters are held back."""
 
@@ -162,16 +162,17 @@ class TextEngine:
             return []
         runs = [self._runs[sequence] for sequence in sequences]
         tokens = self._choose(logits, [run.sampler for run in runs])
-        return [self._advance(run, token, row) for run, token, row in zip(runs, tokens, logits, strict=True)]
+        drawn = zip(runs, tokens, range(len(runs)), strict=True)
+        return [self._advance(run, token, logits, row) for run, token, row in drawn]
 
-    def _advance(self, run: _Run, token: int, logits: Tensor) -> TextEvent:
+    def _advance(self, run: _Run, token: int, logits: Tensor, row: int) -> TextEvent:
         request = run.request
         reason: Literal["stop", "length"] | None = None
         attention = self._attention(run, token) if request.attention else None
         run.num_drawn += 1
         is_end = token == self._network.config.end_token
         text = "" if is_end else run.text.feed(self.tokenizer.pieces[token])
-        logprobs = () if request.logprobs is None else (self._logprob(logits, token, request.logprobs),)
+        logprobs = () if request.logprobs is None else (self._logprob(logits[row], token, request.logprobs),)
         if is_end or run.text.is_stopped:
             reason = "stop"
         elif run.text.is_full or run.num_drawn >= request.max_tokens:

@@ -60,6 +60,7 @@ class Kernel:
         self.level = path.name.rpartition("-")[0]
         self.lanes = int(library.lanes())
         self.panel = 2 * self.lanes
+        self._scratch = torch.empty(0, dtype=torch.int32)
 
     def choose(self, logits: Tensor, samplers: Sequence[Sampler]) -> list[int]:
         """`models.gpt.sampling.choose` of float32 logits (n, vocabulary), whose rows may be further apart."""
@@ -74,9 +75,12 @@ class Kernel:
             for sampler in samplers
         )
         drawn = (ctypes.c_int32 * num_rows)()
-        scratch = torch.empty(8 * (vocabulary + self.lanes), dtype=torch.int32)
+        needed = 8 * (vocabulary + self.lanes)
+        if len(self._scratch) < needed:
+            self._scratch = torch.empty(needed, dtype=torch.int32)
+        scratch = self._scratch.data_ptr()
         self.library.choose(
-            logits.data_ptr(), logits.stride(0), vocabulary, choices, num_rows, drawn, scratch.data_ptr()
+            logits.data_ptr(), logits.stride(0), vocabulary, choices, num_rows, drawn, scratch
         )
         return list(drawn)
 

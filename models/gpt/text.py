@@ -41,17 +41,18 @@ class TextAssembler:
         if self._room is not None:
             text = text[: self._room]
         self._held = ""
-        end, start = min(
-            ((begin + len(stop), begin) for stop in self._stop if (begin := text.find(stop)) >= 0),
-            default=(-1, -1),
-        )
-        if end >= 0:
-            self.is_stopped = True
-            return text[:start]
+        if self._stop:
+            end, start = min(
+                ((begin + len(stop), begin) for stop in self._stop if (begin := text.find(stop)) >= 0),
+                default=(-1, -1),
+            )
+            if end >= 0:
+                self.is_stopped = True
+                return text[:start]
         if self._room is not None and len(text) == self._room:
             self.is_full = True
             return text
-        num_held = self._num_possible(text)
+        num_held = self._num_possible(text) if self._stop else 0
         self._held = text[len(text) - num_held :]
         text = text[: len(text) - num_held]
         if self._room is not None:
