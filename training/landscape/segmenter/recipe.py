@@ -33,6 +33,7 @@ class LabellerRecipe(Settings):
         0.8  # of training crops: below 1 shows grey around the photo, above 1 a part of it
     )
     max_zoom: PositiveFloat = 2.0
+    natural_share: Share | None = None  # of a batch that shows natural scenes, on average; None: as they come
     mix_share: Share = 0.5  # of batches where a rectangle comes from another photo (CutMix)
     ema: Share = 0.998
     seed: int = 0

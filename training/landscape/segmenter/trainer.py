@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from models.landscape.palette import NUM_CLASSES, UNLABELLED
-from training.landscape.data import PhotoSet
+from training.landscape.data import PhotoSet, is_natural
 from training.landscape.segmenter.augment import augment
 from training.landscape.segmenter.recipe import LabellerRecipe
 
@@ -24,6 +25,7 @@ class LabellerTrainer:
         torch.manual_seed(recipe.seed)  # initial weights
         self.recipe, self.device, self.step = recipe, device, 0
         self._data = data
+        self._chances = row_chances(data.names, recipe.natural_share)
         self.network = recipe.network().to(device)
         self.averaged = copy.deepcopy(self.network).eval().requires_grad_(requires_grad=False)
         # Gains, biases and norms are not decayed.
@@ -76,7 +78,7 @@ class LabellerTrainer:
     def _batch(self) -> tuple[Tensor, Tensor]:
         recipe = self.recipe
         rows = np.random.default_rng([recipe.seed, self.step]).choice(
-            len(self._data), recipe.batch, replace=False
+            len(self._data), recipe.batch, replace=False, p=self._chances
         )
         photos = torch.from_numpy(self._data.photos[rows]).to(self.device).permute(0, 3, 1, 2).float() / 255
         labels = torch.from_numpy(self._data.maps[rows]).to(self.device).long()
@@ -95,6 +97,18 @@ class LabellerTrainer:
 
     def _parts(self) -> dict[str, Any]:
         return {"network": self.network, "averaged": self.averaged, "adam": self._adam}
+
+
+def row_chances(names: Sequence[str], natural_share: float | None) -> NDArray[np.float64] | None:
+    """How likely each photo is to be drawn next, so that ``natural_share`` of the draws is natural."""
+    if natural_share is None:
+        return None
+    natural = np.array([is_natural(name) for name in names])
+    chances: NDArray[np.float64] = np.where(
+        natural, natural_share / max(natural.sum(), 1), (1 - natural_share) / max((~natural).sum(), 1)
+    )
+    chances /= chances.sum()  # where one kind is absent
+    return chances
 
 
 def rare_weights(maps: NDArray[np.uint8], power: float, limit: float) -> Tensor:
