@@ -17,7 +17,7 @@ SERVE := $(VENV)/.serve-$(BUILD)
 TRAIN := $(VENV)/.train
 DEV := $(VENV)/.dev
 
-.PHONY: help serve compile test check e2e format-check lint types check-all format train-text train-landscape eval-text eval-landscape lock clean bench bench-peers bench-transport soak
+.PHONY: help serve compile test check e2e format-check lint types check-all format train-text train-landscape eval-text eval-landscape lock clean bench bench-peers bench-engine bench-transport soak
 
 help: ## this list
 	@awk -F':.*## ' '/^[a-z0-9-]+:.*## / {printf "make %-16s %s\n", $$1, $$2}' Makefile
@@ -100,6 +100,9 @@ bench-peers: $(DEV) ## install what `make bench` compares with, into state/peers
 
 bench: $(DEV) ## ours beside its peers over HTTP, in 20 minutes; writes benchmarks/RESULTS.md   [ARGS=--quick]
 	$(RUN) -m benchmarks.compare $(ARGS)
+
+bench-engine: $(DEV) ## the text engine alone, without HTTP, beside its floor   [ARGS="--threads 1 --eager --profile"]
+	$(RUN) -m benchmarks.text_engine $(ARGS)
 
 bench-transport: $(DEV) ## what the serving core costs, beside LitServe as shipped and bare FastAPI; needs wrk
 	$(RUN) -m benchmarks.transport $(ARGS)

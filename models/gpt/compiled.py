@@ -91,7 +91,7 @@ class PanelCache:
 class CompiledReader:
     """A network that `fits`, and the cache of its slots."""
 
-    row_multiple = 1  # rows need no company: the kernel's bits are those of a row alone
+    probed_sizes = 5  # every fifth: no multiple of the kernel's tile, so that each remainder is met
 
     def __init__(self, network: GPT, max_slots: int, kernel: Kernel) -> None:
         config = network.config

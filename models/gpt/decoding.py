@@ -17,8 +17,8 @@ from models.gpt.kernel import Kernel
 from models.gpt.network import GPT
 from models.gpt.reading import Chunk, Reader
 
-PREFILL_CHUNK = 256  # tokens of one prompt in one step
-PREFILL_BUDGET = 512  # tokens of all prompts in one step, so that running rows never wait long
+PREFILL_CHUNK = 128  # tokens of one prompt in one step
+PREFILL_BUDGET = 128  # tokens of all prompts in one step, so that running rows never wait long
 
 
 @dataclass(eq=False)

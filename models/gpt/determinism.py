@@ -11,7 +11,7 @@ NUM_PROBES = 6
 
 @torch.inference_mode()
 def is_row_invariant(decoder: Decoder) -> bool:
-    """Compare rows alone and in batches of every padded size, at random lengths, bit for bit.
+    """Compare rows alone and in batches of many sizes, at random lengths, bit for bit.
 
     The decoder must be empty: its cache is filled with noise for the trial and zeroed after it.
     """
@@ -25,7 +25,7 @@ def is_row_invariant(decoder: Decoder) -> bool:
     probes = list(range(0, num_rows, max(1, num_rows // NUM_PROBES)))
     alone = {row: decoder.read_singles([row], [positions[row]], [tokens[row]])[0] for row in probes}
     try:
-        multiple = decoder.reader.row_multiple
+        multiple = decoder.reader.probed_sizes
         for count in {*range(multiple, num_rows, multiple), num_rows}:
             # Probes take turns in small batches, so that each stands in many places.
             shift = probes[count % len(probes)]

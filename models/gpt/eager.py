@@ -11,6 +11,9 @@ from models.gpt.cache import Cache, DecodeAttention, PrefillAttention, span_of
 from models.gpt.network import GPT
 from models.gpt.reading import Chunk
 
+# Matrix products of 1-3, 5-7 and 9-11 rows take other kernels, with other bits, than those of 4, 8 and 12 on.
+ROW_MULTIPLE = 4
+
 
 def lay_out_for_cpu(network: GPT) -> None:
     """Store each linear layer's weights column by column: products of few rows take half the time."""
@@ -22,8 +25,7 @@ def lay_out_for_cpu(network: GPT) -> None:
 class EagerReader:
     """A network and the cache of its slots."""
 
-    # Matrix products of 1-3, 5-7 and 9-11 rows take other kernels, with other bits, than of 4, 8 and 12 on.
-    row_multiple = 4
+    probed_sizes = ROW_MULTIPLE
 
     def __init__(self, network: GPT, max_slots: int) -> None:
         weights = network.embedding.weight
@@ -51,7 +53,7 @@ class EagerReader:
 
     def _read_singles(self, chunks: Sequence[Chunk]) -> Tensor:
         """Read one token into each of many slots, sorted by span; returns logits (n, vocabulary)."""
-        num_padding = -len(chunks) % self.row_multiple
+        num_padding = -len(chunks) % ROW_MULTIPLE
         slots, positions = [chunk.slot for chunk in chunks], [chunk.start for chunk in chunks]
         attend = DecodeAttention(self.cache, slots, [p + 1 for p in positions], len(slots) + num_padding)
         padding = [0] * num_padding

@@ -30,7 +30,7 @@ class SlotCache(Protocol):
 class Reader(Protocol):
     """A network and the cache of its slots. What a chunk gives depends on its own slot alone, bit for bit."""
 
-    row_multiple: int  # batches of one-token chunks are padded to a multiple of it
+    probed_sizes: int  # row invariance is asked of batches of each multiple of so many rows
 
     @property
     def cache(self) -> SlotCache: ...
