@@ -99,6 +99,7 @@ bench-peers: $(DEV) ## install what `make bench` compares with, into state/peers
 	$(RUN) -m benchmarks.peers.install $(ARGS)
 
 bench: $(DEV) ## ours beside its peers over HTTP, in 20 minutes; writes benchmarks/RESULTS.md   [ARGS=--quick]
+	@if command -v c++ >/dev/null; then $(RUN) -m models.gpt.build; fi
 	$(RUN) -m benchmarks.compare $(ARGS)
 
 bench-engine: $(DEV) ## the text engine alone, without HTTP, beside its floor   [ARGS="--threads 1 --eager --profile"]

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.compare import engine_rate, growth, landscape, machine, plots, report, text
-from benchmarks.compare.fleet import CONTENDERS, OURS, Contender, Fleet
+from benchmarks.compare.fleet import CONTENDERS, OURS, Contender, Fleet, copy_without_kernel
 from benchmarks.peers.install import ROOT
 
 RAW = ROOT / "state" / "bench" / "results.json"
@@ -66,6 +66,7 @@ def measure_text(
     fleet: Fleet, contenders: list[Contender], plan: text.Plan, passage: str, found: dict[str, Any]
 ) -> None:
     """Workloads A and B, and the engine's own rate before and after."""
+    copy_without_kernel()
     unusable = text.start_all(fleet, contenders, passage)
     found["missing"] |= unusable
     contenders = [one for one in contenders if one.name not in unusable]

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import httpx
@@ -41,6 +42,7 @@ class Contender:
     rounds: int = 3  # at most: of workload A
     has_slots: bool = False  # started anew for each number of clients, with as many slots
     peer: str | None = None  # the folder under state/peers that it needs
+    folder: Path = ROOT  # where it is started
 
     def missing(self) -> str | None:
         """Why it can't be run, if so."""
@@ -83,6 +85,8 @@ OURS = Contender(
     (sys.executable, "-m", "service"),
     environment={"PROSPERO_PORT": "{port}", "PROSPERO_DEVICE": "cpu", "PROSPERO_DRAIN_DELAY_SECONDS": "0"},
 )
+WITHOUT_KERNEL = ROOT / "state" / "bench" / "without-kernel"
+EAGER = replace(OURS, name="Prospero, not compiled", rounds=1, folder=WITHOUT_KERNEL)
 LLAMA_F16, LLAMA_Q8 = _llama_cpp("f16"), _llama_cpp("q8_0")
 VLLM_CPU = Contender(
     "vLLM",
@@ -120,7 +124,7 @@ LITSERVE = Contender(
     rounds=1,
     peer="pytorch",
 )
-CONTENDERS = (OURS, LLAMA_F16, LLAMA_Q8, VLLM_CPU, HUGGING_FACE, LITSERVE)
+CONTENDERS = (OURS, EAGER, LLAMA_F16, LLAMA_Q8, VLLM_CPU, HUGGING_FACE, LITSERVE)
 
 
 @dataclass(frozen=True)
@@ -149,7 +153,12 @@ class Started:
 
 
 def start(
-    command: Sequence[str], environment: dict[str, str], port: int, name: str, seconds: float = 400
+    command: Sequence[str],
+    environment: dict[str, str],
+    port: int,
+    name: str,
+    folder: Path = ROOT,
+    seconds: float = 400,
 ) -> Started:
     """Start a server in a session of its own and wait for its /health.
 
@@ -162,7 +171,7 @@ def start(
     with log.open("wb") as file:
         process = subprocess.Popen(
             command,
-            cwd=ROOT,
+            cwd=folder,
             env={**os.environ, **environment},
             stdout=file,
             stderr=subprocess.STDOUT,
@@ -184,6 +193,14 @@ def start(
         started.stop()
         raise
     return Started(started.url, process, time.perf_counter() - began)
+
+
+def copy_without_kernel() -> None:
+    """Ours as it serves where nothing was compiled."""
+    shutil.rmtree(WITHOUT_KERNEL, ignore_errors=True)
+    for name in ("service", "models", "studio", "checkpoints"):
+        left_out = shutil.ignore_patterns("compiled", "__pycache__")
+        shutil.copytree(ROOT / name, WITHOUT_KERNEL / name, ignore=left_out)
 
 
 class Fleet:
@@ -208,7 +225,7 @@ class Fleet:
             environment = {name: value.format(port=port) for name, value in contender.environment.items()}
             name = f"{contender.name} {slots}{' stream' * key[2]}"
             command = contender.command_line(port, slots, stream)
-            self._servers[key] = start(command, environment, port, name)
+            self._servers[key] = start(command, environment, port, name, contender.folder)
         return self._servers[key]
 
     def settle(self, seconds: float = 20.0) -> None:

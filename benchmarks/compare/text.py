@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmarks.compare.fleet import LLAMA_F16, LLAMA_Q8, MAX_CLIENTS, Contender, Fleet
+from benchmarks.compare.fleet import EAGER, LLAMA_F16, LLAMA_Q8, MAX_CLIENTS, Contender, Fleet
 from benchmarks.compare.load import ClosedRun, closed_loop, run
 from benchmarks.compare.open_loop import OpenLoop, OpenStep
 from benchmarks.compare.statistics import percentile
@@ -136,10 +136,10 @@ def best_streamed(cells: list[dict[str, Any]], name: str) -> float:
     return max(rates, default=0.0)
 
 
-def better_llama(cells: list[dict[str, Any]], contenders: list[Contender]) -> list[Contender]:
-    """Without the slower of llama.cpp's two: only the better goes through workload B."""
+def for_workload_b(cells: list[dict[str, Any]], contenders: list[Contender]) -> list[Contender]:
+    """All but the slower of llama.cpp's two, and ours uncompiled."""
     slower = min((LLAMA_F16, LLAMA_Q8), key=lambda one: best_streamed(cells, one.name))
-    return [one for one in contenders if one is not slower]
+    return [one for one in contenders if one not in (slower, EAGER)]
 
 
 def workload_b(
@@ -147,7 +147,7 @@ def workload_b(
 ) -> list[dict[str, Any]]:
     """For each contender: rates from well below its capacity upwards, until the limit is passed."""
     steps = []
-    for contender in better_llama(cells, contenders):
+    for contender in for_workload_b(cells, contenders):
         server = fleet.get(contender, MAX_CLIENTS, stream=True)
         fleet.settle()
         capacity = best_streamed(cells, contender.name) / MEAN_ANSWER_B
