@@ -12,7 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from benchmarks.compare.fleet import OURS, Fleet, Started, start
+from benchmarks.compare.fleet import MAX_CLIENTS, OURS, Fleet, Started, start
 from benchmarks.compare.landscape import clients_for
 from benchmarks.compare.load import Client, closed_loop, run
 from benchmarks.compare.text import closed_asks, say, summary
@@ -63,7 +63,8 @@ def start_ours(**settings: str) -> Started:
     """A server of ours of its own, with settings; the caller stops it."""
     port = free_port()
     environment = {name: value.format(port=port) for name, value in OURS.environment.items()}
-    return start(OURS.command, environment | settings, port, "ours alone")
+    command = OURS.command_line(port, MAX_CLIENTS, stream=False)
+    return start(command, environment | settings, port, "ours alone")
 
 
 def proportional_megabytes(pid: int) -> float:
