@@ -10,10 +10,11 @@ from __future__ import annotations
 
 import argparse
 import json
-import shutil
 import signal
 import sys
 import time
+import traceback
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -47,19 +48,39 @@ def measure(args: argparse.Namespace, passage: str, found: dict[str, Any]) -> No
         "step_seconds": plan.step_seconds,
     }
     found["missing"] |= dict.fromkeys(args.skip, "left out of this run")
+    found["failed"] = {}
     if "growth" in args.only:  # first, while nothing else has a hold on files and memory
-        found["start"] = growth.measure_start(1 if args.quick else 3)
-        found["slots"] = growth.measure_slots(passage, growth.SLOTS[:2] if args.quick else growth.SLOTS)
+        attempt("start and slots", lambda: measure_alone(args.quick, passage, found), found)
     with Fleet() as fleet:
         if "text" in args.only:
-            measure_text(fleet, contenders, plan, passage, found)
+            attempt("text", lambda: measure_text(fleet, contenders, plan, passage, found), found)
     with Fleet() as fleet:
         if "landscape" in args.only:
-            measure_landscape(fleet, args.quick, found)
+            attempt("landscape", lambda: measure_landscape(fleet, args.quick, found), found)
         if "growth" in args.only:
-            seconds = 1.0 if args.quick else 3.0
-            found["lengths"] = growth.measure_lengths(fleet, passage, seconds / 2)
-            found["together"] = growth.measure_together(fleet, passage, 1 if args.quick else 3, seconds)
+            attempt("growth", lambda: measure_growth(fleet, args.quick, passage, found), found)
+
+
+def attempt(section: str, work: Callable[[], None], found: dict[str, Any]) -> None:
+    """One section's failure is noted and leaves the others alone."""
+    try:
+        work()
+    except Exception as error:
+        traceback.print_exc()
+        found["failed"][section] = f"{type(error).__name__}: {error}".splitlines()[0]
+
+
+def measure_alone(is_quick: bool, passage: str, found: dict[str, Any]) -> None:
+    """What needs servers of its own."""
+    found["start"] = growth.measure_start(1 if is_quick else 3)
+    found["slots"] = growth.measure_slots(passage, growth.SLOTS[:2] if is_quick else growth.SLOTS)
+
+
+def measure_growth(fleet: Fleet, is_quick: bool, passage: str, found: dict[str, Any]) -> None:
+    """With lengths, and with both loads at once."""
+    rounds, seconds = (1, 1.0) if is_quick else (3, 3.0)
+    found["lengths"] = growth.measure_lengths(fleet, passage, seconds / 2)
+    found["together"] = growth.measure_together(fleet, passage, rounds, seconds)
 
 
 def measure_text(
@@ -84,7 +105,7 @@ def measure_landscape(fleet: Fleet, is_quick: bool, found: dict[str, Any]) -> No
     size = landscape.image_size(fleet.get(OURS, 64, stream=False).url)
     fleet.settle()
     sizes = sorted({size, 256})
-    peers = landscape.measure_peers(sizes, rounds, with_compiled=shutil.which("c++") is not None)
+    peers = landscape.measure_peers(sizes, rounds, with_compiled=landscape.can_compile())
     found["landscape"] = {"size": size, "cells": cells, "peers": peers}
 
 

@@ -158,7 +158,7 @@ def start(
     port: int,
     name: str,
     folder: Path = ROOT,
-    seconds: float = 400,
+    seconds: float = 240,
 ) -> Started:
     """Start a server in a session of its own and wait for its /health.
 

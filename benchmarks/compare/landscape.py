@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from typing import Any
@@ -97,6 +98,11 @@ def measure_ours(fleet: Fleet, rounds: int, seconds: float) -> list[dict[str, An
     return cells
 
 
+def can_compile() -> bool:
+    """Whether `make bench-peers` has compiled the peers' generators: it takes minutes."""
+    return shutil.which("c++") is not None and (PEERS / "landscape" / "installed").exists()
+
+
 def measure_peers(sizes: list[int], rounds: int, with_compiled: bool) -> dict[str, dict[str, list[float]]]:
     """Seconds per image of each peer's generator in each form, in a process of its own on all cores."""
     command = [sys.executable, "-m", "benchmarks.landscape_peers", "--rounds", str(rounds)]
@@ -106,7 +112,8 @@ def measure_peers(sizes: list[int], rounds: int, with_compiled: bool) -> dict[st
         "OMP_NUM_THREADS": str(NUM_CORES),
         "TORCHINDUCTOR_CACHE_DIR": str(PEERS / "landscape" / "inductor"),
     }
-    done = subprocess.run(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True, check=True)
+    pipe = subprocess.PIPE
+    done = subprocess.run(command, cwd=ROOT, env=environment, stdout=pipe, text=True, check=True, timeout=400)
     found: dict[str, dict[str, list[float]]] = json.loads(done.stdout)
     for name, forms in found.items():
         say(f"{name:14} " + "  ".join(f"{form} {min(times):.2f} s" for form, times in forms.items()))

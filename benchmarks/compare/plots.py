@@ -20,7 +20,7 @@ def draw(results: dict[str, Any], folder: Path) -> None:
     folder.mkdir(exist_ok=True)
     if "cells" in results:
         _concurrency(results, folder / "concurrency.png")
-    if "together" in results:
+    if {"slots", "together"} <= results.keys():
         _lengths(results["lengths"], folder / "lengths.png")
         _slots(results["slots"], folder / "slots.png")
 

@@ -13,6 +13,7 @@ Results = dict[str, Any]
 def render(results: Results) -> str:
     """The whole page; sections that were not measured are left out."""
     parts = [_head(results), targets.render(results)]
+    parts += [f"**Not measured, {section}: {reason}**" for section, reason in results["failed"].items()]
     if "cells" in results:
         parts += [
             report_text.workload_a(results),
@@ -21,7 +22,7 @@ def render(results: Results) -> str:
         ]
     if "landscape" in results:
         parts.append(report_landscape.landscape(results["landscape"]))
-    if "together" in results:
+    if {"slots", "together"} <= results.keys():
         parts.append(report_growth.growth(results))
     return "\n\n".join([*parts, _commands(results)]) + "\n"
 

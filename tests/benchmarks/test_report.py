@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import itertools
 import math
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from benchmarks.compare import report
+from benchmarks.compare import plots, report
+from benchmarks.compare.__main__ import attempt
 from benchmarks.compare.statistics import percentile, spread
 from benchmarks.compare.tables import best_peer, comparison, number, with_spread
 from benchmarks.compare.targets import targets
@@ -56,6 +58,7 @@ def results() -> dict[str, Any]:
     return {
         "machine": {"CPU": "a CPU"},
         "is_quick": False,
+        "failed": {},
         "minutes": 3.2,
         "names": [*RATES, "absent"],
         "missing": {"absent": "needs cmake"},
@@ -117,7 +120,9 @@ def test_what_was_not_measured_is_left_out() -> None:
     found = results()
     for key in ("cells", "lengths", "start", "together"):
         del found[key]
+    found["failed"] = {"text": "AssertionError: not ready"}
     page = report.render(found)
+    assert "**Not measured, text: AssertionError: not ready**" in page
     assert "Landscape" in page
     assert "workload" not in page
 
@@ -148,3 +153,21 @@ def test_numbers() -> None:
     assert spread([1.0, 2.0, 4.0]) == 1.5
     assert [percentile(range(1, 101), one) for one in (1, 50, 99)] == [1, 50, 99]
     assert percentile([7.0], 99) == 7
+
+
+def test_a_section_that_fails_leaves_the_others_alone(capsys: pytest.CaptureFixture[str]) -> None:
+    found: dict[str, Any] = {"failed": {}}
+
+    def fail() -> None:
+        raise AssertionError("not ready\nand more")
+
+    attempt("text", fail, found)
+    attempt("landscape", lambda: found.update(landscape=1), found)
+    assert found == {"failed": {"text": "AssertionError: not ready"}, "landscape": 1}
+    assert "Traceback" in capsys.readouterr().err
+
+
+def test_plots(tmp_path: Path) -> None:
+    plots.draw(results(), tmp_path / "plots")
+    for name in ("concurrency", "lengths", "slots"):
+        assert 5_000 < (tmp_path / "plots" / f"{name}.png").stat().st_size < 100_000
