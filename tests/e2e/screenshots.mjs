@@ -23,7 +23,7 @@ const USES = {
     await page.fill("#text-seed", "7");
     await page.click("#text-form [type=submit]");
     await until(page, "text-state", (text) => text.startsWith("ended"), 120_000);
-    await page.locator(".token").nth(70).click();
+    await page.locator(".token", { hasText: /\S/ }).nth(70).click();
     await page.waitForSelector("#gaze:not([hidden])");
   },
   async lab(page) {
