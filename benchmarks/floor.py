@@ -46,7 +46,8 @@ def floor_seconds(decoder: Decoder, num_rows: int, machine: Machine) -> float:
     """
     network = decoder.network
     config = network.config
-    weights = sum(p.numel() * p.element_size() for p in network.parameters())
+    weight = network.embedding.weight.element_size() if decoder.kernel is None else 2
+    weights = weight * sum(p.numel() for p in network.parameters())
     item = decoder.reader.cache.keys[0].element_size()
     cached = num_rows * MEAN_TOKENS * 2 * config.kv_heads * config.head_width * config.layers * item
     num_products = num_rows * sum(p.numel() for p in network.parameters() if p.dim() > 1)

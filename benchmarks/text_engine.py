@@ -77,6 +77,7 @@ def run_closed_loop(engine: TextEngine, num_slots: int, seconds: float) -> Rate:
     running: set[int] = set()
     firsts: list[float] = []
     steps: list[float] = []
+    quiet_steps: list[float] = []
     num_characters = num_tokens = 0
     began = None
     while began is None or time.perf_counter() - began < seconds:
@@ -91,18 +92,18 @@ def run_closed_loop(engine: TextEngine, num_slots: int, seconds: float) -> Rate:
         now = time.perf_counter()
         ended = {event.key for event in events if event.finish_reason}
         running -= ended
+        waited = [now - admitted.pop(event.key) for event in events if event.key in admitted]
         if began is None:
             began = now if ended else None
             continue
         num_characters += sum(len(event.text) for event in events)
         num_tokens += sum(event.num_tokens for event in events)
-        firsts += [now - admitted.pop(event.key) for event in events if event.key in admitted]
-        if is_quiet:
-            steps.append(now - step_began)
+        firsts += waited
+        (quiet_steps if is_quiet else steps).append(now - step_began)
     elapsed = time.perf_counter() - began
     for key in running:
         engine.drop(key)
-    step = statistics.quantiles(steps, n=10)[0]
+    step = statistics.quantiles(quiet_steps if len(quiet_steps) > 1 else steps, n=10)[0]
     return Rate(num_characters / elapsed, num_tokens / elapsed, step, statistics.median(firsts))
 
 
