@@ -18,7 +18,7 @@ from training.landscape.judge.judge import Judge
 from training.landscape.maps import shrink_map
 from training.landscape.segmenter.evaluate import Confusion, count_confusion
 
-JUDGE_FEATURES = 24
+JUDGE_FEATURES = 20  # with more, too few held-out photos blur the distance (docs/training-landscape.md)
 SMALL = 16  # side of the pictures that seeds are compared at in Lab
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -36,7 +37,7 @@ class Paintings:
 def seeds_per_map(num_maps: int) -> int:
     """Seeds that give at least MIN_PAINTINGS; every kind of corruption gets the same number of them."""
     kinds = len(CORRUPTIONS)
-    return -(-max(MIN_PAINTINGS // max(num_maps, 1), 1) // kinds) * kinds
+    return math.ceil(math.ceil(MIN_PAINTINGS / num_maps) / kinds) * kinds
 
 
 def paint_clean(painter: Painter, truth: Truth, num_seeds: int) -> Paintings:

@@ -44,10 +44,10 @@ def as_markdown(result: Result, checkpoint: str) -> str:
     counts = result.counts
     parts = [
         f"# Evaluation of {checkpoint}",
-        f"{counts['paintings']} pictures of {counts['maps']} held-out maps ({counts['seeds_per_map']} seeds"
-        f" each),\npainted by the serving engine. {counts['compared']} of them, and as many of every anchor,"
-        f" are compared\nwith all {counts['held_out_photos']} held-out landscapes. Intervals: 95 %, bootstrap"
-        " over maps and photos.",
+        f"{counts['paintings']} pictures of {counts['maps']} held-out maps ({counts['seeds_per_map']} seeds each), painted"
+        f" by the\nserving engine. {counts['compared']} of them, and as many of every anchor, are compared with"
+        f" all\n{counts['held_out_photos']} held-out landscapes. Intervals: 95 %, bootstrap over maps and"
+        " photos.",
         _table(["", "value", "interval", "must", "goal", ""], [_check_row(one) for one in check(result)]),
         *(f"Against pix2pix: {_verdict(worse)}." for worse in _pix2pix(result).values()),
         "## Every metric beside its anchors",
