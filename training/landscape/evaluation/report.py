@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import textwrap
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -41,13 +42,9 @@ def as_json(result: Result) -> dict[str, Any]:
 
 def as_markdown(result: Result, checkpoint: str) -> str:
     """A page: checks, table, drawn-like kinds, and how to read them."""
-    counts = result.counts
     parts = [
         f"# Evaluation of {checkpoint}",
-        f"{counts['paintings']} pictures of {counts['maps']} held-out maps ({counts['seeds_per_map']} seeds each), painted"
-        f" by the\nserving engine. {counts['compared']} of them, and as many of every anchor, are compared with"
-        f" all\n{counts['held_out_photos']} held-out landscapes. Intervals: 95 %, bootstrap over maps and"
-        " photos.",
+        _summary(result.counts),
         _table(["", "value", "interval", "must", "goal", ""], [_check_row(one) for one in check(result)]),
         *(f"Against pix2pix: {_verdict(worse)}." for worse in _pix2pix(result).values()),
         "## Every metric beside its anchors",
@@ -58,6 +55,15 @@ def as_markdown(result: Result, checkpoint: str) -> str:
         DRAWN_NOTES,
     ]
     return "\n\n".join(parts) + "\n"
+
+
+def _summary(counts: Mapping[str, int]) -> str:
+    text = (
+        "{paintings} pictures of {maps} held-out maps ({seeds_per_map} seeds each), painted by the serving engine."
+        " {compared} of them, and as many of every anchor, are compared with all {held_out_photos} held-out"
+        " landscapes. Intervals: 95 %, bootstrap over maps and photos."
+    )
+    return textwrap.fill(text.format(**counts), 110)
 
 
 def _verdict(worse: Sequence[str]) -> str:
