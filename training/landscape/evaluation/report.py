@@ -59,9 +59,9 @@ def as_markdown(result: Result, checkpoint: str) -> str:
 
 def _summary(counts: Mapping[str, int]) -> str:
     text = (
-        "{paintings} pictures of {maps} held-out maps ({seeds_per_map} seeds each), painted by the serving engine."
-        " {compared} of them, and as many of every anchor, are compared with all {held_out_photos} held-out"
-        " landscapes. Intervals: 95 %, bootstrap over maps and photos."
+        "{paintings} pictures of {maps} held-out maps ({seeds_per_map} seeds each), painted by the serving"
+        " engine. {compared} of them, and as many of every anchor, are compared with all {held_out_photos}"
+        " held-out landscapes. Intervals: 95 %, bootstrap over maps and photos."
     )
     return textwrap.fill(text.format(**counts), 110)
 
