@@ -1,8 +1,4 @@
-/**
- * What the model looked at for the token that is selected: asked of the server, and shown.
- *
- * The request of the text is sent once more with `attention`; its seed makes the same text of it.
- */
+/** What the model looked at for the token that is selected: asked of the server, and shown. */
 
 import { call, describe, isAbort } from "../api.js";
 import { neighbours } from "./attention.js";
@@ -52,7 +48,7 @@ export class Gaze {
     this.#timer = window.setTimeout(() => this.#ask(index), PATIENCE_MS);
   }
 
-  /** @param {number} index */
+  /** Send the text's request once more: its seed makes the same text of it. @param {number} index */
   async #ask(index) {
     const asking = (this.#asking = new AbortController());
     const tokens = this.#generation?.tokens ?? [];
