@@ -111,7 +111,7 @@ class Worker:
         self._step_began: float | None = None
         self._retiring: list[Runner] = []  # engines replaced by a reload that still finish their work
         self._owner: dict[int, Runner] = {}
-        self._reloaded: Runner | None = None
+        self._reloaded: Runner | str = ""  # what a reload came to: an engine, or why there is none
         self._reloading: threading.Thread | None = None
 
     def run(self) -> None:
@@ -176,17 +176,18 @@ class Worker:
     def _load_again(self) -> None:
         try:
             self._reloaded = self._config.load(self._device)
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             log.error("reload of %s failed: %s", self._config.model, error)
-            with contextlib.suppress(OSError):
-                self._connection.send(Reloaded(str(error) or type(error).__name__))
+            self._reloaded = str(error) or type(error).__name__
 
     def _take_reloaded(self) -> None:
         if self._reloading is not None and not self._reloading.is_alive():
-            self._reloading = None
-            if self._reloaded is not None:
+            self._reloading = None  # first: whoever hears how it ended may ask for the next one at once
+            if isinstance(self._reloaded, str):
+                self._connection.send(Reloaded(self._reloaded))
+            else:
                 self._retiring.append(self._runner)
-                self._runner, self._reloaded = self._reloaded, None
+                self._runner, self._reloaded = self._reloaded, ""
                 self._connection.send(self._ready(self._runner))
                 self._connection.send(Reloaded(None))
         if self._retiring:

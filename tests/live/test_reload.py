@@ -121,3 +121,11 @@ def test_the_token_is_asked_for(server: Server) -> None:
 
 def test_there_is_no_such_path_without_a_token(fake: Server) -> None:
     assert httpx.post(fake.url + "/admin/reload", headers=TOKEN).status_code == 404
+
+
+def test_a_failed_reload_can_be_followed_by_another_at_once(server: Server, folder: Path) -> None:
+    for _ in range(10):
+        (folder / "broken").touch()
+        assert reload(server).status_code == 409
+        (folder / "broken").unlink()
+        assert reload(server).status_code == 200
