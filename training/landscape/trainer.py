@@ -14,6 +14,7 @@ from models.landscape.discriminator import Discriminator
 from models.landscape.generator import Generator
 from training.landscape.augment import augment
 from training.landscape.batches import Batch
+from training.landscape.descend import descend
 from training.landscape.looks import LookBank
 from training.landscape.losses import (
     blur_loss,
@@ -24,9 +25,10 @@ from training.landscape.losses import (
     shrink_targets,
 )
 from training.landscape.recipe import LandscapeRecipe
+from training.landscape.resumable import Resumable
 
 
-class Trainer:
+class Trainer(Resumable):
     """Owns both networks, their optimisers and the averaged generator that is served."""
 
     shown: tuple[str, ...] = ("label", "critic_real", "critic_painted")
@@ -54,11 +56,11 @@ class Trainer:
         with self._autocast():
             pictures = self.generator(batch.inputs, batch.looks, self.draw_noise(len(batch.photos), draws))
             critic_losses = self._critic_losses(batch, pictures.detach(), draws)
-        _descend(self._critic_adam, sum_losses(critic_losses))
+        descend(self._critic_adam, sum_losses(critic_losses))
         self.critic.requires_grad_(requires_grad=False)
         with self._autocast():
             generator_losses = self._generator_losses(batch, pictures, draws)
-        _descend(self._generator_adam, sum_losses(generator_losses))
+        descend(self._generator_adam, sum_losses(generator_losses))
         self.critic.requires_grad_(requires_grad=True)
         self._average()
         self.step += 1
@@ -134,17 +136,13 @@ class Trainer:
         return served
 
     def state(self) -> dict[str, Any]:
-        """All that continuing needs; plain tensors, numbers and containers, so it loads with weights_only."""
-        return {name: part.state_dict() for name, part in self._parts().items()} | {
-            "step": self.step,
-            "history": self.history,
-        }
+        """As any trainer's, and the history."""
+        return super().state() | {"history": self.history}
 
     def load_state(self, state: dict[str, Any]) -> None:
         """Continue from ``state()``."""
-        for name, part in self._parts().items():
-            part.load_state_dict(state[name])
-        self.step, self.history = int(state["step"]), list(state["history"])
+        super().load_state(state)
+        self.history = list(state["history"])
 
     def _parts(self) -> dict[str, Any]:
         return {
@@ -162,12 +160,6 @@ class Trainer:
 def sum_losses(losses: dict[str, Tensor]) -> Tensor:
     """Add them up."""
     return torch.stack(list(losses.values())).sum()
-
-
-def _descend(optimiser: torch.optim.Optimizer, loss: Tensor) -> None:
-    optimiser.zero_grad(set_to_none=True)
-    loss.backward()  # type: ignore[no-untyped-call]
-    optimiser.step()
 
 
 def _place(module: Any, device: torch.device) -> Any:

@@ -9,11 +9,13 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from training.landscape.batches import Batch
+from training.landscape.descend import descend
 from training.landscape.pix2pix.network import PatchGAN, UNet
 from training.landscape.pix2pix.recipe import Pix2PixRecipe
+from training.landscape.resumable import Resumable
 
 
-class Pix2PixTrainer:
+class Pix2PixTrainer(Resumable):
     """Owns both networks and their optimisers. Nothing is averaged, as in the paper."""
 
     shown: tuple[str, ...] = ("l1", "adversarial", "critic")
@@ -38,25 +40,15 @@ class Pix2PixTrainer:
         real = F.softplus(-self.critic(batch.inputs, batch.photos)).mean()
         fake = F.softplus(self.critic(batch.inputs, painted.detach())).mean()
         critic = (real + fake) / 2  # halved, so that it learns no faster than the generator
-        self._descend(self._critic_adam, critic)
+        descend(self._critic_adam, critic)
         self.critic.requires_grad_(requires_grad=False)
         adversarial = F.softplus(-self.critic(batch.inputs, painted)).mean()
         l1 = F.l1_loss(painted, batch.photos)
-        self._descend(self._generator_adam, adversarial + self.recipe.l1_weight * l1)
+        descend(self._generator_adam, adversarial + self.recipe.l1_weight * l1)
         self.critic.requires_grad_(requires_grad=True)
         self.step += 1
         losses = {"l1": l1, "adversarial": adversarial, "critic": critic}
         return {name: loss.detach() for name, loss in losses.items()}
-
-    def state(self) -> dict[str, Any]:
-        """All that continuing needs."""
-        return {name: part.state_dict() for name, part in self._parts().items()} | {"step": self.step}
-
-    def load_state(self, state: dict[str, Any]) -> None:
-        """Continue from ``state()``."""
-        for name, part in self._parts().items():
-            part.load_state_dict(state[name])
-        self.step = int(state["step"])
 
     def _parts(self) -> dict[str, Any]:
         return {
@@ -65,9 +57,3 @@ class Pix2PixTrainer:
             "generator_adam": self._generator_adam,
             "critic_adam": self._critic_adam,
         }
-
-    @staticmethod
-    def _descend(optimiser: torch.optim.Optimizer, loss: Tensor) -> None:
-        optimiser.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
-        optimiser.step()

@@ -14,11 +14,12 @@ from torch import Tensor
 
 from models.landscape.palette import NUM_CLASSES, UNLABELLED
 from training.landscape.data import PhotoSet, is_natural
+from training.landscape.resumable import Resumable
 from training.landscape.segmenter.augment import augment
 from training.landscape.segmenter.recipe import LabellerRecipe
 
 
-class LabellerTrainer:
+class LabellerTrainer(Resumable):
     """Owns the network, its optimiser and the average that is served."""
 
     def __init__(self, recipe: LabellerRecipe, data: PhotoSet, device: torch.device) -> None:
@@ -64,16 +65,6 @@ class LabellerTrainer:
         self._average()
         self.step += 1
         return {"loss": float(loss.detach())}
-
-    def state(self) -> dict[str, Any]:
-        """All that continuing needs."""
-        return {name: part.state_dict() for name, part in self._parts().items()} | {"step": self.step}
-
-    def load_state(self, state: dict[str, Any]) -> None:
-        """Continue from ``state()``."""
-        for name, part in self._parts().items():
-            part.load_state_dict(state[name])
-        self.step = int(state["step"])
 
     def _batch(self) -> tuple[Tensor, Tensor]:
         recipe = self.recipe
