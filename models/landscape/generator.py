@@ -26,39 +26,64 @@ class Conditions:
     def __init__(self, labels: Tensor, styles: Tensor) -> None:
         """Take ``labels`` (B, S, S) int64 and ``styles`` (B, NUM_CLASSES, D)."""
         one_hot = F.one_hot(labels, NUM_CLASSES).permute(0, 3, 1, 2)  # (B, N, S, S)
-        self._shares = one_hot.to(styles.dtype)
+        self._classes = one_hot.to(styles.dtype)
         self._styles = styles
         self._made: dict[int, Tensor] = {}
 
-    def at(self, size: int) -> Tensor:
-        """Return (B, NUM_CLASSES + D + 1, size, size)."""
+    def shares(self, size: int) -> Tensor:
+        """How much of each pixel each class has, and its height: (B, NUM_CLASSES + 1, size, size)."""
         if size not in self._made:
-            shares = F.adaptive_avg_pool2d(self._shares, size)
-            looks = torch.einsum("bnhw,bnd->bdhw", shares, self._styles)
+            shares = F.adaptive_avg_pool2d(self._classes, size)
             height = torch.linspace(1, -1, size, dtype=shares.dtype, device=shares.device)
             height = height.view(1, 1, size, 1).expand(len(shares), 1, size, size)
-            self._made[size] = torch.cat([shares, looks, height], dim=1)
+            self._made[size] = torch.cat([shares, height], dim=1)
         return self._made[size]
+
+    def rows(self) -> Tensor:
+        """What stands for each class, and for height: (B, NUM_CLASSES + 1, NUM_CLASSES + D + 1)."""
+        count = NUM_CLASSES + 1
+        which = torch.eye(count, dtype=self._styles.dtype, device=self._styles.device)
+        which = which.expand(len(self._styles), count, count)
+        looks = F.pad(self._styles, (0, 0, 0, 1))  # height has none
+        return torch.cat([which[..., :NUM_CLASSES], looks, which[..., NUM_CLASSES:]], dim=2)
+
+    def at(self, size: int) -> Tensor:
+        """All of it as channels, (B, NUM_CLASSES + D + 1, size, size): each pixel has its classes' rows."""
+        return look_up(self.shares(size), self.rows())
+
+
+def look_up(shares: Tensor, rows: Tensor) -> Tensor:
+    """Mix ``rows`` (B, N, K) at each pixel by ``shares`` (B, N, H, W): (B, K, H, W), channels last."""
+    batch, _, height, width = shares.shape
+    mixed = shares.flatten(2).transpose(1, 2) @ rows  # (B, H·W, K)
+    return mixed.view(batch, height, width, -1).permute(0, 3, 1, 2)
 
 
 class Modulation(nn.Module):
-    """Normalise, then scale and shift each pixel by what the map says there."""
+    """Normalise, then scale and shift each pixel as the map says; add noise as loud as it says."""
 
-    def __init__(self, channels: int, config: LandscapeConfig, size: int) -> None:
+    def __init__(self, channels: int, config: LandscapeConfig, size: int, is_noisy: bool = False) -> None:
         super().__init__()
-        inputs = num_condition_channels(config)
+        inputs, outputs = num_condition_channels(config), (3 if is_noisy else 2) * channels
         self.norm = nn.BatchNorm2d(channels, affine=False)
-        if size <= config.spade_max_size:
+        self.is_noisy, self.has_shapes = is_noisy, size <= config.spade_max_size
+        if self.has_shapes:
             hidden = config.spade_hidden
-            self.shared: nn.Module = nn.Sequential(conv3(inputs, hidden), nn.ReLU())
-            self.affine = conv3(hidden, 2 * channels)
+            self.shared = nn.Sequential(conv3(inputs, hidden), nn.ReLU())
+            self.affine = conv3(hidden, outputs)
         else:
-            self.shared = nn.Identity()
-            self.affine = nn.Conv2d(inputs, 2 * channels, 1)
+            self.rows = nn.Linear(inputs, outputs, bias=False)  # shares sum to 1, so classes hold the bias
 
-    def forward(self, x: Tensor, conditions: Conditions) -> Tensor:
-        """Modulate ``x`` (B, C, H, H)."""
-        gamma, beta = self.affine(self.shared(conditions.at(x.shape[-1]))).chunk(2, dim=1)
+    def forward(self, x: Tensor, conditions: Conditions, noise: Tensor | None = None) -> Tensor:
+        """Modulate ``x`` (B, C, H, H); ``noise`` (B, 1, H, H) if it is noisy."""
+        size = x.shape[-1]
+        if self.has_shapes:
+            affine = self.affine(self.shared(conditions.at(size)))
+        else:
+            affine = look_up(conditions.shares(size), self.rows(conditions.rows()))
+        gamma, beta, *gain = affine.chunk(3 if self.is_noisy else 2, dim=1)
+        if noise is not None:
+            beta = torch.addcmul(beta, gain[0], noise)
         return torch.addcmul(beta, self.norm(x), 1 + gamma)
 
 
@@ -70,10 +95,9 @@ class Block(nn.Module):
         self.grows = grows
         self.first = Modulation(inputs, config, size // 2 if grows else size)
         self.conv1 = conv3(inputs, outputs)
-        self.second = Modulation(outputs, config, size)
+        self.second = Modulation(outputs, config, size, is_noisy=True)
         self.conv2 = conv3(outputs, outputs)
         self.skip = nn.Conv2d(inputs, outputs, 1, bias=False) if inputs != outputs else nn.Identity()
-        self.noise_gain = nn.Parameter(torch.full((outputs, 1, 1), 0.2))
 
     def forward(self, x: Tensor, conditions: Conditions, noise: Tensor) -> Tensor:
         """Run the block; ``noise`` (B, 1, size, size) is one normal draw a pixel."""
@@ -81,8 +105,7 @@ class Block(nn.Module):
         skip = self.skip(x)
         if self.grows:
             h, skip = (F.interpolate(t, scale_factor=2.0, mode="nearest") for t in (h, skip))
-        h = torch.addcmul(h, self.noise_gain, noise)
-        h = self.conv2(F.leaky_relu(self.second(h, conditions), SLOPE))
+        h = self.conv2(F.leaky_relu(self.second(h, conditions, noise), SLOPE))
         mixed: Tensor = (skip + h) * 0.5**0.5
         return mixed
 

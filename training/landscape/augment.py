@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from models.landscape.palette import UNLABELLED
+from training.landscape.views import take_windows
 
 MAX_BRIGHTNESS = 0.25  # in [-1, 1] units
 SATURATION = (0.5, 1.5)
@@ -42,13 +43,7 @@ def move(pictures: Tensor, labels: Tensor, generator: torch.Generator) -> tuple[
     )
     padded = F.pad(pictures, (reach,) * 4)
     padded_labels = F.pad(labels, (reach,) * 4, value=UNLABELLED)
-    span = torch.arange(side, device=pictures.device)
-    offsets = offsets.to(pictures.device)
-    rows = (offsets[:, 0, None] + span)[:, :, None]  # (B, S, 1)
-    columns = (offsets[:, 1, None] + span)[:, None, :]  # (B, 1, S)
-    batch = torch.arange(len(pictures), device=pictures.device)[:, None, None]
-    moved = padded.permute(0, 2, 3, 1)[batch, rows, columns].permute(0, 3, 1, 2)
-    return moved, padded_labels[batch, rows, columns]
+    return take_windows(padded, padded_labels, offsets.to(pictures.device), side)
 
 
 def cut_out(pictures: Tensor, labels: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:

@@ -38,6 +38,13 @@ class PhotoSet:
             raise DataError("no photo is left after filtering")
         return PhotoSet(tuple(self.names[row] for row in rows), self.photos[rows], self.maps[rows])
 
+    def shrink(self, size: int) -> PhotoSet:
+        """Return it at ``size``²."""
+        if size == self.photos.shape[1]:
+            return self
+        photos = np.stack([shrink_photo(photo, size) for photo in self.photos])
+        return PhotoSet(self.names, photos, np.stack([shrink_map(labels, size) for labels in self.maps]))
+
 
 def is_held_out(name: str) -> bool:
     """Whether a photo is never trained on, by its plain file name with extension: one in ten."""

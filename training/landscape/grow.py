@@ -6,12 +6,9 @@ import json
 from pathlib import Path
 
 import torch
-from torch import Tensor
 
 from training.landscape.trainer import Trainer
 from training.run import TrainingError
-
-CRITIC_STEM = "stem.parametrizations.weight.original"
 
 
 def grow(trainer: Trainer, run_folder: Path, device: torch.device) -> None:
@@ -27,9 +24,7 @@ def grow(trainer: Trainer, run_folder: Path, device: torch.device) -> None:
     state = saved["state"]
     for name in ("generator", "critic"):
         module = getattr(trainer, name)
-        own, other = module.state_dict(), dict(state[name])
-        if name == "critic":
-            other[CRITIC_STEM] = widen_patch(other[CRITIC_STEM], own[CRITIC_STEM].shape[1])
+        own, other = module.state_dict(), state[name]
         fitting = {key: value for key, value in other.items() if key in own and own[key].shape == value.shape}
         if len(fitting) < len(own) / 2:
             raise TrainingError(
@@ -41,14 +36,3 @@ def grow(trainer: Trainer, run_folder: Path, device: torch.device) -> None:
     settings = json.loads((run_folder / "settings.json").read_text())
     facts = {"image_size": settings["image_size"], "steps": saved["step"], "batch": settings["batch"]}
     trainer.history = [*state["history"], facts | {"seconds": round(saved["seconds"])}]
-
-
-def widen_patch(weight: Tensor, inputs: int) -> Tensor:
-    """Spread a stem (C, 3·p², k, k) over finer pixels, (C, inputs = 3·q², k, k), seeing their mean."""
-    old, new = (round((channels / 3) ** 0.5) for channels in (weight.shape[1], inputs))
-    if new <= old:
-        return weight
-    finer = new // old
-    squares = weight.reshape(len(weight), 3, old, old, *weight.shape[2:])
-    spread: Tensor = squares.repeat_interleave(finer, dim=2).repeat_interleave(finer, dim=3) / finer**2
-    return spread.flatten(1, 3)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from statistics import fmean
@@ -25,7 +24,7 @@ from training.landscape.data import (
 from training.landscape.evaluate import Evaluation
 from training.landscape.export import FIGURE, save_landscape
 from training.landscape.grow import grow
-from training.landscape.looks import make_bank
+from training.landscape.looks import BANK_SIDE, make_bank
 from training.landscape.recipe import PRESETS
 from training.landscape.trainer import Trainer
 from training.run import Run, add_run_arguments, pick_device, resolve_settings
@@ -80,8 +79,9 @@ def run(args: argparse.Namespace) -> None:
     """Train until the recipe's steps or the time box end; then export the averaged generator."""
     recipe = resolve_settings(PRESETS[args.preset], args.set)
     device = pick_device(args.device, args.threads)
-    training, held_out = load_split(args.data, args.pseudo, recipe.image_size)
+    training, held_out = load_split(args.data, args.pseudo, max(recipe.image_size, BANK_SIDE))
     bank = make_bank(training.photos, training.maps)
+    training, held_out = (photos.shrink(recipe.image_size) for photos in (training, held_out))
     job = Run(args.run, recipe, recipe.steps, args.resume, args.max_minutes)
     trainer = Trainer(recipe, recipe.model(describe(args.pseudo, training), len(training)), bank, device)
     if args.resume:
@@ -126,23 +126,20 @@ def train(
 ) -> None:
     """Run the steps that are left, logging every 10th step and saving every ``save_every``."""
     recent: list[dict[str, Tensor]] = []
-    started = time.monotonic()
-    for batch in iterate(batches, job.step, job.num_steps, workers):
-        if job.is_time_up:
-            break
-        recent.append(trainer.train_step(batch))
-        job.step = trainer.step
-        is_saving = job.step % save_every == 0 and job.step < job.num_steps
-        if job.step % LOG_EVERY == 0 or is_saving:
-            means = average(recent)  # waits for the device, so the clock is right
-            job.seconds += time.monotonic() - started
+    feed = iterate(batches, job.step, job.num_steps, workers)
+    while job.step < job.num_steps and not job.is_time_up:
+        with job.timed():
+            recent.append(trainer.train_step(next(feed)))
+            job.step = trainer.step
+            is_saving = job.step % save_every == 0 and job.step < job.num_steps
+            is_logging = is_saving or job.step % LOG_EVERY == 0
+            means = average(recent) if is_logging else {}  # waits for the device, so the clock is right
+        if is_logging:
             job.log(**means)
             job.show(**{name: means[name] for name in trainer.shown})
             recent = []
-            if is_saving:
-                save()
-            started = time.monotonic()
-    job.seconds += time.monotonic() - started if recent else 0.0
+        if is_saving:
+            save()
     save()
 
 

@@ -1,7 +1,8 @@
-"""How a class looks in a photo, in nine figures, and the bank of looks that seeds choose from.
+"""How a class looks in a photo, in a few figures, and the bank of looks that seeds choose from.
 
 The figures are, in three colour directions (light, warm-cool, green), the mean, the spread and the slope from
-bottom to top of the class's pixels. They are differentiable, so the generator is also trained to obey them.
+bottom to top of the class's pixels; then, an octave at a time, how rough it is along and across, and in
+colour. They are differentiable, so the generator is also trained to obey them.
 """
 
 from __future__ import annotations
@@ -16,9 +17,13 @@ from torch import Tensor
 
 from models.landscape.palette import NUM_CLASSES
 
-SIDE = 64  # looks are measured at this size, whatever the picture's, so that one bank fits all
+SIDE = 64  # colours are measured at this size, whatever the picture's, so that one bank fits all
+OCTAVES = (16, 32, 64, 128)  # sizes that roughness is measured at, as far as the picture has them
+BANK_SIDE = OCTAVES[-1]  # photos of at least this size have a whole look
 MIN_SHARE = 0.005  # a class with less of the picture has no look of its own
-LOOK_SIZE = 9
+NUM_COLOURS = 9
+LOOK_SIZE = NUM_COLOURS + 3 * len(OCTAVES)
+FLAT = 1e-4  # squared difference of neighbours that counts as none, in [-1, 1] units
 
 
 def measure_looks(pictures: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
@@ -29,15 +34,28 @@ def measure_looks(pictures: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
         labels: (B, S, S) int64 ids; values outside the palette belong to no class.
 
     Returns:
-        looks (B, NUM_CLASSES, 9), arbitrary where absent, and presence (B, NUM_CLASSES) bool.
+        looks (B, NUM_CLASSES, 9 + 3 for each octave up to S), arbitrary where absent, and presence
+        (B, NUM_CLASSES) bool.
     """
-    side = min(SIDE, pictures.shape[-1])
+    size = pictures.shape[-1]
     masks = F.one_hot(labels.clamp(max=NUM_CLASSES), NUM_CLASSES + 1)[..., :NUM_CLASSES]
-    weights = F.adaptive_avg_pool2d(masks.permute(0, 3, 1, 2).float(), side).flatten(2)  # (B, N, P)
-    colours = _opponent(F.adaptive_avg_pool2d(pictures.float(), side)).flatten(2)  # (B, 3, P)
-    total = weights.sum(dim=2, keepdim=True)
-    weights = weights / total.clamp(min=1e-6)
-    height = torch.linspace(1, -1, side, device=pictures.device).repeat_interleave(side)  # (P,)
+    masks = masks.permute(0, 3, 1, 2).float()
+    colours = _opponent(pictures.float())
+    side = min(SIDE, size)
+    weights = F.adaptive_avg_pool2d(masks, side).flatten(2)  # (B, N, P)
+    figures = _measure_colours(F.adaptive_avg_pool2d(colours, side).flatten(2), weights, side)
+    rough = [
+        _measure_roughness(F.adaptive_avg_pool2d(colours, octave), F.adaptive_avg_pool2d(masks, octave))
+        for octave in OCTAVES
+        if octave <= size
+    ]
+    return torch.cat([figures, *rough], dim=2), weights.sum(dim=2) >= MIN_SHARE * side * side
+
+
+def _measure_colours(colours: Tensor, weights: Tensor, side: int) -> Tensor:
+    """Mean, spread and slope of ``colours`` (B, 3, side²) under ``weights`` (B, N, side²): (B, N, 9)."""
+    weights = weights / weights.sum(dim=2, keepdim=True).clamp(min=1e-6)
+    height = torch.linspace(1, -1, side, device=colours.device).repeat_interleave(side)  # (P,)
     mean = torch.einsum("bnp,bcp->bnc", weights, colours)
     square = torch.einsum("bnp,bcp->bnc", weights, colours.square())
     level = (weights * height).sum(dim=2, keepdim=True)
@@ -46,7 +64,26 @@ def measure_looks(pictures: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
         tall.clamp(min=0) + 0.02
     )
     spread = ((square - mean.square()).clamp(min=0) + 1e-4).sqrt()
-    return torch.cat([mean, spread, slope], dim=2), total.squeeze(2) >= MIN_SHARE * side * side
+    return torch.cat([mean, spread, slope], dim=2)
+
+
+def _measure_roughness(colours: Tensor, masks: Tensor) -> Tensor:
+    """Log of how much neighbours differ within a class: in light along and across, in colour: (B, N, 3).
+
+    ``colours`` (B, 3, s, s), ``masks`` (B, N, s, s) in [0, 1].
+    """
+    along, inside_along = colours.diff(dim=3).square(), masks[..., 1:] * masks[..., :-1]
+    across, inside_across = colours.diff(dim=2).square(), masks[..., 1:, :] * masks[..., :-1, :]
+    light_and_colour = torch.stack([along[:, 0], along[:, 1:].mean(dim=1)], dim=1)
+    first = _mean_within(light_and_colour, inside_along)
+    second = _mean_within(across[:, :1], inside_across)
+    return (torch.cat([first[..., :1], second, first[..., 1:]], dim=2) + FLAT).log() / 2
+
+
+def _mean_within(values: Tensor, masks: Tensor) -> Tensor:
+    """Mean of ``values`` (B, C, h, w) over each of ``masks`` (B, N, h, w): (B, N, C)."""
+    masks = masks.flatten(2)
+    return masks @ values.flatten(2).transpose(1, 2) / masks.sum(dim=2, keepdim=True).clamp(min=1)
 
 
 def _opponent(rgb: Tensor) -> Tensor:
@@ -58,17 +95,18 @@ def _opponent(rgb: Tensor) -> Tensor:
 class LookBank:
     """Whitened looks of every class in every training photo; absent classes borrow from a similar one."""
 
-    looks: Tensor  # (M, NUM_CLASSES, 9), zero mean and unit spread over what was measured
-    shift: Tensor  # (9,)
-    scale: Tensor  # (9,)
+    looks: Tensor  # (M, NUM_CLASSES, D), zero mean and unit spread over what was measured
+    shift: Tensor  # (D,)
+    scale: Tensor  # (D,)
 
     def whiten(self, looks: Tensor) -> Tensor:
-        """Bring raw looks into the bank's units."""
-        return (looks - self.shift) / self.scale
+        """Bring raw looks, or the first figures of them, into the bank's units."""
+        count = looks.shape[-1]
+        return (looks - self.shift[:count]) / self.scale[:count]
 
 
 def make_bank(photos: NDArray[np.uint8], maps: NDArray[np.uint8], chunk: int = 64) -> LookBank:
-    """Measure photos (M, S, S, 3) with maps (M, S, S) and fill the gaps."""
+    """Measure photos (M, S, S, 3) with maps (M, S, S) and fill the gaps; whole looks from BANK_SIDE on."""
     parts = []
     for start in range(0, len(photos), chunk):
         pictures = torch.from_numpy(photos[start : start + chunk]).permute(0, 3, 1, 2) / 127.5 - 1
@@ -97,8 +135,8 @@ def _borrow_missing(looks: Tensor, present: Tensor, chunk: int = 256) -> Tensor:
 def _unlikeness(looks: Tensor, present: Tensor, rows: slice) -> Tensor:
     """How unlike each of ``rows`` is to every photo: (R, M)."""
     known = present.float()
-    flat = (looks * known.unsqueeze(2)).transpose(0, 1)  # (N, M, 9)
+    flat = (looks * known.unsqueeze(2)).transpose(0, 1)  # (N, M, D)
     shared = known.T[:, rows].unsqueeze(2) * known.T.unsqueeze(1)  # (N, R, M)
     distances = torch.cdist(flat[:, rows], flat).square() * shared
     # One unit of distance for each class that is not shared keeps photos of other scenes at bay.
-    return distances.sum(dim=0) / LOOK_SIZE + (NUM_CLASSES - shared.sum(dim=0))
+    return distances.sum(dim=0) / looks.shape[2] + (NUM_CLASSES - shared.sum(dim=0))

@@ -42,9 +42,13 @@ def painted_loss(logits: Tensor, labels: Tensor) -> Tensor:
 
 
 def look_loss(pictures: Tensor, labels: Tensor, looks: Tensor, bank: LookBank) -> Tensor:
-    """How far painted classes are from the looks (B, N, 9) that were asked for, in bank units."""
+    """How far painted classes are from the looks (B, N, D) that were asked for, in bank units.
+
+    A picture too small for the finest octaves is compared in the figures that it has.
+    """
     found, present = measure_looks(pictures, labels)
-    losses = F.smooth_l1_loss(bank.whiten(found), looks, reduction="none", beta=0.5).mean(dim=2)
+    asked = looks[..., : found.shape[2]]
+    losses = F.smooth_l1_loss(bank.whiten(found), asked, reduction="none", beta=0.5).mean(dim=2)
     return (losses * present).sum() / present.sum().clamp(min=1)
 
 

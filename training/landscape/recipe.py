@@ -7,6 +7,7 @@ from typing import Annotated
 from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt, ValidationError, model_validator
 
 from models.landscape.config import LandscapeConfig
+from training.landscape.looks import LOOK_SIZE
 from training.run import Settings
 
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -30,7 +31,8 @@ class LandscapeRecipe(BatchRecipe):
     spade_max_size: PositiveInt = 64
     spade_hidden: PositiveInt = 64
     critic_widths: tuple[PositiveInt, ...]
-    critic_patch: PositiveInt = 2  # the discriminator judges cells of this many pixels a side
+    critic_view: PositiveInt = 128  # side of what the discriminator is shown at a time, near or far
+    critic_patch: PositiveInt = 2  # it judges cells of this many pixels a side
     generator_rate: PositiveFloat = 1e-4
     critic_rate: PositiveFloat = 4e-4
     ema: Share = 0.999
@@ -51,6 +53,14 @@ class LandscapeRecipe(BatchRecipe):
             raise ValueError(error.errors()[0]["msg"]) from None
         return self
 
+    @model_validator(mode="after")
+    def _is_seen_whole(self) -> LandscapeRecipe:
+        if self.image_size > self.critic_view:
+            zoom, rest = divmod(self.image_size, self.critic_view)
+            if rest or zoom & (zoom - 1):
+                raise ValueError(f"image_size is not critic_view ({self.critic_view}) times a power of two")
+        return self
+
     def model(self, training_data: str, num_styles: int) -> LandscapeConfig:
         """The generator that this recipe trains."""
         return LandscapeConfig(
@@ -59,6 +69,7 @@ class LandscapeRecipe(BatchRecipe):
             widths=self.widths,
             spade_max_size=self.spade_max_size,
             spade_hidden=self.spade_hidden,
+            style_size=LOOK_SIZE,
             num_styles=num_styles,
         )
 
@@ -68,34 +79,28 @@ class LandscapeRecipe(BatchRecipe):
         return self.blur_weight * (1 - done * (1 - self.blur_floor))
 
 
-_TINY_CPU = LandscapeRecipe(
-    image_size=64,
-    widths=(128, 128, 64, 32),
+_CPU = LandscapeRecipe(
+    image_size=128,
+    widths=(128, 128, 64, 32, 16),
     spade_max_size=16,
     spade_hidden=32,
+    critic_view=64,
     critic_widths=(32, 64, 96, 128),
-    steps=2500,
+    steps=8000,
     batch=8,
     generator_rate=3e-4,
     critic_rate=6e-4,
     ema=0.998,
+    blur_weight=1.0,
     blur_until=0.5,
     blur_floor=0.1,
     mix_every=0,
 )
 
 PRESETS: dict[str, LandscapeRecipe] = {
-    # First light, on a CPU: 64² from scratch, then the same network grown by one stage to 128².
-    "first-light-64": _TINY_CPU,
-    "first-light": _TINY_CPU.model_copy(
-        update={
-            "image_size": 128,
-            "widths": (128, 128, 64, 32, 16),
-            "critic_patch": 4,
-            "steps": 1500,
-            "blur_weight": 1.0,
-        }
-    ),
+    # For a CPU; then the same network with one more stage (--grow).
+    "cpu-128": _CPU,
+    "cpu-256": _CPU.model_copy(update={"image_size": 256, "widths": (*_CPU.widths, 8), "steps": 4000}),
     "small": LandscapeRecipe(
         widths=(256, 256, 256, 128, 64, 32),
         critic_widths=(64, 128, 192, 256, 256),

@@ -26,6 +26,7 @@ from training.landscape.losses import (
 )
 from training.landscape.recipe import LandscapeRecipe
 from training.landscape.resumable import Resumable
+from training.landscape.views import view
 
 
 class Trainer(Resumable):
@@ -73,8 +74,8 @@ class Trainer(Resumable):
 
     def _critic_losses(self, batch: Batch, pictures: Tensor, draws: torch.Generator) -> dict[str, Tensor]:
         recipe = self.recipe
-        photos, photo_labels = augment(batch.photos, batch.targets, draws)
-        painted, painted_labels = augment(pictures.float(), batch.targets, draws)
+        photos, photo_labels = self._show(batch.photos, batch.targets, draws)
+        painted, painted_labels = self._show(pictures.float(), batch.targets, draws)
         logits, whole = self.critic(torch.cat([photos, painted]))
         (real, fake), (real_whole, fake_whole) = logits.chunk(2), whole.chunk(2)
         losses = {
@@ -88,17 +89,23 @@ class Trainer(Resumable):
         return losses
 
     def _mix_loss(self, batch: Batch, pictures: Tensor, draws: torch.Generator) -> Tensor:
-        mask = mix_by_class(batch.inputs, draws)
-        mixed = torch.where(mask, batch.photos, pictures)
-        logits, _ = self.critic(torch.cat([batch.photos, pictures, mixed]))
-        real, fake, both = logits.float().chunk(3)
-        small = shrink_targets(mask.squeeze(1).long(), both.shape[-1]).bool().unsqueeze(1)
-        return F.mse_loss(both, torch.where(small, real, fake))
+        both = torch.cat([batch.photos, pictures], dim=1)  # so that they are seen from the same place
+        mask = mix_by_class(batch.inputs, draws).squeeze(1).long()
+        both, mask = view(both, mask, self.recipe.critic_view, draws)
+        photos, pictures = both.chunk(2, dim=1)
+        mixed = torch.where(mask.bool().unsqueeze(1), photos, pictures)
+        logits, _ = self.critic(torch.cat([photos, pictures, mixed]))
+        real, fake, mixture = logits.float().chunk(3)
+        small = shrink_targets(mask, mixture.shape[-1]).bool().unsqueeze(1)
+        return F.mse_loss(mixture, torch.where(small, real, fake))
+
+    def _show(self, pictures: Tensor, labels: Tensor, draws: torch.Generator) -> tuple[Tensor, Tensor]:
+        return augment(*view(pictures, labels, self.recipe.critic_view, draws), draws)
 
     def _generator_losses(self, batch: Batch, pictures: Tensor, draws: torch.Generator) -> dict[str, Tensor]:
         recipe = self.recipe
         pictures = pictures.float()
-        judged, labels = augment(pictures, batch.targets, draws)
+        judged, labels = self._show(pictures, batch.targets, draws)
         logits, whole = self.critic(judged)
         losses = {
             "label": label_loss(logits, labels),

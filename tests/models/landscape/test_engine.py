@@ -19,7 +19,6 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     config = LandscapeConfig(image_size=32, training_data="noise", widths=(16, 16, 8), num_styles=6)
     generator = Generator(config)
     torch.nn.init.normal_(generator.styles)
-    torch.nn.init.constant_(generator.blocks[-1].noise_gain, 0.5)
     made = tmp_path_factory.mktemp("checkpoints") / "landscape"
     save_checkpoint(made, config, generator.state_dict(), {"figure": 1.5}, "# A test\n")
     return made

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from models.landscape.config import LandscapeConfig
-from models.landscape.generator import Conditions, Generator
+from models.landscape.generator import Conditions, Generator, look_up
 from models.landscape.palette import CLASS_NAMES, NUM_CLASSES
 
 
@@ -15,10 +15,7 @@ def generator() -> Generator:
     config = LandscapeConfig(
         image_size=32, training_data="x", widths=(16, 16, 8), spade_max_size=16, spade_hidden=8, num_styles=4
     )
-    made = Generator(config).eval()
-    for block in made.blocks:
-        torch.nn.init.constant_(block.noise_gain, 0.5)  # more than at first, to be sure to see it
-    return made
+    return Generator(config).eval()
 
 
 def paint(
@@ -44,6 +41,31 @@ def test_everything_reaches_the_picture(generator: Generator):
     changed = looks.clone()
     changed[:, 0] = 1.0
     assert not torch.equal(paint(generator, labels, changed), plain)
+
+
+def test_the_map_says_where_noise_is_loud(generator: Generator):
+    labels = torch.zeros((1, 32, 32), dtype=torch.long)
+    labels[:, :, 16:] = CLASS_NAMES.index("rock")
+    looks = torch.zeros((1, NUM_CLASSES, 9))
+    with torch.no_grad():
+        for block in generator.blocks[:-1]:
+            block.second.affine.weight.chunk(3)[2].zero_()  # their noise off
+            block.second.affine.bias.chunk(3)[2].zero_()
+        gains = generator.blocks[-1].second.rows.weight.chunk(3)[2]
+        gains.zero_()
+        gains[:, CLASS_NAMES.index("rock")] = 1.0
+    changed = (paint(generator, labels, looks, 1) - paint(generator, labels, looks, 0)).abs().amax(dim=1)
+    assert (changed[..., :14] == 0).all()  # convolutions carry it a little over the border
+    assert (changed[..., 18:] > 0).float().mean() > 0.9
+
+
+def test_a_lookup_is_a_one_by_one_convolution():
+    torch.manual_seed(1)
+    labels, looks = torch.randint(NUM_CLASSES, (2, 16, 16)), torch.randn(2, NUM_CLASSES, 9)
+    conditions, weight = Conditions(labels, looks), torch.randn(5, NUM_CLASSES + 10)
+    mixed = look_up(conditions.shares(8), conditions.rows() @ weight.T)
+    expected = torch.nn.functional.conv2d(conditions.at(8), weight[:, :, None, None])
+    torch.testing.assert_close(mixed, expected, atol=1e-5, rtol=1e-4)
 
 
 def test_the_look_of_an_absent_class_changes_nothing(generator: Generator):

@@ -12,7 +12,7 @@ from training.landscape.data import PhotoSet, is_natural, load_siftflow
 from training.landscape.looks import LookBank, make_bank
 from training.landscape.recipe import PRESETS
 
-RECIPE = PRESETS["first-light-64"].model_copy(update={"image_size": 32, "batch": 8})
+RECIPE = PRESETS["cpu-128"].model_copy(update={"image_size": 32, "batch": 8})
 
 
 @pytest.fixture

@@ -25,6 +25,7 @@ TINY = {
     "widths": [16, 16, 8],
     "spade_max_size": 16,
     "spade_hidden": 8,
+    "critic_view": 32,
     "critic_widths": [8, 16, 16],
     "batch": 4,
     "mix_every": 2,
@@ -34,7 +35,7 @@ TINY = {
 def arguments(data: Path, run: Path, steps: int, *more: str, **changes: object) -> list[str]:
     settings = TINY | {"steps": steps} | changes
     pairs = [f"--set={key}={json.dumps(value)}" for key, value in settings.items()]
-    head = ["landscape", "--preset=first-light-64", f"--data={data}", f"--run={run}", "--threads=1"]
+    head = ["landscape", "--preset=cpu-128", f"--data={data}", f"--run={run}", "--threads=1"]
     return [*head, *pairs, *more]
 
 
@@ -99,7 +100,7 @@ def test_a_run_brings_a_checkpoint_that_serves_and_grows(siftflow: Path, tmp_pat
     first, second = engine.forward([LandscapeRequest(sky, 1), LandscapeRequest(sky, 2)])
     assert not np.array_equal(first, second)
 
-    changes = {"image_size": 64, "widths": [16, 16, 8, 8], "critic_patch": 4}
+    changes = {"image_size": 64, "widths": [16, 16, 8, 8]}
     grown = arguments(siftflow, tmp_path / "grown", 1, f"--grow={tmp_path / 'small'}", **changes)
     assert main(grown) == 0
     assert LandscapeEngine.load(tmp_path / "grown" / "checkpoint", "cpu").image_size == 64

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from models.landscape.palette import NUM_CLASSES, UNLABELLED
-from training.landscape.looks import LOOK_SIZE, make_bank, measure_looks
+from training.landscape.looks import BANK_SIDE, LOOK_SIZE, NUM_COLOURS, make_bank, measure_looks
 
 
 def picture_of(top: tuple[float, float, float], bottom: tuple[float, float, float]) -> torch.Tensor:
@@ -23,13 +23,42 @@ def test_means_spreads_and_slopes():
     torch.testing.assert_close(looks[0, 0, :3], torch.tensor([0.3, 0.6, 0.0]), atol=1e-4, rtol=0)
     torch.testing.assert_close(looks[0, 9, :3], torch.tensor([-0.5, 0.0, 0.0]), atol=1e-4, rtol=0)
     torch.testing.assert_close(looks[0, 0, 3:6], torch.full((3,), 0.01), atol=1e-3, rtol=0)  # flat: the floor
-    torch.testing.assert_close(looks[0, 0, 6:], torch.zeros(3), atol=1e-3, rtol=0)
+    torch.testing.assert_close(looks[0, 0, 6:NUM_COLOURS], torch.zeros(3), atol=1e-3, rtol=0)
 
     whole = torch.zeros((1, 64, 64), dtype=torch.long)
     looks, _ = measure_looks(picture_of((1, 1, 1), (0, 0, 0)), whole)
     assert looks[0, 0, 0].item() == pytest.approx(0.5)
     assert looks[0, 0, 3].item() == pytest.approx(0.5, abs=1e-3)
     assert looks[0, 0, 6].item() > 0.5  # lighter towards the top
+
+
+def test_roughness_by_octave_and_direction():
+    labels = torch.zeros((1, 128, 128), dtype=torch.long)
+    stripes = torch.tensor([0.2, -0.2]).repeat_interleave(2).repeat(32)  # two pixels wide
+    upright = stripes.view(1, 1, 1, 128).expand(1, 3, 128, 128)
+
+    def measure(picture: torch.Tensor) -> torch.Tensor:
+        looks, _ = measure_looks(picture, labels)
+        assert looks.shape == (1, NUM_CLASSES, LOOK_SIZE)
+        return looks[0, 0, NUM_COLOURS:].view(4, 3)  # sizes 16 to 128; along, across, colour
+
+    flat, rough = measure(torch.zeros(1, 3, 128, 128)), measure(upright)
+    torch.testing.assert_close(flat, torch.full((4, 3), 0.01).log(), atol=1e-4, rtol=0)
+    assert (rough[2:, 0] > flat[2:, 0] + 2).all()  # seen at 64² and 128², averaged away below
+    torch.testing.assert_close(rough[:2], flat[:2], atol=1e-3, rtol=0)
+    torch.testing.assert_close(rough[:, 1:], flat[:, 1:], atol=1e-3, rtol=0)  # not across, not in colour
+    torch.testing.assert_close(measure(upright.transpose(2, 3))[:, [1, 0, 2]], rough, atol=1e-4, rtol=0)
+    coloured = upright * torch.tensor([1.0, 0.0, -1.0]).view(1, 3, 1, 1)
+    assert measure(coloured)[3, 2] > flat[3, 2] + 2
+
+
+def test_the_border_between_classes_is_not_rough():
+    labels = torch.zeros((1, 64, 64), dtype=torch.long)
+    labels[:, 32:] = 9
+    looks, _ = measure_looks(picture_of((1, 1, 1), (-1, -1, -1)), labels)
+    torch.testing.assert_close(
+        looks[0, [0, 9], NUM_COLOURS:], torch.full((2, 9), 0.01).log(), atol=1e-3, rtol=0
+    )
 
 
 def test_holes_belong_to_no_class():
@@ -50,11 +79,11 @@ def test_gradients_reach_the_picture_even_where_it_is_flat():
 
 
 def test_bank_borrows_from_the_photo_most_alike():
-    photos = np.zeros((3, 64, 64, 3), dtype=np.uint8)
-    maps = np.zeros((3, 64, 64), dtype=np.uint8)
+    photos = np.zeros((3, BANK_SIDE, BANK_SIDE, 3), dtype=np.uint8)
+    maps = np.zeros((3, BANK_SIDE, BANK_SIDE), dtype=np.uint8)
     photos[0], photos[1], photos[2] = 200, 205, 40  # photo 0 is of sky alone, like 1 and unlike 2
-    maps[1:, 32:] = 9
-    photos[1, 32:], photos[2, 32:] = 90, 20
+    maps[1:, 64:] = 9
+    photos[1, 64:], photos[2, 64:] = 90, 20
     bank = make_bank(photos, maps)
     assert bank.looks.shape == (3, NUM_CLASSES, LOOK_SIZE)
     assert torch.equal(bank.looks[0, 9], bank.looks[1, 9])

@@ -10,7 +10,7 @@ from training.__main__ import main
 from training.landscape.corruptions import CORRUPTIONS
 
 COMMON = ["--threads=1", "--set=image_size=32", "--set=batch=4"]
-PAINTER = ["--preset=first-light-64", "--set=widths=[8,8,8]", "--set=critic_widths=[8,8]", "--set=steps=2"]
+PAINTER = ["--preset=cpu-128", "--set=widths=[8,8,8]", "--set=critic_widths=[8,8]", "--set=steps=2"]
 JUDGE = ["--set=widths=[16,16]", "--set=depths=[1,1]", "--set=steps=2", "--set=mix_share=0"]
 PIX2PIX = ["--set=width=4", "--set=critic_width=4", "--set=steps=2"]
 
