@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from models.landscape.engine import LandscapeRequest
+from tests.training.landscape.resuming import assert_resumes_exactly
 from training.__main__ import main
 from training.landscape.pix2pix.network import PatchGAN, Pix2PixConfig, UNet
 from training.landscape.pix2pix.painter import Pix2PixPainter
@@ -40,14 +41,7 @@ def test_learns_and_paints(siftflow: Path, tmp_path: Path):
 
 
 def test_resumes_exactly(siftflow: Path, tmp_path: Path):
-    train(siftflow, tmp_path / "whole", 8)
-    train(siftflow, tmp_path / "broken", 8, "--max-minutes=0")
-    train(siftflow, tmp_path / "broken", 8, "--resume", "--save-every=3", "--max-minutes=10")
-    states = [
-        torch.load(tmp_path / name / "state.pt", weights_only=True)["state"] for name in ("whole", "broken")
-    ]
-    for part in ("generator", "critic"):
-        assert all(torch.equal(states[0][part][key], states[1][part][key]) for key in states[0][part])
+    assert_resumes_exactly(train, siftflow, tmp_path, ("generator", "critic"))
 
 
 def test_shapes_and_field_of_view():

@@ -4,9 +4,8 @@ import argparse
 import json
 from pathlib import Path
 
-import torch
-
 from models.landscape.segmenter_engine import SegmenterEngine
+from tests.training.landscape.resuming import assert_resumes_exactly
 from training.landscape.data import is_held_out, is_natural, load_siftflow
 from training.landscape.segmenter import job
 
@@ -43,12 +42,4 @@ def test_learns_and_exports(siftflow: Path, tmp_path: Path):
 
 
 def test_resumes_exactly(siftflow: Path, tmp_path: Path):
-    train(siftflow, tmp_path / "whole", 8)
-    train(siftflow, tmp_path / "broken", 8, "--max-minutes=0")
-    assert torch.load(tmp_path / "broken" / "state.pt", weights_only=True)["step"] == 0
-    train(siftflow, tmp_path / "broken", 8, "--resume", "--save-every=3", "--max-minutes=10")
-    states = [
-        torch.load(tmp_path / name / "state.pt", weights_only=True)["state"] for name in ("whole", "broken")
-    ]
-    for part in ("network", "averaged"):
-        assert all(torch.equal(states[0][part][key], states[1][part][key]) for key in states[0][part])
+    assert_resumes_exactly(train, siftflow, tmp_path, ("network", "averaged"))

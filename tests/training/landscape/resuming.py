@@ -1,0 +1,21 @@
+"""What every resumable job is held to: stopped and resumed, it ends with the weights of an unbroken run."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import torch
+
+
+def assert_resumes_exactly(
+    train: Callable[..., None], data: Path, folder: Path, parts: Sequence[str]
+) -> None:
+    """Compare networks, by their names in the state, after ``train(data, run, steps, *arguments)``."""
+    train(data, folder / "whole", 8)
+    train(data, folder / "broken", 8, "--max-minutes=0")
+    assert torch.load(folder / "broken" / "state.pt", weights_only=True)["step"] == 0
+    train(data, folder / "broken", 8, "--resume", "--save-every=3", "--max-minutes=10")
+    whole, broken = (
+        torch.load(folder / name / "state.pt", weights_only=True)["state"] for name in ("whole", "broken")
+    )
+    for part in parts:
+        assert all(torch.equal(whole[part][key], broken[part][key]) for key in whole[part])
