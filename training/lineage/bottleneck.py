@@ -6,7 +6,6 @@ fed with its own symbols, on fresh sequences.
 
 from __future__ import annotations
 
-import time
 from typing import Any
 
 import torch
@@ -93,10 +92,9 @@ def train(pair: Pair, run: Run) -> bool:
     """Go on from `run.step`; False when time was up before the last step."""
     settings = pair.settings
     while run.step < settings.steps:
-        started = time.perf_counter()
-        losses = pair.step(run.step)
+        with run.timed():
+            losses = pair.step(run.step)
         run.step += 1
-        run.seconds += time.perf_counter() - started
         run.show(**{name.replace(" ", "_"): loss for name, loss in losses.items()})
         is_last, is_time_up = run.step == settings.steps, run.is_time_up
         if run.step % LOG_EVERY == 0 or is_last:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import copy
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -78,9 +77,8 @@ def train(
     """Run the steps that are left."""
     recent: list[float] = []
     while job.step < job.num_steps and not job.is_time_up:
-        started = time.monotonic()
-        recent.append(trainer.train_step()["loss"])
-        job.seconds += time.monotonic() - started
+        with job.timed():
+            recent.append(trainer.train_step()["loss"])
         job.step = trainer.step
         if job.step % LOG_EVERY == 0:
             mean = sum(recent) / len(recent)
