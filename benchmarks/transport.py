@@ -17,10 +17,11 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from statistics import median, quantiles
+from statistics import median
 
 import httpx
 
+from benchmarks.compare.statistics import percentile
 from benchmarks.streams import Streams, read_streams
 from benchmarks.wrk import Report, wrk
 from tests.live.probes import cpu_seconds, descendants, post_raw, running, wait_until, waiting
@@ -56,10 +57,6 @@ def opponent(kind: str) -> Iterator[str]:
 
 def verdict(what: str, value: str, holds: bool) -> None:
     print(f"  {'ok  ' if holds else 'MISS'} {what}: {value}", flush=True)
-
-
-def percentile(values: list[float], percent: int) -> float:
-    return quantiles(values, n=100)[percent - 1]
 
 
 def compare_requests(rounds: int, seconds: float, ours: Server) -> None:
