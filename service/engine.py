@@ -108,11 +108,14 @@ class Job:
             (call.sent_at - self.created_at for call in self.calls if call.sent_at is not None), default=0.0
         )
 
+    @property
+    def engine_seconds(self) -> float:
+        """With the worker since it left the queue; asked of a job that has just ended."""
+        return time.monotonic() - self.created_at - self.queue_seconds
+
     def times(self) -> dict[str, float]:
         """For the log, of a job that has just ended: seconds in the queue, and with the worker since."""
-        queue_seconds = self.queue_seconds
-        engine_seconds = time.monotonic() - self.created_at - queue_seconds
-        return {"queue_s": round(queue_seconds, 5), "engine_s": round(engine_seconds, 5)}
+        return {"queue_s": round(self.queue_seconds, 5), "engine_s": round(self.engine_seconds, 5)}
 
 
 class Call:

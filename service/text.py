@@ -173,9 +173,8 @@ class _Answer:
             return
         tokens = self._usage.completion_tokens
         self._metrics.prompt_tokens.inc(piece.prompt_tokens)
-        times = self._job.times()
-        self._metrics.per_token.observe(times["engine_s"] * len(self._choices) / max(1, tokens))
-        self._log |= {"tokens": tokens, **times}
+        self._metrics.per_token.observe(self._job.engine_seconds * len(self._choices) / max(1, tokens))
+        self._log |= {"tokens": tokens, **self._job.times()}
 
 
 def _work(request: TextRequest, seed: int) -> TextWork:
