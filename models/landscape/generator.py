@@ -104,7 +104,8 @@ class Block(nn.Module):
         h = self.conv1(F.leaky_relu(self.first(x, conditions), SLOPE))
         skip = self.skip(x)
         if self.grows:
-            h, skip = (F.interpolate(t, scale_factor=2.0, mode="nearest") for t in (h, skip))
+            # Not nearest: its squares become a lattice in what is painted.
+            h, skip = (F.interpolate(t, scale_factor=2.0, mode="bilinear") for t in (h, skip))
         h = self.conv2(F.leaky_relu(self.second(h, conditions, noise), SLOPE))
         mixed: Tensor = (skip + h) * 0.5**0.5
         return mixed

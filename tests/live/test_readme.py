@@ -24,7 +24,16 @@ def curl_commands() -> list[str]:
 
 def test_the_readme_has_a_line_for_every_endpoint() -> None:
     text = "\n".join(curl_commands())
-    for path in ("/generate/text", "/generate/landscape", "/palette", "/models", "/health", "/metrics"):
+    paths = (
+        "/generate/text",
+        "/generate/landscape",
+        "/segment",
+        "/palette",
+        "/models",
+        "/health",
+        "/metrics",
+    )
+    for path in paths:
         assert f"localhost:8000{path}" in text
 
 

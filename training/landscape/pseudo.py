@@ -24,7 +24,9 @@ from models.landscape.segmenter_engine import SegmenterEngine
 from training.landscape.data import read_photo
 from training.landscape.maps import split_snow
 
-MIN_CONFIDENCE = 0.6  # a pixel less sure than this stays unlabelled
+# A pixel less sure than this stays unlabelled. The segmenter, trained with smoothed and mixed labels, is less
+# sure than it is right: of held-out pixels 70 % are this sure, and 86 % of those are right.
+MIN_CONFIDENCE = 0.5
 MIN_KNOWN = 0.75  # a photo with less of it labelled is not kept
 MAX_BUILT = 0.06  # a photo with more of road and building is no landscape
 MAX_ONE_CLASS = 0.97  # nor is one that shows a single thing

@@ -37,7 +37,7 @@ class Result:
     counts: dict[str, int]
     table: dict[str, Figures] = field(default_factory=dict)
     intervals: dict[str, Interval] = field(default_factory=dict)  # of the painter's figures
-    judge: Figures = field(default_factory=dict)  # on all held-out photos that people labelled
+    judge: Figures = field(default_factory=dict)  # its own, on held-out photos of all scenes
     drawn: dict[str, dict[str, float | Interval]] = field(default_factory=dict)  # by kind, and "all"
 
 
@@ -45,7 +45,7 @@ class Bench:
     """The real photos, looked at once, that any painter is then measured by."""
 
     def __init__(self, judge: Judge, truth: Truth) -> None:
-        self.truth = truth
+        self.truth, self._judge = truth, judge
         self.num_seeds = seeds_per_map(len(truth.filled))
         self.observer = Observer(judge, truth.training.photos)
         photos = truth.held_out
@@ -74,7 +74,7 @@ class Bench:
                 "training_photos": len(self.truth.training),
             }
         )
-        result.judge = {name: METRICS[name](self.real, self.real) for name in ("pixel_accuracy", "mean_iou")}
+        result.judge = {name: self._judge.metrics[name] for name in ("pixel_accuracy", "mean_iou")}
         result.table["paintings"] = self._figures(clean, kept)
         result.intervals = self._intervals(clean, kept)
         result.table["real"] = self._floor(pool, len(kept))

@@ -59,9 +59,7 @@ def fit(args: argparse.Namespace, presets: Mapping[str, LabellerRecipe], labelle
     photos = load_siftflow(
         args.data, min(recipe.image_size * 5 // 4 // 32 * 32, 256), lambda name: not is_held_out(name)
     )
-    held_out = load_siftflow(
-        args.data, recipe.image_size, lambda name: is_natural(name) and is_held_out(name)
-    )
+    held_out = load_siftflow(args.data, recipe.image_size, is_held_out)
     job = Run(args.run, recipe, recipe.steps, args.resume, args.max_minutes)
     trainer = LabellerTrainer(recipe, well_labelled(photos, MAX_UNLABELLED), device)
     if args.resume:
@@ -97,16 +95,21 @@ def save(job: Run, trainer: LabellerTrainer, held_out: PhotoSet, labeller: Label
     served: nn.Module = copy.deepcopy(trainer.averaged)
     tensors = round_weights(served)
     predicted = labeller.make_engine(served, str(trainer.device)).forward(list(held_out.photos))
-    scores = score(count_confusion(zip(held_out.maps, predicted, strict=True)))
+    pairs = list(zip(held_out.maps, predicted, strict=True))
+    is_landscape = np.array([is_natural(name) for name in held_out.names])
+    natural = np.flatnonzero(is_landscape)
+    scores = score(count_confusion(pairs))
     metrics: dict[str, Any] = scores | {
+        "natural_scenes": score(count_confusion(pairs[row] for row in natural)),
+        "held_out_photos": len(pairs),
         FIGURE: round(1 - scores["mean_iou"], 4),
         "steps": job.step,
         "training_seconds": round(job.seconds),
         "parameters": sum(parameter.numel() for parameter in served.parameters()),
     }
-    files = {"sheet.jpg": write_sheet(held_out, predicted)}
-    readme = write_readme(labeller.title, labeller.purpose, config, trainer.recipe, metrics, len(held_out))
-    save_checkpoint(job.folder / "checkpoint", config, tensors, metrics, readme, files)
+    sheet = write_sheet(held_out.where(is_landscape), [predicted[row] for row in natural])
+    readme = write_readme(labeller.title, labeller.purpose, config, trainer.recipe, metrics)
+    save_checkpoint(job.folder / "checkpoint", config, tensors, metrics, readme, {"sheet.jpg": sheet})
     job.log(**metrics)
     job.say(
         f"step {job.step}: mean IoU {scores['mean_iou']:.3f}, pixel accuracy {scores['pixel_accuracy']:.3f}"

@@ -39,10 +39,12 @@ def write_readme(
     config: PaletteConfig,
     recipe: LabellerRecipe,
     metrics: Mapping[str, Any],
-    num_held_out: int,
 ) -> str:
     """Return Markdown: what it is, how it was trained, figures, picture, terms."""
-    classes = "\n".join(f"| {name} | {value} |" for name, value in metrics["iou"].items())
+    natural = metrics["natural_scenes"]
+    classes = "\n".join(
+        f"| {name} | {value} | {natural['iou'].get(name, '')} |" for name, value in metrics["iou"].items()
+    )
     return f"""# {title}, {config.image_size}×{config.image_size}
 
 {purpose}
@@ -53,19 +55,16 @@ Three columns of photo, its own labels (black: none), predicted labels; all held
 
 ## Figures
 
-On {num_held_out} held-out photos of natural scenes, all classes, stored weights, mirror image averaged in:
+On {metrics["held_out_photos"]} held-out photos, all classes, stored weights, mirror image averaged in.
+Streets and towns are scored too, because landscapes hardly have road and buildings:
 
-| | |
-|---|---|
-| pixel accuracy | {metrics["pixel_accuracy"]} |
-| mean IoU | {metrics["mean_iou"]} |
-| parameters | {metrics["parameters"]} |
-| steps | {metrics["steps"]} |
-| training seconds | {metrics["training_seconds"]} |
-
-| class | IoU |
-|---|---|
+| | all scenes | natural scenes |
+|---|---|---|
+| pixel accuracy | {metrics["pixel_accuracy"]} | {natural["pixel_accuracy"]} |
+| mean IoU | {metrics["mean_iou"]} | {natural["mean_iou"]} |
 {classes}
+
+{metrics["parameters"]} parameters, {metrics["steps"]} steps, {metrics["training_seconds"]} s of training.
 
 "snow" is scored against the rule that split it off "mountain", not against a person's labels.
 

@@ -7,7 +7,7 @@ import numpy as np
 
 from tests.training.landscape.resuming import assert_resumes_exactly
 from training.__main__ import main
-from training.landscape.data import is_held_out, is_natural, load_siftflow
+from training.landscape.data import is_held_out, load_siftflow
 from training.landscape.judge.judge import Judge
 from training.landscape.judge.recipe import PRESETS
 from training.landscape.segmenter.evaluate import count_confusion, score
@@ -35,7 +35,7 @@ def test_learns_and_is_loaded_as_it_was_scored(siftflow: Path, tmp_path: Path):
     train(siftflow, tmp_path / "run", 60, f"--out={out}")
     metrics = json.loads((out / "metrics.json").read_text())
     assert metrics["pixel_accuracy"] > 0.6  # guessing sky everywhere gives about a half
-    held_out = load_siftflow(siftflow, 32, lambda name: is_natural(name) and is_held_out(name))
+    held_out = load_siftflow(siftflow, 32, is_held_out)
     judge = Judge.load(out)
     found = score(count_confusion(zip(held_out.maps, judge.forward(list(held_out.photos)), strict=True)))
     assert found["mean_iou"] == metrics["mean_iou"] == judge.metrics["mean_iou"]
