@@ -4,6 +4,7 @@ import { after, before, test } from "node:test";
 import { launch, open, textOf, until } from "./browser.mjs";
 import { startServer } from "./server.mjs";
 
+const photo = new URL("../../docs/examples/landscape.jpg", import.meta.url).pathname;
 let browser;
 let server;
 let kinds;
@@ -38,6 +39,31 @@ test("a drawn sketch becomes a landscape", { timeout: 120_000 }, async (context)
     return new Set(Array.from({ length: 4096 }, (_, i) => (data[4 * i] << 16) | (data[4 * i + 1] << 8) | data[4 * i + 2])).size;
   });
   assert.ok(colors > 500, `${colors} colours: no photo`);
+  await close();
+});
+
+test("a photo becomes a sketch, and that a landscape", { timeout: 120_000 }, async (context) => {
+  if (!kinds.includes("segmenter")) return context.skip("no segmenter is bundled");
+  const { page, close } = await open(browser, "landscape", { url: server.url });
+  await until(page, "latency", (text) => text.endsWith(" ms"), 60_000);
+  const old = await page.locator("#result").getAttribute("src");
+  const drawn = () => page.evaluate(() => {
+    const canvas = document.getElementById("sketch");
+    const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
+    const counts = {};
+    for (let at = 0; at < data.length; at += 4) {
+      const color = `${data[at]},${data[at + 1]},${data[at + 2]}`;
+      counts[color] = (counts[color] ?? 0) + 4 / data.length;
+    }
+    return counts;
+  });
+  const before = await drawn();
+  await page.setInputFiles("#upload-photo", photo);
+  await page.waitForFunction((old) => document.getElementById("result").getAttribute("src") !== old, old);
+  const after = await drawn();
+  assert.notDeepEqual(after, before);
+  assert.ok(after["2,172,255"] > 0.15, `sky in ${after["2,172,255"]} of it`);
+  assert.ok(Object.keys(after).length >= 3, `saw only ${Object.keys(after)}`);
   await close();
 });
 
