@@ -122,11 +122,15 @@ def resident_kilobytes(pid: int) -> int:
 
 
 def warm_up(url: str, pid: int, seconds: float) -> int:
-    """Overload a server until its memory rests, which it does at what its fullest moment took; return kB."""
+    """Overload a server until its memory rests, which it does at what its fullest moment took; return kB.
+
+    The fullest moment is a matter of luck, so it rests only when three rounds in a row have added nothing.
+    """
     sizes = [resident_kilobytes(pid)]
-    while len(sizes) < 3 or (sizes[-1] > 1.005 * sizes[-2] and len(sizes) < 8):
+    while len(sizes) < 5 or (sizes[-1] > 1.005 * sizes[-4] and len(sizes) < 16):
         wrk(url, 1000, seconds, ONE_TOKEN)
         sizes.append(resident_kilobytes(pid))
+    print(f"  memory: {sizes[0] / 1024:.0f} MiB, after {len(sizes) - 1} rounds {sizes[-1] / 1024:.0f} MiB")
     return sizes[-1]
 
 

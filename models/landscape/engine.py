@@ -14,6 +14,7 @@ from torch import Tensor
 
 from models.checkpoint import load_weights, read_config, read_metrics
 from models.landscape.config import LandscapeConfig
+from models.landscape.cores import Cores
 from models.landscape.generator import Generator
 from models.landscape.seeds import draw_looks, draw_noise
 
@@ -34,6 +35,7 @@ class LandscapeEngine:
         self._device = torch.device(device)
         self._generator = generator.to(self._device).to(memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
         self._generator.requires_grad_(requires_grad=False)
+        self._cores = Cores()
         self._bank = generator.styles.cpu().numpy()
         self._metrics = dict(metrics)
         self.image_size = generator.config.image_size
@@ -52,12 +54,11 @@ class LandscapeEngine:
     def forward(self, requests: Sequence[LandscapeRequest]) -> list[NDArray[np.uint8]]:
         """Paint every request, in order: (S, S, 3) uint8 RGB each.
 
-        On the CPU requests run one by one, so that a picture's bytes never depend on its batch, which costs
-        nothing: convolutions fill the cores with one picture already. A GPU runs them together.
+        A GPU runs them as one batch. On the CPU each runs by itself, so its bytes never depend on its batch.
         """
-        size = 1 if self._device.type == "cpu" else max(len(requests), 1)
-        groups = [requests[start : start + size] for start in range(0, len(requests), size)]
-        return [picture for group in groups for picture in self._paint(group)]
+        if self._device.type != "cpu":
+            return self._paint(requests) if requests else []
+        return self._cores.map(lambda request: self._paint([request])[0], requests)
 
     def describe(self) -> dict[str, Any]:
         """Say what is loaded, for ``GET /models``."""

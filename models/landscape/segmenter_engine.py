@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from models.checkpoint import load_weights, read_config, read_metrics
 from models.landscape.config import SegmenterConfig
+from models.landscape.cores import Cores
 from models.landscape.segmenter import Segmenter
 
 
@@ -25,6 +26,7 @@ class SegmenterEngine:
         self._network = network.to(self._device).eval()
         self._network.requires_grad_(requires_grad=False)
         self._metrics = dict(metrics)
+        self._cores = Cores()
         self.image_size = network.config.image_size
 
     @classmethod
@@ -41,9 +43,9 @@ class SegmenterEngine:
     def forward(self, photos: Sequence[NDArray[np.uint8]]) -> list[NDArray[np.uint8]]:
         """Label every (H, W, 3) RGB photo, in order: (S, S) uint8 palette ids each, S = image_size.
 
-        Photos run one by one, stretched to the square: a map's bytes never depend on its batch.
+        Each runs by itself, stretched to the square: a map's bytes never depend on its batch.
         """
-        return [self._label(photo) for photo in photos]
+        return self._cores.map(self._label, photos)
 
     def probabilities(self, photo: NDArray[np.uint8]) -> Tensor:
         """Return (NUM_CLASSES, S, S) class probabilities, averaged over the photo and its mirror image."""
