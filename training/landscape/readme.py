@@ -49,12 +49,13 @@ photos. It is not an FID and compares only with itself.
   {list(recipe.widths)}, discriminator widths {list(recipe.critic_widths)}.
 - {recipe.sketch_share:.0%} of the inputs are made drawn-like (warped, coarse, straightened, holes filled).
 
-- A seed picks the looks (colours, contrast, gradient, roughness of every class) of one training photo, a little
-  varied, and the grain; what the picture shows comes from the network.
+- A seed picks the looks (colours, contrast, gradient, roughness of every class) of one training photo, a
+  little varied, and the grain; what the picture shows comes from the network.
 
 ## Known weaknesses
 
-- About a thousand landscapes that people labelled, with so little road and building that these are painted badly.
+- About a thousand landscapes that people labelled, with so little road and building that these are painted
+  badly.
 - There is no class for clouds, and snow was split off mountains by brightness, with mistakes.
 - Large areas of one class (a whole forest, a whole mountain) get texture but little structure.
 - That texture is grain rather than form in rock, trees and mountains, and clouds are ripples.
