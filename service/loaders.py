@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +30,7 @@ class TextLoader:
     def __call__(self, device: str) -> Runner:
         from models.gpt.engine import TextEngine, TextRequest
 
-        _use_threads(self.threads)
+        use_threads(self.threads)
         engine = TextEngine.load(self.folder, device, max_slots=self.slots)
         engine.admit(0, TextRequest(prompt="\n", seed=0, max_tokens=4))
         seconds = []
@@ -68,7 +69,7 @@ class LandscapeLoader:
     def __call__(self, device: str) -> Runner:
         from models.landscape.engine import LandscapeEngine, LandscapeRequest
 
-        _use_threads(self.threads)
+        use_threads(self.threads)
         engine = LandscapeEngine.load(self.folder, device)
         size = engine.image_size
 
@@ -93,7 +94,7 @@ class SegmentLoader:
     def __call__(self, device: str) -> Runner:
         from models.landscape.segmenter_engine import SegmenterEngine
 
-        _use_threads(self.threads)
+        use_threads(self.threads)
         engine = SegmenterEngine.load(self.folder, device)
 
         def convert(work: Work) -> NDArray[np.uint8]:
@@ -121,8 +122,20 @@ def _answer(key: int, pixels: NDArray[np.uint8]) -> Event:
     return Picture(key, np.ascontiguousarray(pixels).tobytes(), height, width, channels)
 
 
-def _use_threads(threads: int | None) -> None:
+def use_threads(threads: int | None) -> None:
+    """Give the calling thread ``threads`` for its arithmetic; None: as many as PyTorch chose at first.
+
+    A thread that is new to PyTorch has what any other last set, so a reload's would have one, as a picture's.
+    """
     import torch
 
-    if threads is not None:
-        torch.set_num_threads(threads)
+    wanted = threads or _first_choice()
+    if torch.get_num_threads() != wanted:
+        torch.set_num_threads(wanted)
+
+
+@cache
+def _first_choice() -> int:
+    import torch
+
+    return torch.get_num_threads()

@@ -1,7 +1,8 @@
 """The process that owns one model: LitServe starts and restarts it; its loop takes in, cancels, steps, sends.
 
-One thread does it all, so that nothing ever touches the model concurrently; a second only beats the heart,
-and a third, while a reload is under way, loads the new engine beside the running one.
+One thread does it all, so that nothing is ever asked of an engine before it has answered (how many threads a
+step takes is the engine's affair); a second only beats the heart, and a third, while a reload is under way,
+loads the new engine beside the running one.
 """
 
 from __future__ import annotations
