@@ -30,7 +30,7 @@ class Batch:
     photos: Tensor  # (B, 3, S, S) uint8, unpacked to [-1, 1]
     targets: Tensor  # (B, S, S) uint8 or int64, UNLABELLED where unknown: what the picture is judged by
     inputs: Tensor  # (B, S, S) likewise, without holes, some drawn-like: what the generator sees
-    looks: Tensor  # (B, NUM_CLASSES, 9)
+    looks: Tensor  # (B, NUM_CLASSES, LOOK_SIZE)
     is_own: Tensor  # (B,) bool: the looks are the photo's own
 
     def to(self, device: torch.device) -> Batch:

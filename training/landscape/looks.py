@@ -37,10 +37,15 @@ def measure_looks(pictures: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
         looks (B, NUM_CLASSES, 9 + 3 for each octave up to S), arbitrary where absent, and presence
         (B, NUM_CLASSES) bool.
     """
+    with torch.autocast(pictures.device.type, enabled=False):  # spreads are small differences of squares
+        return _measure(pictures.float(), labels)
+
+
+def _measure(pictures: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
     size = pictures.shape[-1]
     masks = F.one_hot(labels.clamp(max=NUM_CLASSES), NUM_CLASSES + 1)[..., :NUM_CLASSES]
     masks = masks.permute(0, 3, 1, 2).float()
-    colours = _opponent(pictures.float())
+    colours = _opponent(pictures)
     side = min(SIDE, size)
     weights = F.adaptive_avg_pool2d(masks, side).flatten(2)  # (B, N, P)
     figures = _measure_colours(F.adaptive_avg_pool2d(colours, side).flatten(2), weights, side)

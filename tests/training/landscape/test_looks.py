@@ -61,6 +61,15 @@ def test_the_border_between_classes_is_not_rough():
     )
 
 
+def test_lower_precision_elsewhere_changes_nothing():
+    labels = torch.zeros((1, 64, 64), dtype=torch.long)
+    picture = 0.7 + 0.02 * torch.randn(1, 3, 64, 64, generator=torch.Generator().manual_seed(0))
+    looks, _ = measure_looks(picture, labels)
+    with torch.autocast("cpu", torch.bfloat16):
+        again, _ = measure_looks(picture, labels)
+    assert torch.equal(again, looks)
+
+
 def test_holes_belong_to_no_class():
     labels = torch.full((1, 64, 64), UNLABELLED)
     labels[:, :32] = 3
