@@ -57,8 +57,11 @@ def label_folder(photos: Path, engine: SegmenterEngine, out: Path) -> dict[str, 
         small = np.asarray(Image.fromarray(photo).resize((engine.image_size, engine.image_size)))
         labels, outcome = label_photo(small, engine.probabilities(photo))
         outcomes[outcome] += 1
-        if labels is not None:
-            Image.fromarray(labels).save(out / f"{path.stem}.png")
+        place = out / f"{path.stem}.png"
+        if labels is None:
+            place.unlink(missing_ok=True)  # of an earlier run that was less strict
+        else:
+            Image.fromarray(labels).save(place)
     return dict(outcomes)
 
 

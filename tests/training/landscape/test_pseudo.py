@@ -1,10 +1,13 @@
 """Pseudo-labels: only sure pixels, only landscapes, and a reason for each photo that is left out."""
 
+from pathlib import Path
+
 import numpy as np
 import torch
+from PIL import Image
 
 from models.landscape.palette import CLASS_NAMES, NUM_CLASSES, UNLABELLED
-from training.landscape.pseudo import label_photo
+from training.landscape.pseudo import label_folder, label_photo
 
 GREY = np.full((20, 20, 3), 90, dtype=np.uint8)
 
@@ -41,3 +44,24 @@ def test_bright_mountains_become_snow():
     assert labels is not None
     assert (labels[14:] == CLASS_NAMES.index("snow")).all()
     assert (labels[:10] == CLASS_NAMES.index("sky")).all()
+
+
+class Unsure:
+    """A segmenter that is sure of a scene the first time only."""
+
+    image_size = 20
+    confidence = 0.9
+
+    def probabilities(self, photo: np.ndarray) -> torch.Tensor:
+        found = sure_of(scene("sea"), self.confidence)
+        self.confidence = 0.3
+        return found
+
+
+def test_a_second_run_leaves_no_map_of_the_first(tmp_path: Path):
+    Image.fromarray(GREY).save(tmp_path / "photo.jpg")
+    segmenter, out = Unsure(), tmp_path / "labels"
+    assert label_folder(tmp_path, segmenter, out) == {"kept": 1}
+    assert (out / "photo.png").exists()
+    assert label_folder(tmp_path, segmenter, out) == {"unsure": 1}
+    assert not (out / "photo.png").exists()
