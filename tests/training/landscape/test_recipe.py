@@ -1,6 +1,7 @@
 """Presets are valid, and their schedules depend on the step alone."""
 
 import pytest
+from pydantic import ValidationError
 
 from training.landscape.recipe import PRESETS, LandscapeRecipe
 
@@ -13,6 +14,13 @@ def test_presets_are_valid(name: str):
     assert min(preset.image_size, preset.critic_view) // preset.critic_patch >= 2 ** (
         len(preset.critic_widths) - 1
     )
+
+
+def test_the_discriminator_must_see_whole_pictures():
+    values = PRESETS["cpu-128"].model_dump()
+    with pytest.raises(ValidationError, match="times a power of two"):
+        LandscapeRecipe.model_validate(values | {"critic_view": 48})
+    assert LandscapeRecipe.model_validate(values | {"critic_view": 256}).critic_view == 256
 
 
 def test_blur_weight_falls_to_its_floor():
