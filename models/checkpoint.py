@@ -80,7 +80,7 @@ def check_weights(folder: Path) -> int:
     """Check ``model.safetensors`` against its own header and its config, without torch or reading the data.
 
     Returns:
-        The number of parameters.
+        The number of parameters, other stored figures (statistics, looks) included.
 
     Raises:
         CheckpointError: the file is missing, truncated, not safetensors, or was written with another config.

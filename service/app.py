@@ -235,7 +235,7 @@ class Application:
             kind=entry.kind,
             default=entry.name == self.default_of(entry.kind),
             state=engine.state.value,
-            parameters=entry.parameters,
+            parameters=said.get("parameters", entry.parameters),
             training_data=entry.training_data,
             metrics=said.get("metrics", entry.metrics),
             device=said.get("device"),
