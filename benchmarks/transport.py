@@ -122,15 +122,15 @@ def resident_kilobytes(pid: int) -> int:
 
 
 def warm_up(url: str, pid: int, seconds: float) -> int:
-    """Overload a server until its memory rests, which it does at what its fullest moment took; return kB.
+    """Bring a server to its fullest moment, whose memory it keeps; return kB.
 
-    The fullest moment is a matter of luck, so it rests only when three rounds in a row have added nothing.
+    How many of 1,000 connections it ever has in hand at once is a matter of luck, of 2,000 hardly.
     """
     sizes = [resident_kilobytes(pid)]
-    while len(sizes) < 5 or (sizes[-1] > 1.005 * sizes[-4] and len(sizes) < 16):
-        wrk(url, 1000, seconds, ONE_TOKEN)
+    for _ in range(3):
+        wrk(url, 2000, seconds, ONE_TOKEN)
         sizes.append(resident_kilobytes(pid))
-    print(f"  memory: {sizes[0] / 1024:.0f} MiB, after {len(sizes) - 1} rounds {sizes[-1] / 1024:.0f} MiB")
+    print(f"  memory: {sizes[0] / 1024:.0f} MiB; after 2,000 connections {sizes[-1] / 1024:.0f} MiB")
     return sizes[-1]
 
 
