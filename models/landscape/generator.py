@@ -27,29 +27,32 @@ class Conditions:
         """Take ``labels`` (B, S, S) int64 and ``styles`` (B, NUM_CLASSES, D)."""
         one_hot = F.one_hot(labels, NUM_CLASSES).permute(0, 3, 1, 2)  # (B, N, S, S)
         self._classes = one_hot.to(styles.dtype)
-        self._styles = styles
-        self._made: dict[int, Tensor] = {}
+        self.rows = _make_rows(styles)
+        self._shares: dict[int, Tensor] = {}
+        self._channels: dict[int, Tensor] = {}
 
     def shares(self, size: int) -> Tensor:
         """How much of each pixel each class has, and its height: (B, NUM_CLASSES + 1, size, size)."""
-        if size not in self._made:
+        if size not in self._shares:
             shares = F.adaptive_avg_pool2d(self._classes, size)
             height = torch.linspace(1, -1, size, dtype=shares.dtype, device=shares.device)
             height = height.view(1, 1, size, 1).expand(len(shares), 1, size, size)
-            self._made[size] = torch.cat([shares, height], dim=1)
-        return self._made[size]
-
-    def rows(self) -> Tensor:
-        """What stands for each class, and for height: (B, NUM_CLASSES + 1, NUM_CLASSES + D + 1)."""
-        count = NUM_CLASSES + 1
-        which = torch.eye(count, dtype=self._styles.dtype, device=self._styles.device)
-        which = which.expand(len(self._styles), count, count)
-        looks = F.pad(self._styles, (0, 0, 0, 1))  # height has none
-        return torch.cat([which[..., :NUM_CLASSES], looks, which[..., NUM_CLASSES:]], dim=2)
+            self._shares[size] = torch.cat([shares, height], dim=1)
+        return self._shares[size]
 
     def at(self, size: int) -> Tensor:
         """All of it as channels, (B, NUM_CLASSES + D + 1, size, size): each pixel has its classes' rows."""
-        return look_up(self.shares(size), self.rows())
+        if size not in self._channels:
+            self._channels[size] = look_up(self.shares(size), self.rows)
+        return self._channels[size]
+
+
+def _make_rows(styles: Tensor) -> Tensor:
+    """What stands for each class, and for height: (B, NUM_CLASSES + 1, NUM_CLASSES + D + 1)."""
+    count = NUM_CLASSES + 1
+    which = torch.eye(count, dtype=styles.dtype, device=styles.device).expand(len(styles), count, count)
+    looks = F.pad(styles, (0, 0, 0, 1))  # height has none
+    return torch.cat([which[..., :NUM_CLASSES], looks, which[..., NUM_CLASSES:]], dim=2)
 
 
 def look_up(shares: Tensor, rows: Tensor) -> Tensor:
@@ -80,7 +83,7 @@ class Modulation(nn.Module):
         if self.has_shapes:
             affine = self.affine(self.shared(conditions.at(size)))
         else:
-            affine = look_up(conditions.shares(size), self.rows(conditions.rows()))
+            affine = look_up(conditions.shares(size), self.rows(conditions.rows))
         gamma, beta, *gain = affine.chunk(3 if self.is_noisy else 2, dim=1)
         if noise is not None:
             beta = torch.addcmul(beta, gain[0], noise)

@@ -63,7 +63,7 @@ def test_a_lookup_is_a_one_by_one_convolution():
     torch.manual_seed(1)
     labels, looks = torch.randint(NUM_CLASSES, (2, 16, 16)), torch.randn(2, NUM_CLASSES, 9)
     conditions, weight = Conditions(labels, looks), torch.randn(5, NUM_CLASSES + 10)
-    mixed = look_up(conditions.shares(8), conditions.rows() @ weight.T)
+    mixed = look_up(conditions.shares(8), conditions.rows @ weight.T)
     expected = torch.nn.functional.conv2d(conditions.at(8), weight[:, :, None, None])
     torch.testing.assert_close(mixed, expected, atol=1e-5, rtol=1e-4)
 
