@@ -10,6 +10,7 @@ Without torchrun there is one process, and nothing here communicates.
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -36,10 +37,12 @@ class Ranks:
         return rows[self.rank :: self.world]
 
     def mean(self, value: Tensor) -> Tensor:
-        """The mean of a scalar over all processes."""
+        """The mean of a scalar over all processes, in its place."""
         if self.world > 1:
             dist.all_reduce(value)
-        return value / self.world
+            wait_for_release(value)
+            value /= self.world
+        return value
 
     def agree(self, answer: bool) -> bool:
         """The main process's answer, for all: clocks differ, decisions must not."""
@@ -47,6 +50,7 @@ class Ranks:
             return answer
         said = torch.tensor(int(answer), device=self.device)
         dist.broadcast(said, src=0)
+        wait_for_release(said)
         return bool(said.item())
 
     @contextmanager
@@ -59,6 +63,16 @@ class Ranks:
         finally:
             if self.world > 1 and self.is_main:
                 dist.barrier()
+
+
+def wait_for_release(exchanged: Tensor) -> None:
+    """Wait until gloo's thread has let go of a tensor that Python owns too, for which it needs Python's lock.
+
+    It does so a little after the exchange. At the process's end that is too late: the lock is gone, and the
+    process aborts, or whoever destroys the process group holds it and waits for the thread for ever.
+    """
+    while exchanged.device.type == "cpu" and exchanged._use_count() > 1:  # type: ignore[attr-defined]
+        time.sleep(0)
 
 
 @contextmanager
