@@ -72,8 +72,8 @@ def result(judge_and_truth: tuple[Judge, Truth]) -> Result:
 def test_a_good_painter_is_near_the_floor_and_anchors_are_far(result: Result):
     table = result.table
     for name in ("frechet_judge", "frechet_random", "sliced_wasserstein", "class_colours"):
-        assert table["paintings"][name] < 0.85 * table["class_mean"][name], name
-        assert table["paintings"][name] < 0.65 * table["collapsed"][name], name
+        assert table["paintings"][name] < 0.8 * table["class_mean"][name], name
+        assert table["paintings"][name] < 0.55 * table["collapsed"][name], name
     assert table["collapsed"]["diversity"] == table["class_mean"]["diversity"] == 0
     assert table["paintings"]["diversity"] > 0.5
     assert table["retrieval"]["nearest_training"] == pytest.approx(0, abs=1e-6)
