@@ -100,7 +100,9 @@ _CPU = LandscapeRecipe(
 PRESETS: dict[str, LandscapeRecipe] = {
     # For a CPU; then the same network with one more stage (--grow).
     "cpu-128": _CPU,
-    "cpu-256": _CPU.model_copy(update={"image_size": 256, "widths": (*_CPU.widths, 8), "steps": 4000}),
+    "cpu-256": _CPU.model_copy(
+        update={"image_size": 256, "widths": (*_CPU.widths, _CPU.widths[-1]), "steps": 4000}
+    ),
     "small": LandscapeRecipe(
         widths=(256, 256, 256, 128, 64, 32),
         critic_widths=(64, 128, 192, 256, 256),

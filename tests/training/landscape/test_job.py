@@ -100,10 +100,15 @@ def test_a_run_brings_a_checkpoint_that_serves_and_grows(siftflow: Path, tmp_pat
     first, second = engine.forward([LandscapeRequest(sky, 1), LandscapeRequest(sky, 2)])
     assert not np.array_equal(first, second)
 
-    changes = {"image_size": 64, "widths": [16, 16, 8, 8]}
+    # A rate too small to change anything: what is seen is what growing made of the smaller run.
+    changes = {"image_size": 64, "widths": [16, 16, 8, 8], "generator_rate": 1e-9}
     grown = arguments(siftflow, tmp_path / "grown", 1, f"--grow={tmp_path / 'small'}", **changes)
     assert main(grown) == 0
-    assert LandscapeEngine.load(tmp_path / "grown" / "checkpoint", "cpu").image_size == 64
+    large = LandscapeEngine.load(tmp_path / "grown" / "checkpoint", "cpu")
+    assert large.image_size == 64
+    picture = large.forward([LandscapeRequest(sky.repeat(2, 0).repeat(2, 1), 1)])[0]
+    small = picture.reshape(32, 2, 32, 2, 3).mean((1, 3))
+    assert np.abs(small - first).mean() < 8, "the smaller run's picture is no longer there"
     metrics = json.loads((tmp_path / "grown" / "checkpoint" / "metrics.json").read_text())
     assert metrics["pictures_seen"] == 11 * TINY["batch"]
     assert (
