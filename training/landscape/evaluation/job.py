@@ -39,8 +39,8 @@ def run(args: argparse.Namespace) -> None:
         engine, judge = LandscapeEngine.load(args.checkpoint, device), Judge.load(args.judge, device)
         others: dict[str, Painter] = {}
         if args.pix2pix:
-            others["pix2pix"] = load_pix2pix(args.pix2pix, engine.image_size, device)
-    except CheckpointError as error:
+            others["pix2pix"] = Pix2PixPainter.load(args.pix2pix, device, engine.image_size)
+    except (CheckpointError, ValueError) as error:
         raise TrainingError(str(error)) from None
     truth = load_truth(args.data, args.pseudo, engine.image_size)
     result = Bench(judge, truth).run(engine, others)
@@ -51,11 +51,3 @@ def run(args: argparse.Namespace) -> None:
     sheet = contact_sheet(engine, truth.mapped, spread_rows(truth.mapped, SHEET_ROWS), SHEET_SEEDS)
     write_atomically(args.out / "sheet.jpg", encode(sheet))
     print(page)
-
-
-def load_pix2pix(folder: Path, size: int, device: str) -> Pix2PixPainter:
-    """Load the anchor; TrainingError where it paints at another size."""
-    painter = Pix2PixPainter.load(folder, device)
-    if painter.image_size != size:
-        raise TrainingError(f"{folder}: paints {painter.image_size}² pictures, the checkpoint {size}²")
-    return painter
