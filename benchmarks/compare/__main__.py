@@ -3,7 +3,8 @@
     python -m benchmarks.compare [--quick] [--only text landscape growth] [--data input.txt] [--out FOLDER]
 
 ``make bench-peers`` installs the peers before; what is missing is said so in the results. What was measured
-is kept in state/bench/results.json; ``--render`` writes the page anew from there.
+is kept in state/bench/results.json: ``--only`` replaces its sections and leaves the others as they were,
+``--render`` writes the page anew from there.
 """
 
 from __future__ import annotations
@@ -38,17 +39,18 @@ def measure(args: argparse.Namespace, passage: str, found: dict[str, Any]) -> No
     """Everything that was asked for, into ``found``, so that what is there survives a failure."""
     plan = text.Plan.quick() if args.quick else text.Plan()
     contenders = [one for one in CONTENDERS if one.missing() is None and one.name not in args.skip]
+    kept = {} if "text" in args.only else found.get("missing", {})  # who turned out unusable then
     found |= {
         "machine": machine.describe(),
         "is_quick": args.quick,
         "names": [one.name for one in CONTENDERS],
-        "missing": {one.name: reason for one in CONTENDERS if (reason := one.missing())},
+        "missing": kept | {one.name: reason for one in CONTENDERS if (reason := one.missing())},
         "commands": {one.name: command_text(one) for one in CONTENDERS},
         "versions": {one.name: one.version for one in CONTENDERS},
         "step_seconds": plan.step_seconds,
     }
     found["missing"] |= dict.fromkeys(args.skip, "left out of this run")
-    found["failed"] = {}
+    found["failed"] = {name: why for name, why in found.get("failed", {}).items() if name not in args.only}
     if "growth" in args.only:  # first, while nothing else has a hold on files and memory
         attempt("start and slots", lambda: measure_alone(args.quick, passage, found), found)
     with Fleet() as fleet:
@@ -124,12 +126,13 @@ def main() -> None:
     args = parser.parse_args()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # the servers are stopped on the way out
     if not args.render:
-        found: dict[str, Any] = {}
+        is_partial = set(args.only) != set(SECTIONS) and RAW.exists()
+        found: dict[str, Any] = json.loads(RAW.read_text()) if is_partial else {}
         began = time.monotonic()
         try:
             measure(args, args.data.read_text(encoding="ascii"), found)
         finally:
-            found["minutes"] = (time.monotonic() - began) / 60
+            found["minutes"] = found.get("minutes", 0) + (time.monotonic() - began) / 60
             RAW.parent.mkdir(parents=True, exist_ok=True)
             RAW.write_text(json.dumps(found, indent=1))
     results = json.loads(RAW.read_text())

@@ -18,14 +18,29 @@ class Connection(asyncio.Protocol):
         self._parser: httptools.HttpResponseParser | None = None
         self._done: asyncio.Future[int] | None = None
         self._on_body: Callable[[bytes, float], None] = _ignore
-        self.is_open = False
+        self._has_heard = False  # of the answer under way
 
     async def post(self, host: str, head: bytes, body: bytes, on_body: Callable[[bytes, float], None]) -> int:
         """Send `request_head(...)` and ``body``, read to the answer's end, and return its status.
 
+        A server may close a connection after an answer without having said so (llama.cpp's does, after
+        streams): what meets such a one and gets not one byte is asked again over a new one, as RFC 9112,
+        section 9.3.1, has it.
+
         Raises:
             ConnectionError: the other side closed before the answer's end.
         """
+        is_used = self._transport is not None and not self._transport.is_closing()
+        try:
+            return await self._post(host, head, body, on_body)
+        except ConnectionError:
+            if not is_used or self._has_heard:
+                raise
+            return await self._post(host, head, body, on_body)
+
+    async def _post(
+        self, host: str, head: bytes, body: bytes, on_body: Callable[[bytes, float], None]
+    ) -> int:
         if self._transport is None or self._transport.is_closing():
             address, _, port = host.partition(":")
             loop = asyncio.get_running_loop()
@@ -34,6 +49,7 @@ class Connection(asyncio.Protocol):
         self._parser = httptools.HttpResponseParser(self)
         self._on_body = on_body
         self._done = asyncio.get_running_loop().create_future()
+        self._has_heard = False
         self._transport.write(head + body)
         return await self._done
 
@@ -52,7 +68,7 @@ class Connection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         if self._parser is None or self._done is None or self._done.done():
             return
-        self._now = time.perf_counter()
+        self._now, self._has_heard = time.perf_counter(), True
         self._parser.feed_data(data)
 
     def on_body(self, body: bytes) -> None:

@@ -143,7 +143,16 @@ class Started:
                 total += cpu_seconds(pid)
         return total
 
+    def pause(self) -> None:
+        """Stop its processes where they are."""
+        os.killpg(self.process.pid, signal.SIGSTOP)
+
+    def resume(self) -> None:
+        os.killpg(self.process.pid, signal.SIGCONT)
+
     def stop(self) -> None:
+        with suppress(ProcessLookupError):
+            self.resume()
         with suppress(ProcessLookupError):
             self.process.terminate()
             with suppress(subprocess.TimeoutExpired):
@@ -204,10 +213,15 @@ def copy_without_kernel() -> None:
 
 
 class Fleet:
-    """Starts servers at their first use and keeps them; idle ones cost next to no CPU (`idle_cpu`)."""
+    """Starts servers at their first use and keeps them.
+
+    Of the peers only the one whose turn it is runs, for some poll while they are idle. Ours runs on: it would
+    take a worker that was paused for one that hangs.
+    """
 
     def __init__(self) -> None:
         self._servers: dict[tuple[str, int, bool], Started] = {}
+        self._turn: Started | None = None  # a peer's
 
     def __enter__(self) -> Fleet:
         return self
@@ -217,7 +231,10 @@ class Fleet:
             one.stop()
 
     def get(self, contender: Contender, num_clients: int, stream: bool) -> Started:
-        """The contender's server for so many clients."""
+        """The contender's server for so many clients, whose turn it is from now on."""
+        if self._turn is not None:
+            self._turn.pause()
+            self._turn = None
         slots = num_clients if contender.has_slots else MAX_CLIENTS
         key = contender.name, slots, stream and bool(contender.stream_option)
         if key not in self._servers:
@@ -226,12 +243,15 @@ class Fleet:
             name = f"{contender.name} {slots}{' stream' * key[2]}"
             command = contender.command_line(port, slots, stream)
             self._servers[key] = start(command, environment, port, name, contender.folder)
+        if contender.peer is not None:
+            self._turn = self._servers[key]
+            self._turn.resume()
         return self._servers[key]
 
     def settle(self, seconds: float = 20.0) -> None:
-        """Wait until nothing is left of the last load, on any server."""
+        """Wait until nothing is left of the last load, on any server; one that polls may do so."""
         end = time.monotonic() + seconds
-        while time.monotonic() < end and self.cpu_share(0.25) > 0.1:
+        while time.monotonic() < end and self.cpu_share(0.25) > 0.5:
             pass
 
     def cpu_share(self, seconds: float) -> float:

@@ -37,7 +37,11 @@ class FakeTextServer:
                 head = (await reader.readuntil(b"\r\n\r\n")).decode()
                 length = int(head.partition("Content-Length: ")[2].partition("\r\n")[0])
                 self.num_requests += 1
-                await self._answer(json.loads(await reader.readexactly(length)), writer)
+                body = json.loads(await reader.readexactly(length))
+                await self._answer(body, writer)
+                if self.trouble.get(body["seed"]) == "hang up":  # without having said so
+                    await reader.readuntil(b"\r\n\r\n")
+                    break
         except (asyncio.IncompleteReadError, asyncio.CancelledError, ConnectionError):
             pass
         finally:

@@ -71,6 +71,15 @@ def test_what_goes_wrong_is_an_error_and_no_speed(trouble: str, error: str, stre
     assert done.per_second == 0
 
 
+@pytest.mark.parametrize("stream", [False, True])
+def test_a_connection_that_was_closed_unsaid_is_replaced(stream: bool) -> None:
+    server = FakeTextServer(step_seconds=0.001, trouble=dict.fromkeys(range(1000), "hang up"))
+    done = run(drive(server, 2, 0.3, stream))
+    assert done.errors == []
+    assert len(done.records) > 4
+    assert server.num_connections >= len(done.records)
+
+
 def test_connections_are_kept_alive_and_closed_at_the_end() -> None:
     server = FakeTextServer(step_seconds=0.001)
     done = run(drive(server, 3, 0.5, stream=True))

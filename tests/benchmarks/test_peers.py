@@ -6,6 +6,7 @@ import sys
 import zipfile
 from pathlib import Path
 
+import httpx
 import pytest
 import torch
 
@@ -79,6 +80,24 @@ def test_a_server_that_does_not_start_is_said_so() -> None:
     with Fleet() as fleet:
         unusable = start_all(fleet, [broken], PASSAGE.read_text())
     assert unusable == {"broken": "broken 64 ended with 3; see state/bench/logs/broken-64.log"}
+
+
+def test_a_peer_stands_still_while_it_is_not_its_turn() -> None:
+    command = (sys.executable, "-m", "tests.benchmarks.canned_server", "ab", "{port}")
+    one, other = (Contender(name, "1", PLAIN, command, peer="pytorch") for name in ("one", "other"))
+
+    def states(fleet: Fleet) -> list[str]:
+        servers = [fleet.get(contender, 8, stream=False) for contender in (one, other)]
+        pids = [server.process.pid for server in servers]
+        return [Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2][0] for pid in pids]
+
+    with Fleet() as fleet:
+        stopped, running = states(fleet)
+        assert stopped == "T"
+        assert running != "T"
+        assert httpx.get(fleet.get(one, 8, stream=False).url + "/health", timeout=5).status_code == 200
+        servers = [fleet.get(contender, 8, stream=False) for contender in (one, other)]
+    assert all(server.process.poll() is not None for server in servers)
 
 
 @pytest.mark.parametrize("text", ["ab", "ab" * 100])
