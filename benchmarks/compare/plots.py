@@ -27,12 +27,12 @@ def draw(results: dict[str, Any], folder: Path) -> None:
 
 def _concurrency(results: dict[str, Any], path: Path) -> None:
     cells = results["cells"]
-    clients = sorted({one["clients"] for one in cells})
     figure, axes = plt.subplots(1, 3, figsize=(12, 3.6))
     panels = [("characters_per_second", False, "characters/s, not streamed")]
     panels += [("characters_per_second", True, "characters/s, streamed")]
     panels += [("first_p50", True, "time to first token p50, ms")]
     for axis, (key, stream, title) in zip(axes, panels, strict=True):
+        clients = sorted({one["clients"] for one in cells if one["stream"] == stream})
         for name in results["names"]:
             if name not in results["missing"]:
                 rates = [

@@ -14,9 +14,9 @@ Results = dict[str, Any]
 
 def workload_a(results: Results) -> str:
     cells, names, missing = results["cells"], results["names"], results["missing"]
-    clients = sorted({one["clients"] for one in cells})
 
     def part(title: str, key: str, stream: bool, higher: bool = True) -> str:
+        clients = sorted({one["clients"] for one in cells if one["stream"] == stream})
         return f"### {title}\n\n" + comparison(cells, key, names, clients, missing, higher, stream=stream)
 
     load = max((one["load_cpu"] for one in cells), default=0.0)
