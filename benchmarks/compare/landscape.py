@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import shutil
@@ -10,6 +11,7 @@ import sys
 from typing import Any
 
 import httpx
+from PIL import Image
 from prometheus_client.parser import text_string_to_metric_families
 
 from benchmarks.compare.client import Connection
@@ -44,7 +46,10 @@ class LandscapeClient:
 
 
 def clients_for(url: str, num_clients: int) -> list[LandscapeClient]:
-    sketch = SKETCH.read_bytes()
+    """Clients whose sketch is as large as the pictures that they ask for."""
+    size, file = image_size(url), io.BytesIO()
+    Image.open(SKETCH).resize((size, size), Image.Resampling.NEAREST).save(file, "PNG")
+    sketch = file.getvalue()
     return [LandscapeClient(url, sketch) for _ in range(num_clients)]
 
 

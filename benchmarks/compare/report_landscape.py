@@ -26,7 +26,7 @@ def landscape(found: Results) -> str:
     shipped = "" if size == 256 else shipped
     return f"""## Landscape
 
-A PNG sketch in, a PNG out.{shipped} At one client, all but the forward (decode, encode,
+A PNG sketch of {size}×{size} in, a PNG out.{shipped} At one client, all but the forward (decode, encode,
 HTTP) takes **{overhead(cells):.1f} ms** per image.
 
 {ours}
