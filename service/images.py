@@ -7,7 +7,6 @@ loop.
 from __future__ import annotations
 
 import io
-import zlib
 from collections.abc import Callable
 from typing import Literal
 
@@ -22,6 +21,7 @@ from PIL.WebPImagePlugin import WebPImageFile
 
 from models.errors import RequestError
 from service.image_header import HeaderError, read_header
+from service.png import encode_png
 from service.sketch import Sketch, sketch_from_pixels
 
 ImageFormat = Literal["png", "jpeg", "webp"]
@@ -73,14 +73,12 @@ def read_photo(data: bytes, field: str) -> NDArray[np.uint8]:
 
 
 def encode(pixels: NDArray[np.uint8], image_format: ImageFormat) -> bytes:
-    """Encode ``(H, W, 3)`` RGB. PNG is lossless, for photos: hardly anything in their grain repeats, so that
-    not looking for it takes less time and less room. JPEG and WebP are of high quality.
-    """
+    """Encode ``(H, W, 3)`` RGB. PNG is lossless; JPEG and WebP are of high quality."""
+    if image_format == "png":
+        return encode_png(pixels)
     file = io.BytesIO()
     image = Image.fromarray(pixels)
-    if image_format == "png":
-        image.save(file, "PNG", compress_type=zlib.Z_HUFFMAN_ONLY)
-    elif image_format == "jpeg":
+    if image_format == "jpeg":
         image.save(file, "JPEG", quality=92, subsampling=0)
     else:
         image.save(file, "WEBP", quality=92, method=2)

@@ -6,7 +6,6 @@ import json
 import sys
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-
 MODELS = [{"kind": "landscape", "details": {"image_size": 32}}]
 
 
