@@ -1,0 +1,97 @@
+"""Publish a trained landscape model: its checkpoint with its training curve and its evaluation.
+
+    python -m training.landscape.release RUN [RUN ...] --evaluation FOLDER --out checkpoints/landscape
+
+The runs in the order in which they grew out of each other; the last one's checkpoint is published, FOLDER is
+what ``python -m training evaluate-landscape`` wrote of it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+import json
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+from training.landscape.export import FIGURE
+
+PAPERS = """
+## Evaluation
+
+[evaluation.md](evaluation.md) has every metric beside its anchors, with intervals;
+[evaluation-sheet.jpg](evaluation-sheet.jpg) 24 held-out maps, their photos and three seeds.
+
+![Fréchet distance and losses over the pictures seen](curve.png)
+"""
+Line = dict[str, Any]
+
+
+def publish(runs: Sequence[Path], evaluation: Path, out: Path) -> None:
+    """Copy what is published to ``out``."""
+    shutil.copytree(runs[-1] / "checkpoint", out, dirs_exist_ok=True)
+    (out / "curve.png").write_bytes(draw_curve([read_log(run) for run in runs]))
+    shutil.copy(evaluation / "report.md", out / "evaluation.md")
+    shutil.copy(evaluation / "sheet.jpg", out / "evaluation-sheet.jpg")
+    before, terms, after = (out / "README.md").read_text().partition("\n## Terms")
+    (out / "README.md").write_text(before + PAPERS + terms + after)
+
+
+def read_log(run: Path) -> list[Line]:
+    """A run's log, each line with the number of ``pictures`` seen by then, earlier runs' included."""
+    lines = [json.loads(line) for line in (run / "log.jsonl").read_text().splitlines()]
+    batch = json.loads((run / "settings.json").read_text())["batch"]
+    before = sum(grown["steps"] * grown["batch"] for line in lines for grown in line.get("grown_from", []))
+    count = sum("grown_from" in line for line in lines)  # each of these lines tells the same
+    earlier = before // max(count, 1)
+    return [line | {"pictures": earlier + line["step"] * batch} for line in lines]
+
+
+def draw_curve(logs: Sequence[Sequence[Line]]) -> bytes:
+    """The distance to held-out photos and the losses, run after run, as PNG."""
+    figure = Figure(figsize=(9, 3.4), dpi=80, layout="constrained")
+    FigureCanvasAgg(figure)
+    distance, losses = figure.subplots(1, 2)
+    names = {"label": "generator", "critic_real": "discriminator, photos", "critic_painted": "…, paintings"}
+    for log in logs:
+        measured = [line for line in log if FIGURE in line]
+        distance.plot(*_columns(measured, FIGURE), color="C0", marker="o", markersize=3)
+        distance.plot(*_columns(measured, FIGURE + "_real"), color="grey", linestyle="--")
+        for number, name in enumerate(names):
+            losses.plot(
+                *_columns([line for line in log if name in line], name), color=f"C{number}", linewidth=0.8
+            )
+    distance.set_ylabel("Fréchet distance (dashed: photos)")
+    losses.set_ylabel("loss")
+    losses.set_yscale("log")
+    losses.legend(names.values(), fontsize=8)
+    for axes in (distance, losses):
+        axes.set_xlabel("pictures seen")
+        axes.grid(alpha=0.3)
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", metadata={"Software": None})
+    return buffer.getvalue()
+
+
+def _columns(lines: Sequence[Line], name: str) -> tuple[list[int], list[float]]:
+    return [line["pictures"] for line in lines], [line[name] for line in lines]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("runs", nargs="+", type=Path, metavar="RUN")
+    parser.add_argument("--evaluation", type=Path, required=True, metavar="FOLDER")
+    parser.add_argument("--out", type=Path, required=True, metavar="CHECKPOINT")
+    args = parser.parse_args()
+    publish(args.runs, args.evaluation, args.out)
+
+
+if __name__ == "__main__":
+    main()
