@@ -33,9 +33,9 @@ def _head(results: Results) -> str:
     minutes = f"{results['minutes']:.0f} minutes"
     return f"""# Results
 
-Written by `make bench`; don't edit. Everything was measured in one run of {minutes} on the same cores,
-contenders taking turns; the load generator ran on those cores, too. ± is half of what lies between the best
-and the worst round, over the median.{quick}
+Written by `make bench`; don't edit. Each section was measured in one run on the same cores, contenders taking
+turns, {minutes} in all (with `--only`, sections that were measured again count twice); the load generator ran
+on those cores, too. ± is half of what lies between the best and the worst round, over the median.{quick}
 
 {facts}"""
 
