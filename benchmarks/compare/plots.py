@@ -27,7 +27,7 @@ def draw(results: dict[str, Any], folder: Path) -> None:
 
 def _concurrency(results: dict[str, Any], path: Path) -> None:
     cells = results["cells"]
-    figure, axes = plt.subplots(1, 3, figsize=(12, 3.6))
+    figure, axes = plt.subplots(1, 3, figsize=(13.5, 3.6))
     panels = [("characters_per_second", False, "characters/s, not streamed")]
     panels += [("characters_per_second", True, "characters/s, streamed")]
     panels += [("first_p50", True, "time to first token p50, ms")]
@@ -47,7 +47,7 @@ def _concurrency(results: dict[str, Any], path: Path) -> None:
                 )
         _finish(axis, title, "clients", log=True)
         axis.set_xticks(clients, [str(one) for one in clients])
-    axes[0].legend(fontsize=7)
+    axes[-1].legend(fontsize=8, loc="upper left", bbox_to_anchor=(1, 1))
     _save(figure, path)
 
 
