@@ -46,9 +46,9 @@ def read_log(run: Path) -> list[Line]:
     """A run's log, each line with the number of ``pictures`` seen by then, earlier runs' included."""
     lines = [json.loads(line) for line in (run / "log.jsonl").read_text().splitlines()]
     batch = json.loads((run / "settings.json").read_text())["batch"]
-    before = sum(grown["steps"] * grown["batch"] for line in lines for grown in line.get("grown_from", []))
-    count = sum("grown_from" in line for line in lines)  # each of these lines tells the same
-    earlier = before // max(count, 1)
+    told = [line["grown_from"] for line in lines if "grown_from" in line]  # the same each time
+    grown_from: list[Line] = told[0] if told else []
+    earlier = sum(grown["steps"] * grown["batch"] for grown in grown_from)
     return [line | {"pictures": earlier + line["step"] * batch} for line in lines]
 
 
