@@ -135,7 +135,7 @@ GENERATORS: dict[str, Callable[[], nn.Module]] = {
 
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
-TRIAL_SIZE, TRIAL_FACTOR = 64, 2.0  # a type that much slower on a small picture is not tried on a large one
+TRIAL_SIZES, TRIAL_FACTOR = (64, 128), 2.0  # a type that much slower on these is not tried on larger pictures
 
 
 def make(name: str, dtype: torch.dtype) -> nn.Module:
@@ -145,13 +145,19 @@ def make(name: str, dtype: torch.dtype) -> nn.Module:
 
 
 def worthwhile_types(name: str) -> list[str]:
-    """Without instructions for bfloat16 its convolutions take minutes; a small picture tells."""
-    seconds = {}
-    for form, dtype in DTYPES.items():
-        network = make(name, dtype)
-        time_forward(network, dtype, TRIAL_SIZE)
-        seconds[form] = time_forward(network, dtype, TRIAL_SIZE)
-    return [form for form, one in seconds.items() if one <= TRIAL_FACTOR * min(seconds.values())]
+    """Without instructions for bfloat16 its convolutions take minutes; small pictures tell."""
+    networks = {form: make(name, dtype) for form, dtype in DTYPES.items()}
+    for size in TRIAL_SIZES:
+        seconds = {}
+        for form, network in networks.items():
+            time_forward(network, DTYPES[form], size)
+            seconds[form] = time_forward(network, DTYPES[form], size)
+        networks = {
+            form: network
+            for form, network in networks.items()
+            if seconds[form] <= TRIAL_FACTOR * min(seconds.values())
+        }
+    return list(networks)
 
 
 @torch.inference_mode()

@@ -170,8 +170,15 @@ class TextRunner:
         return Results(failed, batch_size, time.monotonic() - began, 0)
 
 
+ALONE_SECONDS = 0.0005  # in which the other pictures of the same request arrive
+
+
 class BatchRunner:
-    """Micro-batching: the first work of a batch waits up to ``wait`` seconds for others to join it."""
+    """Micro-batching: the first work of a batch waits up to ``wait`` seconds for others to join it.
+
+    Where others are to be expected: the last batch had several, or this one's first came while that was being
+    made. A client that is alone is not kept waiting.
+    """
 
     def __init__(
         self,
@@ -191,7 +198,8 @@ class BatchRunner:
         self._answer = answer
         self._wait = wait
         self._pending: dict[int, Any] = {}
-        self._first_at = 0.0
+        self._due = 0.0  # when the batch goes, full or not, by time.monotonic
+        self._last_size, self._last_ended = 0, 0.0
 
     def admit(self, key: int, work: Work, stream: bool) -> Failed | None:
         try:
@@ -199,7 +207,9 @@ class BatchRunner:
         except Exception as error:
             return guarded_failure(key, error, "admitting an image")
         if not self._pending:
-            self._first_at = time.monotonic()
+            now = time.monotonic()
+            has_company = self._last_size > 1 or now - self._last_ended < ALONE_SECONDS
+            self._due = now + (self._wait if has_company else min(ALONE_SECONDS, self._wait))
         self._pending[key] = request
         return None
 
@@ -211,14 +221,14 @@ class BatchRunner:
             return None
         if len(self._pending) >= self.capacity:
             return 0.0
-        return max(0.0, self._first_at + self._wait - time.monotonic())
+        return max(0.0, self._due - time.monotonic())
 
     def step(self) -> Results | None:
         if not self._pending or self.wait_seconds():
             return None
         keys = list(self._pending)[: self.capacity]
         requests = [self._pending.pop(key) for key in keys]
-        self._first_at = 0.0  # whoever is left has waited long enough
+        self._due = 0.0  # whoever is left has waited long enough
         began = time.monotonic()
         events: tuple[Event, ...]
         try:
@@ -229,4 +239,5 @@ class BatchRunner:
         except (Exception, SystemExit) as error:
             failure = guarded_failure(0, error, f"forwarding {len(keys)} images")
             events = tuple(Failed(key, failure.status, failure.message, None) for key in keys)
-        return Results(events, len(keys), time.monotonic() - began, 0)
+        self._last_size, self._last_ended = len(keys), time.monotonic()
+        return Results(events, len(keys), self._last_ended - began, 0)

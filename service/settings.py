@@ -36,7 +36,7 @@ class Settings(BaseSettings):
     text_queue: int = Field(256, ge=1)  # further ones that may wait
     landscape_queue: int = Field(64, ge=1)
     segment_queue: int = Field(64, ge=1)
-    batch_wait_seconds: float = Field(0.004, ge=0)  # images: how long the first of a batch waits for others
+    batch_wait_seconds: float = Field(0.004, ge=0)  # images: a batch waits so long for likely others
     max_batch_seconds: Seconds = 1.0  # images: a batch is capped to about this much of forward
     stream_interval_seconds: float = Field(0.018, ge=0)  # texts: a stream gets at most one event per interval
 

@@ -105,6 +105,7 @@ VLLM_CPU = Contender(
         "VLLM_NO_USAGE_STATS": "1",
         "HF_HUB_OFFLINE": "1",
     },
+    rounds=1,
     peer="vllm",
 )
 HUGGING_FACE = Contender(

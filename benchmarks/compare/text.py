@@ -32,7 +32,7 @@ class Plan:
     clients: tuple[int, ...] = (1, 8, 32, 64)
     stream_clients: tuple[int, ...] = (1, 8, 64)
     seconds: float = 2.5  # of each closed loop: what is asked within it counts
-    budget_seconds: float = 380.0  # of workload A: no round begins once it is used up
+    budget_seconds: float = 420.0  # of workload A: no round begins once it is used up
     rounds: int = 3
     step_seconds: float = 7.0  # of each rate of workload B
     max_steps: int = 6

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from models.errors import RequestError
-from service.runners import BatchRunner, TextRunner
+from service.runners import ALONE_SECONDS, BatchRunner, TextRunner
 from service.wire import Event, Failed, LandscapeWork, Picture, Results, TextPiece, TextWork, Work
 from tests.live.fakes import FakeEvent, FakeTextEngine
 
@@ -165,18 +165,49 @@ def test_answers_keep_the_order_and_the_cap() -> None:
     assert runner.step() is None
 
 
+def step_when_due(runner: BatchRunner) -> int:
+    """Step as the worker's loop does; how many were in the batch."""
+    wait = runner.wait_seconds()
+    assert wait is not None
+    time.sleep(wait + 0.001)
+    results = runner.step()
+    assert results is not None
+    return results.batch_size
+
+
 def test_the_first_of_a_batch_waits_for_others_but_not_for_ever() -> None:
     runner = batch_runner(wait=0.05)
-    runner.admit(1, picture(), stream=False)
+    for key in (1, 2):
+        runner.admit(key, picture(), stream=False)
+    assert step_when_due(runner) == 2
+    runner.admit(3, picture(), stream=False)
     assert runner.step() is None
     wait = runner.wait_seconds()
     assert wait is not None
-    assert 0 < wait <= 0.05
-    time.sleep(0.06)
-    assert runner.wait_seconds() == 0.0
-    results = runner.step()
-    assert results is not None
-    assert results.batch_size == 1
+    assert ALONE_SECONDS < wait <= 0.05
+    assert step_when_due(runner) == 1
+
+
+def test_a_client_that_is_alone_is_not_kept_waiting() -> None:
+    runner = batch_runner(wait=60.0)
+    for key in (1, 2):
+        runner.admit(key, picture(), stream=False)
+        wait = runner.wait_seconds()
+        assert wait is not None
+        assert wait <= ALONE_SECONDS
+        assert step_when_due(runner) == 1
+        time.sleep(0.01)  # the client reads, and asks again
+
+
+def test_one_that_came_during_a_forward_has_company(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("service.runners.ALONE_SECONDS", 0.01)  # however slow this machine is
+    runner = batch_runner(wait=60.0)
+    runner.admit(1, picture(), stream=False)
+    assert step_when_due(runner) == 1
+    runner.admit(2, picture(), stream=False)
+    wait = runner.wait_seconds()
+    assert wait is not None
+    assert wait > 50
 
 
 def test_a_full_batch_does_not_wait() -> None:

@@ -49,7 +49,7 @@ class Batches:
 
     def __init__(self, data: PhotoSet, bank: LookBank, recipe: BatchRecipe) -> None:
         self._data, self._bank, self._recipe = data, bank, recipe
-        self._filled = np.stack([fill_holes(labels) for labels in data.maps])
+        self.filled = np.stack([fill_holes(labels) for labels in data.maps])  # (M, S, S)
 
     def __call__(self, step: int) -> Batch:
         """Make the batch of ``step`` (0-based)."""
@@ -58,7 +58,7 @@ class Batches:
         rows = self._rows(step)
         flips = draw.random(count) < 0.5
         is_sketch = draw.random(count) < recipe.sketch_share
-        inputs = list(_flip(self._filled[rows], flips))
+        inputs = list(_flip(self.filled[rows], flips))
         inputs = [draw_like(m, draw) if sketch else m for m, sketch in zip(inputs, is_sketch, strict=True)]
         is_own = draw.random(count) < recipe.own_look_share
         lookers = np.where(is_own, rows, draw.integers(len(self._bank.looks), size=count))

@@ -12,6 +12,7 @@ import numpy as np
 from torch import Tensor
 
 from training.landscape.batches import Batch, Batches, iterate
+from training.landscape.correct import correct_looks
 from training.landscape.data import (
     PhotoSet,
     is_held_out,
@@ -155,6 +156,7 @@ def save(job: Run, trainer: Trainer, batches: Batches, evaluation: Evaluation) -
     served = trainer.make_served(
         [batches(CALIBRATION_STEP + number) for number in range(CALIBRATION_BATCHES)]
     )
+    correct_looks(served, trainer.bank, batches.filled)
     facts: dict[str, Any] = {
         "steps": job.step,
         "pictures_seen": job.step * trainer.recipe.batch

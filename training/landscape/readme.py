@@ -50,7 +50,8 @@ photos. It is not an FID and compares only with itself.
 - {recipe.sketch_share:.0%} of the inputs are made drawn-like (warped, coarse, straightened, holes filled).
 
 - A seed picks the looks (colours, contrast, gradient, roughness of every class) of one training photo, a
-  little varied, and the grain; what the picture shows comes from the network.
+  little varied, and the grain; what the picture shows comes from the network. Colours are asked for with a
+  correction for each class, so that on average they come out as in the photos.
 
 ## Known weaknesses
 

@@ -26,14 +26,18 @@ def kernel_distance(one: Features, other: Features) -> float:
 
 
 def precision(subject: Features, real: Features) -> float:
-    """Share of the subject that lies among real samples (Kynkäänniemi 2019); sets cut to equal size."""
-    subject, real = _cut_alike(subject, real)
+    """Share of the subject that lies among real samples (Kynkäänniemi 2019)."""
     return float((distances(subject, real) <= _reach(real)).any(axis=1).mean())
 
 
 def recall(subject: Features, real: Features) -> float:
-    """Share of real samples that lie among the subject's."""
-    return precision(real, subject)
+    """Share of real samples that lie among the subject's: mean over random parts of it, as large as ``real``.
+
+    A sample's region shrinks as samples become more, so only sets of one size compare.
+    """
+    order = np.random.default_rng(SEED).permutation(len(subject))
+    parts = np.array_split(order, max(len(subject) // len(real), 1))
+    return float(np.mean([precision(real, subject[part[: len(real)]]) for part in parts]))
 
 
 def nearest(subject: Features, training: Features) -> NDArray[np.float64]:
@@ -57,9 +61,3 @@ def _reach(samples: Features) -> Features:
     between = distances(samples, samples)
     reach: Features = np.partition(between, NEIGHBOURS, axis=1)[:, NEIGHBOURS]  # itself is the 0th
     return reach
-
-
-def _cut_alike(one: Features, other: Features) -> tuple[Features, Features]:
-    count = min(len(one), len(other))
-    draw = np.random.default_rng(SEED)
-    return tuple(x if len(x) == count else x[draw.permutation(len(x))[:count]] for x in (one, other))  # type: ignore[return-value]

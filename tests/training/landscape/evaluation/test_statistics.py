@@ -28,6 +28,12 @@ def test_precision_and_recall_tell_few_modes_from_noise():
     assert precision(far, real) == recall(far, real) == 0
 
 
+def test_more_paintings_than_photos_change_neither_but_by_chance():
+    real, few, many = normal(300, 0), normal(300, 1), normal(1500, 2)
+    for metric in (precision, recall):
+        assert metric(many, real) == pytest.approx(metric(few, real), abs=0.06)
+
+
 def test_nearest():
     training = np.array([[0.0, 0.0], [3.0, 4.0]])
     found = nearest(np.array([[0.0, 1.0], [3.0, 4.0]]), training)
