@@ -171,13 +171,14 @@ class TextRunner:
 
 
 ALONE_SECONDS = 0.0005  # in which the other pictures of the same request arrive
+COMPANY_SECONDS = 1.0  # for which others are expected, once there were any
 
 
 class BatchRunner:
     """Micro-batching: the first work of a batch waits up to ``wait`` seconds for others to join it.
 
-    Where others are to be expected: the last batch had several, or this one's first came while that was being
-    made. A client that is alone is not kept waiting.
+    Where others are to be expected: lately a batch had several, or one came while another was being made. A
+    client that is alone is not kept waiting.
     """
 
     def __init__(
@@ -199,7 +200,7 @@ class BatchRunner:
         self._wait = wait
         self._pending: dict[int, Any] = {}
         self._due = 0.0  # when the batch goes, full or not, by time.monotonic
-        self._last_size, self._last_ended = 0, 0.0
+        self._last_ended = self._last_company = -math.inf
 
     def admit(self, key: int, work: Work, stream: bool) -> Failed | None:
         try:
@@ -208,8 +209,10 @@ class BatchRunner:
             return guarded_failure(key, error, "admitting an image")
         if not self._pending:
             now = time.monotonic()
-            has_company = self._last_size > 1 or now - self._last_ended < ALONE_SECONDS
-            self._due = now + (self._wait if has_company else min(ALONE_SECONDS, self._wait))
+            if now - self._last_ended < ALONE_SECONDS:
+                self._last_company = now
+            is_alone = now - self._last_company > COMPANY_SECONDS
+            self._due = now + (min(ALONE_SECONDS, self._wait) if is_alone else self._wait)
         self._pending[key] = request
         return None
 
@@ -239,5 +242,7 @@ class BatchRunner:
         except (Exception, SystemExit) as error:
             failure = guarded_failure(0, error, f"forwarding {len(keys)} images")
             events = tuple(Failed(key, failure.status, failure.message, None) for key in keys)
-        self._last_size, self._last_ended = len(keys), time.monotonic()
+        self._last_ended = time.monotonic()
+        if len(keys) > 1:
+            self._last_company = self._last_ended
         return Results(events, len(keys), self._last_ended - began, 0)
