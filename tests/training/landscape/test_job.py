@@ -11,8 +11,10 @@ import numpy as np
 import pytest
 import torch
 
-from models.checkpoint import check_weights, read_weights
+from models.checkpoint import check_weights, load_weights, read_config, read_weights
+from models.landscape.config import LandscapeConfig
 from models.landscape.engine import LandscapeEngine, LandscapeRequest
+from models.landscape.generator import Generator
 from training.__main__ import main
 from training.landscape.data import is_held_out
 from training.landscape.job import load_split
@@ -87,6 +89,16 @@ def test_killed_and_resumed_equals_uninterrupted(
     assert all(torch.equal(one[name], other[name]) for name in one.keys() | other.keys())
 
 
+def paint_plainly(folder: Path) -> torch.Tensor:
+    """Sky in no look of the bank, which is corrected for each run anew: (1, 3, S, S) in [-1, 1]."""
+    generator = Generator(read_config(folder, LandscapeConfig)).eval()
+    load_weights(folder, generator)
+    size = generator.config.image_size
+    noise = [torch.zeros(1, 1, side, side) for side in generator.sizes]
+    with torch.inference_mode():
+        return generator(torch.zeros(1, size, size, dtype=torch.long), generator.styles[:1] * 0, noise)
+
+
 def test_a_run_brings_a_checkpoint_that_serves_and_grows(siftflow: Path, tmp_path: Path):
     out = tmp_path / "landscape"
     assert main(arguments(siftflow, tmp_path / "small", 10, f"--out={out}")) == 0
@@ -104,11 +116,10 @@ def test_a_run_brings_a_checkpoint_that_serves_and_grows(siftflow: Path, tmp_pat
     changes = {"image_size": 64, "widths": [16, 16, 8, 8], "generator_rate": 1e-9}
     grown = arguments(siftflow, tmp_path / "grown", 1, f"--grow={tmp_path / 'small'}", **changes)
     assert main(grown) == 0
-    large = LandscapeEngine.load(tmp_path / "grown" / "checkpoint", "cpu")
-    assert large.image_size == 64
-    picture = large.forward([LandscapeRequest(sky.repeat(2, 0).repeat(2, 1), 1)])[0]
-    small = picture.reshape(32, 2, 32, 2, 3).mean((1, 3))
-    assert np.abs(small - first).mean() < 8, "the smaller run's picture is no longer there"
+    before, after = (paint_plainly(tmp_path / run / "checkpoint") for run in ("small", "grown"))
+    assert after.shape[-1] == 64
+    enlarged = before.repeat_interleave(2, 2).repeat_interleave(2, 3)
+    assert (after - enlarged).abs().mean() < 0.03, "the smaller run's picture is no longer there"
     metrics = json.loads((tmp_path / "grown" / "checkpoint" / "metrics.json").read_text())
     assert metrics["pictures_seen"] == 11 * TINY["batch"]
     assert (
