@@ -146,13 +146,11 @@ def make(name: str, dtype: torch.dtype) -> nn.Module:
 
 def worthwhile_types(name: str, size: int) -> list[str]:
     """Without instructions for bfloat16 its convolutions take minutes: a small picture is tried first."""
+    networks = {form: make(name, dtype) for form, dtype in DTYPES.items()}
+    for form, network in networks.items():
+        time_forward(network, DTYPES[form], TRIAL_SIZE)  # allocations
     for side in (TRIAL_SIZE, size):
-        seconds = {}
-        for form, dtype in DTYPES.items():
-            network = make(name, dtype)
-            if side == TRIAL_SIZE:
-                time_forward(network, dtype, side)  # allocations
-            seconds[form] = time_forward(network, dtype, side)
+        seconds = {form: time_forward(network, DTYPES[form], side) for form, network in networks.items()}
         if seconds["bfloat16"] > TRIAL_FACTOR * seconds["float32"]:
             return ["float32"]
     return list(DTYPES)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from models.landscape.engine import LandscapeEngine, LandscapeRequest
 from models.landscape.generator import Generator
@@ -32,45 +33,44 @@ def correct_looks(served: Generator, bank: LookBank, maps: NDArray[np.uint8]) ->
         bank: what looks are measured in.
         maps: (M, S, S) palette ids without holes, of photos that it was trained on.
     """
-    asked = served.styles.cpu().numpy().copy()
-    rows = choose_maps(maps)
+    shown = find_shown(maps)
+    rows = choose_maps(shown)
+    looks = bank.looks.cpu().numpy()
+    wanted = torch.from_numpy(np.stack([draw_looks(looks, int(row))[:, :NUM_COLOURS] for row in rows]))
+    counts = torch.from_numpy(shown[rows]).float().unsqueeze(2)  # (R, N, 1)
     for _ in range(ROUNDS):
-        off = _measure_error(served, bank, asked, maps, rows).clamp(-MAX_SHIFT, MAX_SHIFT)
-        served.styles[..., : off.shape[1]] -= off.to(served.styles)
+        error = ((_paint_colours(served, bank, maps, rows) - wanted) * counts).sum(dim=0)
+        off = (error / counts.sum(dim=0).clamp(min=1)).clamp(-MAX_SHIFT, MAX_SHIFT)
+        served.styles[..., :NUM_COLOURS] -= off.to(served.styles)
 
 
-def choose_maps(maps: NDArray[np.uint8]) -> NDArray[np.int64]:
+def find_shown(maps: NDArray[np.uint8]) -> NDArray[np.bool_]:
+    """Which classes count in which of the maps (M, S, S): (M, NUM_CLASSES)."""
+    shares = [(maps == number).mean(axis=(1, 2)) for number in range(NUM_CLASSES)]
+    return np.stack(shares, axis=1) >= MIN_SHARE
+
+
+def choose_maps(shown: NDArray[np.bool_]) -> NDArray[np.int64]:
     """Rows of maps in which each class counts MAPS_PER_CLASS times, rare ones as often as there are."""
-    shows = np.stack([(maps == number).mean(axis=(1, 2)) >= MIN_SHARE for number in range(NUM_CLASSES)])
     draw = np.random.default_rng(0)
-    chosen = np.zeros(len(maps), bool)
-    for shown in sorted(shows, key=np.sum):
-        others = draw.permutation(np.flatnonzero(shown & ~chosen))
-        chosen[others[: max(MAPS_PER_CLASS - int((shown & chosen).sum()), 0)]] = True
+    chosen = np.zeros(len(shown), bool)
+    for shows in sorted(shown.T, key=np.sum):
+        others = draw.permutation(np.flatnonzero(shows & ~chosen))
+        chosen[others[: max(MAPS_PER_CLASS - int((shows & chosen).sum()), 0)]] = True
     return np.flatnonzero(chosen)
 
 
-def _measure_error(
-    served: Generator,
-    bank: LookBank,
-    asked: NDArray[np.float32],
-    maps: NDArray[np.uint8],
-    rows: NDArray[np.int64],
-) -> torch.Tensor:
-    """How far painted colours are from those ``asked`` (M, N, D) for, on average: (N, NUM_COLOURS)."""
+def _paint_colours(
+    served: Generator, bank: LookBank, maps: NDArray[np.uint8], rows: NDArray[np.int64]
+) -> Tensor:
+    """Paint maps, each with its row as seed; the colours of each class, (R, N, NUM_COLOURS) in bank units."""
     device = served.styles.device
     engine = LandscapeEngine(served, str(device), {})
-    total, count = torch.zeros(NUM_CLASSES, NUM_COLOURS), torch.zeros(NUM_CLASSES, 1)
+    parts = []
     for start in range(0, len(rows), CHUNK):
         some = rows[start : start + CHUNK]
         painted = engine.forward([LandscapeRequest(maps[row], int(row)) for row in some])
         pictures = torch.from_numpy(np.stack(painted)).permute(0, 3, 1, 2) / 127.5 - 1
-        labels = torch.from_numpy(maps[some]).long()
-        found, _ = measure_looks(pictures.to(device), labels.to(device))
-        wanted = torch.from_numpy(np.stack([draw_looks(asked, int(row)) for row in some]))
-        error = bank.whiten(found).cpu()[..., :NUM_COLOURS] - wanted[..., :NUM_COLOURS]
-        shares = torch.stack([(labels == number).float().mean(dim=(1, 2)) for number in range(NUM_CLASSES)])
-        counts = (shares.T >= MIN_SHARE).float().unsqueeze(2)  # (B, N, 1)
-        total += (error * counts).sum(dim=0)
-        count += counts.sum(dim=0)
-    return total / count.clamp(min=1)
+        found, _ = measure_looks(pictures.to(device), torch.from_numpy(maps[some]).long().to(device))
+        parts.append(bank.whiten(found)[..., :NUM_COLOURS].cpu())
+    return torch.cat(parts)

@@ -9,17 +9,14 @@ what ``python -m training evaluate-landscape`` wrote of it.
 from __future__ import annotations
 
 import argparse
-import io
 import json
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
-
 from training.landscape.export import FIGURE
+from training.plots import new_figure, to_png
 
 PAPERS = """
 ## Evaluation
@@ -54,8 +51,7 @@ def read_log(run: Path) -> list[Line]:
 
 def draw_curve(logs: Sequence[Sequence[Line]]) -> bytes:
     """The distance to held-out photos and the losses, run after run, as PNG."""
-    figure = Figure(figsize=(9, 3.4), dpi=80, layout="constrained")
-    FigureCanvasAgg(figure)
+    figure = new_figure(9, 3.4)
     distance, losses = figure.subplots(1, 2)
     names = {"label": "generator", "critic_real": "discriminator, photos", "critic_painted": "…, paintings"}
     for log in logs:
@@ -73,9 +69,7 @@ def draw_curve(logs: Sequence[Sequence[Line]]) -> bytes:
     for axes in (distance, losses):
         axes.set_xlabel("pictures seen")
         axes.grid(alpha=0.3)
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", metadata={"Software": None})
-    return buffer.getvalue()
+    return to_png(figure)
 
 
 def _columns(lines: Sequence[Line], name: str) -> tuple[list[int], list[float]]:

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import io
 import json
 from pathlib import Path
 from typing import Any
 
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
-
 from training.lineage.bottleneck import BottleneckSettings, Pair, measure, train
+from training.plots import new_figure, to_png
 from training.run import Run, pick_device, resolve_settings, write_atomically
 
 
@@ -53,8 +50,7 @@ def run(args: argparse.Namespace) -> None:
 
 def draw(rows: list[dict[str, Any]]) -> bytes:
     """Accuracy against length, a line for each network, as PNG."""
-    figure = Figure(figsize=(6.4, 3.6), dpi=80, layout="constrained")
-    FigureCanvasAgg(figure)
+    figure = new_figure()
     axes = figure.add_subplot()
     for name in dict.fromkeys(row["network"] for row in rows):
         points = [row for row in rows if row["network"] == name]
@@ -65,6 +61,4 @@ def draw(rows: list[dict[str, Any]]) -> bytes:
     axes.set(xlabel="length of the sequence", ylabel="share said backwards rightly", ylim=(-0.03, 1.03))
     axes.grid(alpha=0.3)
     axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=2, frameon=False)
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", metadata={"Software": None})
-    return buffer.getvalue()
+    return to_png(figure)

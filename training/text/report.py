@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import io
 import shlex
 from typing import Any
 
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
-
 from models.gpt.engine import TextEngine, TextRequest
+from training.plots import new_figure, to_png
 from training.text.data import TINY_SHAKESPEARE
 from training.text.settings import TextSettings, name_preset
 
@@ -48,16 +45,13 @@ def draw_curve(log: list[dict[str, Any]]) -> bytes:
     points = [line for line in log if name in line]
     if not points:
         name, points = "loss", log
-    figure = Figure(figsize=(6.4, 3.6), dpi=80, layout="constrained")
-    FigureCanvasAgg(figure)
+    figure = new_figure()
     axes = figure.add_subplot()
     axes.plot([line["seconds"] / 60 for line in points], [line[name] for line in points])
     axes.set_xlabel("training minutes (evaluation left out)")
     axes.set_ylabel("training loss, nats per token" if name == "loss" else "dev nats per character")
     axes.grid(alpha=0.3)
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", metadata={"Software": None})
-    return buffer.getvalue()
+    return to_png(figure)
 
 
 def write_readme(

@@ -13,7 +13,7 @@ from models.landscape.config import LandscapeConfig
 from models.landscape.engine import LandscapeEngine, LandscapeRequest
 from models.landscape.generator import Generator
 from models.landscape.palette import NUM_CLASSES
-from training.landscape.correct import MAPS_PER_CLASS, choose_maps, correct_looks
+from training.landscape.correct import MAPS_PER_CLASS, choose_maps, correct_looks, find_shown
 from training.landscape.looks import LOOK_SIZE, NUM_COLOURS, LookBank, measure_looks
 
 SIZE, GRASS = 64, 7
@@ -79,6 +79,6 @@ def test_rare_classes_are_taken_first_and_common_ones_no_oftener_than_needed() -
     maps = np.zeros((200, 8, 8), np.uint8)
     maps[:, 4:] = 1
     maps[:3, 6:] = 2  # three maps show it
-    chosen = choose_maps(maps)
+    chosen = choose_maps(find_shown(maps))
     assert {0, 1, 2} <= set(chosen.tolist())
     assert len(chosen) == MAPS_PER_CLASS
