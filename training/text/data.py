@@ -102,29 +102,34 @@ def split_text(text: str, split: Literal["dev", "release"]) -> tuple[str, str]:
 class Batches:
     """Endless batches: each epoch cuts the text at other places into windows and shuffles them.
 
-    Where it stands is `epoch` and `place` alone, so that a resumed run goes on with the same windows.
+    Where it stands is `epoch`, `place` and `num_given`, so that a resumed run goes on with the same windows.
 
     Args:
-        tokens_of: the training text's tokens in a given epoch (they differ under BPE dropout).
+        tokens_of: the training text's tokens in a given epoch (under renaming or BPE dropout they differ).
+        echo: what happens to the windows (batch, context + 1) of the batch of a given number; None: nothing.
     """
 
     tokens_of: Callable[[int], Tokens]
     context: int
     batch: int
     seed: int
+    echo: Callable[[Tokens, int], Tokens] | None = None
     epoch: int = 0
     place: int = 0  # batches of this epoch already given
+    num_given: int = 0  # batches of all epochs
 
     def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
-        """Inputs and targets, each (batch, context)."""
+        """Inputs and targets, each (batch, context); shorter and more where `echo` cuts them."""
         while True:
             tokens, starts = self._windows()
             num_batches = len(starts) // self.batch
             while self.place < num_batches:
                 chosen = starts[self.place * self.batch : (self.place + 1) * self.batch]
-                windows = torch.from_numpy(tokens[chosen[:, None] + np.arange(self.context + 1)])
-                self.place += 1
-                yield windows[:, :-1].contiguous(), windows[:, 1:].contiguous()
+                windows = tokens[chosen[:, None] + np.arange(self.context + 1)]
+                if self.echo is not None:
+                    windows = self.echo(windows, self.num_given)
+                self.place, self.num_given = self.place + 1, self.num_given + 1
+                yield torch.from_numpy(windows[:, :-1].copy()), torch.from_numpy(windows[:, 1:].copy())
             self.epoch, self.place = self.epoch + 1, 0
 
     def _windows(self) -> tuple[Tokens, Tokens]:

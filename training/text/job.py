@@ -13,7 +13,9 @@ from training.ranks import Ranks, join_ranks
 from training.run import Run, TrainingError, add_run_arguments, pick_device, resolve_settings
 from training.text.branch import branch_off
 from training.text.data import TINY_SHAKESPEARE_URL, Batches, Corpus, Tokens, read_corpus
+from training.text.echo import Echo
 from training.text.evaluate import nats_per_character
+from training.text.renaming import Renamer
 from training.text.result import write_result
 from training.text.settings import PRESETS, TextSettings
 from training.text.train import Trainer, train
@@ -96,9 +98,15 @@ def make_tokenizer(text: str, settings: TextSettings) -> Tokenizer:
 
 
 def make_batches(text: str, tokenizer: Tokenizer, settings: TextSettings) -> Batches:
-    """Windows of the training text, under BPE dropout if the settings ask for it."""
+    """Windows of the training text; each epoch may have other names and split words otherwise."""
+    renamer = Renamer(text, settings.renaming, settings.seed) if settings.renaming else None
+    dropped = None
     if settings.bpe_dropout and isinstance(tokenizer, BPETokenizer):
-        dropped = DroppedBPE(tokenizer, text, settings.bpe_dropout, settings.seed)
-        return Batches(dropped.tokens_of, settings.context, settings.batch, settings.seed)
-    tokens: Tokens = np.array(tokenizer.encode(text), dtype=np.int64)
-    return Batches(lambda _: tokens, settings.context, settings.batch, settings.seed)
+        dropped = DroppedBPE(tokenizer, settings.bpe_dropout, settings.seed)
+
+    def tokens_of(epoch: int) -> Tokens:
+        named = renamer.text_of(epoch) if renamer else text
+        return dropped.encode(named, epoch) if dropped else np.array(tokenizer.encode(named), dtype=np.int64)
+
+    echo = Echo(settings.echo_steps, settings.seed) if settings.echo_steps else None
+    return Batches(tokens_of, settings.context, settings.batch, settings.seed, echo)

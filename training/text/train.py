@@ -93,6 +93,7 @@ class Trainer:
             "optimisers": [optimiser.state_dict() for optimiser in self.optimisers],
             "epoch": self.batches.epoch,
             "place": self.batches.place,
+            "num_given": self.batches.num_given,
         }
 
     def restore(self, state: dict[str, Any]) -> None:
@@ -101,7 +102,8 @@ class Trainer:
         self.average.load_state_dict(state["average"])
         for optimiser, saved in zip(self.optimisers, state["optimisers"], strict=True):
             optimiser.load_state_dict(saved)
-        self.batches.epoch, self.batches.place = state["epoch"], state["place"]
+        batches = self.batches
+        batches.epoch, batches.place, batches.num_given = state["epoch"], state["place"], state["num_given"]
         self._stream = iter(self.batches)
 
     def _set_rates(self, factor: float) -> None:

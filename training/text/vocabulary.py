@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import json
 import random
+from functools import lru_cache
+from itertools import chain
 
 import numpy as np
 import tokenizers
@@ -15,7 +17,9 @@ from tokenizers import decoders, models, pre_tokenizers, trainers
 from models.gpt.tokenizer import BPETokenizer, CharacterTokenizer
 from training.text.data import Tokens
 
-NUM_VARIANTS = 16  # ways that each distinct word may be split under dropout
+NUM_VARIANTS = 64  # ways that each word may be split under dropout
+NUM_KEPT = 1 << 18  # of all words' ways, so that splitting the next epoch is quick
+STRETCH = 1000  # words over which a word is split in one way
 
 
 def make_characters(text: str) -> CharacterTokenizer:
@@ -35,34 +39,31 @@ def make_bpe(text: str, vocabulary: int) -> BPETokenizer:
 
 
 class DroppedBPE:
-    """A text's tokens, split anew each epoch with some merges left out."""
+    """Splits text into tokens with some merges left out, other ones in each stretch of each epoch.
 
-    def __init__(self, tokenizer: BPETokenizer, text: str, dropout: float, seed: int) -> None:
+    Within a stretch a word is always split alike: one that came before can still be copied token by token.
+    """
+
+    def __init__(self, tokenizer: BPETokenizer, dropout: float, seed: int) -> None:
         data = json.loads(tokenizer.to_json())["model"]
+        self._pre_tokenizer = tokenizer.inner.pre_tokenizer
         self._ids: dict[str, int] = data["vocab"]
         self._ranks = {tuple(pair): rank for rank, pair in enumerate(data["merges"])}
         self._dropout, self._seed = dropout, seed
-        generator = random.Random(seed)
-        words = [word for word, _ in tokenizer.inner.pre_tokenizer.pre_tokenize_str(text)]
-        distinct = sorted(set(words))
-        places = {word: i for i, word in enumerate(distinct)}
-        self._words = np.array([places[word] for word in words])
-        variants = [self._split(word, generator) for word in distinct for _ in range(NUM_VARIANTS)]
-        self._lengths = np.array([len(variant) for variant in variants])
-        self._starts = np.concatenate(([0], np.cumsum(self._lengths)[:-1]))
-        self._flat = np.concatenate([np.array(variant, dtype=np.int64) for variant in variants])
+        self._variant = lru_cache(maxsize=NUM_KEPT)(self._split)
 
-    def tokens_of(self, epoch: int) -> Tokens:
-        """The whole text, each word in one of its variants."""
-        draw = np.random.default_rng((self._seed, epoch)).integers(NUM_VARIANTS, size=len(self._words))
-        chosen = self._words * NUM_VARIANTS + draw
-        lengths = self._lengths[chosen]
-        ends = np.cumsum(lengths)
-        within = np.arange(ends[-1]) - np.repeat(ends - lengths, lengths)
-        return self._flat[np.repeat(self._starts[chosen], lengths) + within]  # type: ignore[no-any-return]
+    def encode(self, text: str, epoch: int) -> Tokens:
+        """The text's tokens in this epoch."""
+        words = [word for word, _ in self._pre_tokenizer.pre_tokenize_str(text)]
+        generator = np.random.default_rng((self._seed, epoch))
+        ways = generator.integers(NUM_VARIANTS, size=len(words) // STRETCH + 1).tolist()
+        parts = (self._variant(word, ways[i // STRETCH]) for i, word in enumerate(words))
+        return np.fromiter(chain.from_iterable(parts), dtype=np.int64)
 
-    def _split(self, word: str, generator: random.Random) -> list[int]:
+    def _split(self, word: str, variant: int) -> list[int]:
         """Merge a word's bytes by rank, each possible merge skipped by chance in each round."""
+        # A seed for each variant: which words came before it makes no difference, so that a run can resume.
+        generator = random.Random(f"{self._seed}:{variant}:{word}")
         parts = list(word)
         while True:
             ranked = [

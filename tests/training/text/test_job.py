@@ -19,6 +19,7 @@ from models.gpt.engine import TextEngine, TextRequest
 from training.__main__ import main
 
 WORDS = ["the", "king", "is", "dead", "long", "live", "my", "lord", "speak", "thou"]
+WORDS += ["Ann", "Anna", "Hanna", "Hannah", "ANNAH"]
 FAST = ["--preset", "tiny", "--set", "steps=24", "--set", "eval_every=8", "--set", "save_every=4"]
 
 
@@ -62,8 +63,9 @@ def test_data_to_checkpoint_to_words(text: Path, tmp_path: Path, capsys: pytest.
 
 
 def test_resuming_after_a_kill_changes_no_bit(text: Path, tmp_path: Path) -> None:
-    assert main(arguments(text, tmp_path / "whole", "--set", "bpe_dropout=0.1")) == 0
-    cut = arguments(text, tmp_path / "cut", "--set", "bpe_dropout=0.1")
+    drawn_each_epoch = ["--set", "bpe_dropout=0.1", "--set", "renaming=0.5", "--set", "echo_steps=16"]
+    assert main(arguments(text, tmp_path / "whole", *drawn_each_epoch)) == 0
+    cut = arguments(text, tmp_path / "cut", *drawn_each_epoch)
     process = subprocess.Popen([sys.executable, "-m", "training", *cut], stderr=subprocess.DEVNULL)
     state = tmp_path / "cut" / "state.pt"
     deadline = time.monotonic() + 120

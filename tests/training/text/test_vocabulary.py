@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from training.text.vocabulary import DroppedBPE, make_bpe, make_characters
+from training.text.vocabulary import STRETCH, DroppedBPE, make_bpe, make_characters
 
 TEXT = "the cat sat on the mat, and then the other cat sat there too.\n" * 20
 
@@ -22,15 +22,30 @@ def test_characters_come_in_code_point_order() -> None:
 
 def test_without_dropout_words_are_split_as_the_library_does() -> None:
     tokenizer = make_bpe(TEXT, 300)
-    assert DroppedBPE(tokenizer, TEXT, 0.0, seed=1).tokens_of(0).tolist() == tokenizer.encode(TEXT)
+    assert DroppedBPE(tokenizer, 0.0, seed=1).encode(TEXT, 0).tolist() == tokenizer.encode(TEXT)
 
 
 def test_dropout_spells_the_same_text_otherwise_each_epoch_and_is_repeatable() -> None:
     tokenizer = make_bpe(TEXT, 300)
-    dropped = DroppedBPE(tokenizer, TEXT, 0.3, seed=1)
-    first, second = dropped.tokens_of(0), dropped.tokens_of(1)
+    dropped = DroppedBPE(tokenizer, 0.3, seed=1)
+    first, second = dropped.encode(TEXT, 0), dropped.encode(TEXT, 1)
     for tokens in (first, second):
         assert b"".join(tokenizer.pieces[i] for i in tokens).decode() == TEXT
         assert len(tokens) > len(tokenizer.encode(TEXT))
     assert not np.array_equal(first[:500], second[:500])
-    assert np.array_equal(first, DroppedBPE(tokenizer, TEXT, 0.3, seed=1).tokens_of(0))
+    # Whoever resumes in the second epoch has never seen the first.
+    assert np.array_equal(second, DroppedBPE(tokenizer, 0.3, seed=1).encode(TEXT, 1))
+
+
+def test_within_a_stretch_dropout_splits_a_word_always_alike_and_elsewhere_otherwise() -> None:
+    tokenizer = make_bpe(TEXT, 300)
+    stretch = " another" * STRETCH
+    tokens = DroppedBPE(tokenizer, 0.5, seed=1).encode(stretch * 8, 0).tolist()
+    ways: list[tuple[int, ...]] = []
+    for token in tokens:
+        if tokenizer.pieces[token].startswith(b" "):
+            ways.append(())
+        ways[-1] += (token,)
+    stretches = [ways[i * STRETCH : (i + 1) * STRETCH] for i in range(8)]
+    assert all(len(set(same)) == 1 for same in stretches)
+    assert len({same[0] for same in stretches}) > 2
