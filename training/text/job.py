@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
 
 import numpy as np
@@ -104,9 +104,13 @@ def make_batches(text: str, tokenizer: Tokenizer, settings: TextSettings) -> Bat
     if settings.bpe_dropout and isinstance(tokenizer, BPETokenizer):
         dropped = DroppedBPE(tokenizer, settings.bpe_dropout, settings.seed)
 
+    @lru_cache(maxsize=1)  # a text that stays as it is need not be split again each epoch
+    def split(named: str) -> Tokens:
+        return np.array(tokenizer.encode(named), dtype=np.int64)
+
     def tokens_of(epoch: int) -> Tokens:
         named = renamer.text_of(epoch) if renamer else text
-        return dropped.encode(named, epoch) if dropped else np.array(tokenizer.encode(named), dtype=np.int64)
+        return dropped.encode(named, epoch) if dropped else split(named)
 
     echo = Echo(settings.echo_steps, settings.seed) if settings.echo_steps else None
     return Batches(tokens_of, settings.context, settings.batch, settings.seed, echo)
