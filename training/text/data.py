@@ -6,8 +6,8 @@ Splits, by characters: the last 10 % validate a release; choices are made on the
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
@@ -18,6 +18,7 @@ from torch import Tensor
 
 from training.download import fetch, is_url
 from training.run import TrainingError
+from training.text.settings import TextSettings
 
 TINY_SHAKESPEARE_URL = (
     "https://raw.githubusercontent.com/karpathy/char-rnn/master/data/tinyshakespeare/input.txt"
@@ -102,46 +103,49 @@ def split_text(text: str, split: Literal["dev", "release"]) -> tuple[str, str]:
 class Batches:
     """Endless batches: each epoch cuts the text at other places into windows and shuffles them.
 
-    Where it stands is `epoch`, `place` and `num_given`, so that a resumed run goes on with the same windows.
+    Where it stands is `epoch` and `place`, so that a resumed run goes on with the same windows.
 
     Args:
         tokens_of: the training text's tokens in a given epoch (under renaming or BPE dropout they differ).
-        echo: what happens to the windows (batch, context + 1) of the batch of a given number; None: nothing.
+        echo: what happens to the windows (batch, context + 1) of a given step; None: nothing.
     """
 
     tokens_of: Callable[[int], Tokens]
-    context: int
-    batch: int
-    seed: int
+    settings: TextSettings
     echo: Callable[[Tokens, int], Tokens] | None = None
     epoch: int = 0
     place: int = 0  # batches of this epoch already given
-    num_given: int = 0  # batches of all epochs
+    _tokens: Tokens = field(init=False)
+    _starts: Tokens = field(init=False)
+    _cut: tuple[int, int] | None = field(default=None, init=False)  # epoch and context of the above
 
-    def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
-        """Inputs and targets, each (batch, context); shorter and more where `echo` cuts them."""
-        while True:
-            tokens, starts = self._windows()
-            num_batches = len(starts) // self.batch
-            while self.place < num_batches:
-                chosen = starts[self.place * self.batch : (self.place + 1) * self.batch]
-                windows = tokens[chosen[:, None] + np.arange(self.context + 1)]
-                if self.echo is not None:
-                    windows = self.echo(windows, self.num_given)
-                self.place, self.num_given = self.place + 1, self.num_given + 1
-                yield torch.from_numpy(windows[:, :-1].copy()), torch.from_numpy(windows[:, 1:].copy())
+    def draw(self, step: int) -> Tensor:
+        """The windows of `step` (0 is the first), (batch, context + 1); shorter where `echo` cuts them."""
+        context = self.settings.context_at(step)
+        batch = self.settings.batch * self.settings.context // context
+        self._cut_windows(context)
+        if (self.place + 1) * batch > len(self._starts):
             self.epoch, self.place = self.epoch + 1, 0
+            self._cut_windows(context)
+        chosen = self._starts[self.place * batch : (self.place + 1) * batch]
+        self.place += 1
+        windows = self._tokens[chosen[:, None] + np.arange(context + 1)]
+        return torch.from_numpy(self.echo(windows, step) if self.echo else windows)
 
-    def _windows(self) -> tuple[Tokens, Tokens]:
-        """This epoch's tokens and the starts of its windows, shuffled."""
+    def _cut_windows(self, context: int) -> None:
+        """Find this epoch's tokens and the starts of its windows, shuffled, unless they are known."""
+        if self._cut == (self.epoch, context):
+            return
         tokens = self.tokens_of(self.epoch)
-        num_needed = self.context * (self.batch + 1) + 1
+        longest, fewest = self.settings.context, self.settings.batch
+        num_needed = longest * (fewest + 1) + 1
         if len(tokens) < num_needed:
             raise TrainingError(
                 f"the training text has {len(tokens)} tokens, too few: "
-                f"batches of {self.batch} windows of {self.context} need {num_needed}"
+                f"batches of {fewest} windows of {longest} need {num_needed}"
             )
-        random = np.random.default_rng((self.seed, self.epoch))
-        offset = int(random.integers(self.context))
-        starts = np.arange(offset, len(tokens) - self.context, self.context)
-        return tokens, random.permutation(starts)
+        random = np.random.default_rng((self.settings.seed, self.epoch))
+        offset = int(random.integers(context))
+        starts = np.arange(offset, len(tokens) - context, context)
+        self._tokens, self._starts = tokens, random.permutation(starts)
+        self._cut = self.epoch, context

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from functools import lru_cache, partial
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +15,7 @@ from training.text.branch import branch_off
 from training.text.data import TINY_SHAKESPEARE_URL, Batches, Corpus, Tokens, read_corpus
 from training.text.echo import Echo
 from training.text.evaluate import nats_per_character
+from training.text.networks import Network
 from training.text.renaming import Renamer
 from training.text.result import write_result
 from training.text.settings import PRESETS, TextSettings
@@ -59,8 +60,11 @@ def run(args: argparse.Namespace) -> None:
         if is_resumed:
             trainer.restore(run.load_state(device))
         introduce(run, trainer, tokenizer, ranks)
+
+        def evaluate(network: Network, context: int) -> float:
+            return nats_per_character(network, tokenizer, corpus.validation, context)
+
         # The release split is looked at once, when training is over: choices are made on the dev split.
-        evaluate = partial(nats_per_character, tokenizer=tokenizer, text=corpus.validation)
         is_done = train(trainer, run, evaluate if settings.split == "dev" else None)
         if is_done and ranks.is_main:
             write_result(run, trainer, tokenizer, corpus, args.out, args.force)
@@ -113,4 +117,4 @@ def make_batches(text: str, tokenizer: Tokenizer, settings: TextSettings) -> Bat
         return dropped.encode(named, epoch) if dropped else split(named)
 
     echo = Echo(settings.echo_steps, settings.seed) if settings.echo_steps else None
-    return Batches(tokens_of, settings.context, settings.batch, settings.seed, echo)
+    return Batches(tokens_of, settings, echo)

@@ -26,6 +26,7 @@ class TextSettings(Settings):
     # network; an LSTM has only context, layers and width
     network: Literal["gpt", "lstm"] = "gpt"
     context: int = Field(default=256, ge=8)
+    early_context: int | None = Field(default=None, ge=8)  # shorter windows until the rate decays
     layers: int = Field(default=6, ge=1)
     width: int = Field(default=320, ge=8)
     heads: int = Field(default=5, ge=1)
@@ -66,11 +67,20 @@ class TextSettings(Settings):
     def _makes_a_network(self) -> TextSettings:
         if self.network == "lstm" and self.optimiser == "muon":
             raise ValueError("optimiser=muon is for the blocks of a GPT; an LSTM takes adamw")
+        if self.early_context and (self.context % self.early_context or self.schedule != "wsd"):
+            raise ValueError("early_context must divide context and takes schedule=wsd")
         try:
             self.network_config(self.vocabulary, "")
         except ValidationError as error:
             raise ValueError(error.errors()[0]["msg"].removeprefix("Value error, ")) from None
         return self
+
+    def context_at(self, step: int) -> int:
+        """Tokens of a window at `step`: of the early ones more windows make a batch of as many tokens."""
+        num_decay_steps = round(self.decay_fraction * self.steps)
+        if self.early_context and self.steps - step > num_decay_steps:
+            return self.early_context
+        return self.context
 
     def network_config(self, vocabulary: int, training_data: str) -> GPTConfig | LSTMConfig:
         """The shape of the network that these settings train."""

@@ -57,7 +57,6 @@ class Trainer:
         self.average.load_state_dict(self.network.state_dict())
         self.optimisers = make_optimisers(self.network, settings)
         self._rates = [[group["lr"] for group in o.param_groups] for o in self.optimisers]
-        self._stream = iter(batches)
         self._loss: nn.Module = Loss(self.network, settings.attention_dropout)
         if ranks.world > 1:
             self._loss = DistributedDataParallel(self._loss)
@@ -70,13 +69,13 @@ class Trainer:
         # Seeding each step makes dropout a function of step and rank, so that no generator needs saving.
         torch.manual_seed((self.settings.seed << 32) + (self.ranks.rank << 24) + step)
         self._set_rates(rate_factor(self.settings, step))
-        inputs, targets = (self.ranks.share(tensor).to(self.device) for tensor in next(self._stream))
+        windows = self.ranks.share(self.batches.draw(step)).to(self.device)
         self.network.train()
         precision = (
             torch.autocast(self.device.type, torch.bfloat16) if self.settings.autocast else nullcontext()
         )
         with precision:
-            loss = self._loss(inputs, targets)
+            loss = self._loss(windows[:, :-1], windows[:, 1:])
         loss.backward()
         nn.utils.clip_grad_norm_(self.network.parameters(), self.settings.gradient_clip)
         for optimiser in self.optimisers:
@@ -93,7 +92,6 @@ class Trainer:
             "optimisers": [optimiser.state_dict() for optimiser in self.optimisers],
             "epoch": self.batches.epoch,
             "place": self.batches.place,
-            "num_given": self.batches.num_given,
         }
 
     def restore(self, state: dict[str, Any]) -> None:
@@ -102,9 +100,7 @@ class Trainer:
         self.average.load_state_dict(state["average"])
         for optimiser, saved in zip(self.optimisers, state["optimisers"], strict=True):
             optimiser.load_state_dict(saved)
-        batches = self.batches
-        batches.epoch, batches.place, batches.num_given = state["epoch"], state["place"], state["num_given"]
-        self._stream = iter(self.batches)
+        self.batches.epoch, self.batches.place = state["epoch"], state["place"]
 
     def _set_rates(self, factor: float) -> None:
         for optimiser, rates in zip(self.optimisers, self._rates, strict=True):
@@ -119,11 +115,12 @@ class Trainer:
             mean.lerp_(weight, 1 - decay)
 
 
-def train(trainer: Trainer, run: Run, evaluate: Callable[[Network], float] | None) -> bool:
+def train(trainer: Trainer, run: Run, evaluate: Callable[[Network, int], float] | None) -> bool:
     """Go on from `run.step` to the last step or the end of the time box, saving state on the way.
 
     Args:
-        evaluate: nats per character of a network on the dev text; None where nothing is looked at on the way.
+        evaluate: nats per character of a network on the dev text in windows of so many tokens; None where
+            nothing is looked at on the way.
 
     Returns:
         whether the last step was reached; False when time was up before it.
@@ -139,7 +136,7 @@ def train(trainer: Trainer, run: Run, evaluate: Callable[[Network], float] | Non
         is_last = run.step == settings.steps
         is_time_up = ranks.agree(run.is_time_up)
         if evaluate is not None and ranks.is_main and (run.step % settings.eval_every == 0 or is_last):
-            value = evaluate(trainer.average)
+            value = evaluate(trainer.average, settings.context_at(run.step - 1))
             run.log(loss=round(loss, 5), epoch=trainer.batches.epoch, dev_nats_per_character=round(value, 5))
             run.say(f"step {run.step}: loss {loss:.4f} nats/token, dev {value:.4f} nats/character")
         elif run.step % LOG_EVERY == 0 or is_last:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +11,7 @@ import torch
 from training.run import TrainingError
 from training.text.data import Batches, read_text, split_text
 from training.text.echo import Echo
+from training.text.settings import TextSettings
 
 
 def test_files_and_folders_are_read(tmp_path: Path) -> None:
@@ -44,37 +44,49 @@ def test_the_dev_split_keeps_away_from_the_validation_text() -> None:
     assert (dev_training + dev, len(dev)) == (training, 45)
 
 
-def make_batches(num_tokens: int = 1003, echo: Echo | None = None) -> Batches:
-    tokens = np.arange(num_tokens, dtype=np.int64)
-    return Batches(lambda _: tokens, context=10, batch=4, seed=5, echo=echo)
+SETTINGS = TextSettings(context=10, batch=4, seed=5, steps=100)
+
+
+def make_batches(
+    num_tokens: int = 1003, echo: Echo | None = None, settings: TextSettings = SETTINGS
+) -> Batches:
+    return Batches(lambda _: np.arange(num_tokens), settings, echo)
 
 
 def test_targets_follow_inputs_and_an_epoch_sees_each_token_at_most_once() -> None:
     batches = make_batches()
     seen: list[int] = []
-    for inputs, targets in islice(batches, 24):
-        assert inputs.shape == targets.shape == (4, 10)
-        assert torch.equal(inputs + 1, targets)
-        seen += targets.flatten().tolist()
+    for step in range(24):
+        windows = batches.draw(step)
+        assert windows.shape == (4, 11)
+        assert torch.equal(windows[:, :-1] + 1, windows[:, 1:])
+        seen += windows[:, 1:].flatten().tolist()
     assert batches.epoch == 0
     assert len(set(seen)) == len(seen) == 960
-    next(iter(batches))
+    batches.draw(24)
     assert batches.epoch == 1
 
 
 def test_batches_go_on_from_their_place() -> None:
     echo = Echo(steps=45, seed=5)
-    whole = [inputs for inputs, _ in islice(make_batches(echo=echo), 60)]
-    first = make_batches(echo=echo)
-    for _ in islice(first, 37):
-        pass
-    second = make_batches(echo=echo)
-    second.epoch, second.place, second.num_given = first.epoch, first.place, first.num_given
-    for inputs, wanted in zip((inputs for inputs, _ in islice(second, 23)), whole[37:], strict=True):
-        assert torch.equal(inputs, wanted)
+    first, second = make_batches(echo=echo), make_batches(echo=echo)
+    whole = [first.draw(step) for step in range(37)]
+    second.epoch, second.place = first.epoch, first.place
+    for step in range(37, 60):
+        assert torch.equal(second.draw(step), first.draw(step))
     assert not torch.equal(whole[0], whole[25])
 
 
 def test_a_text_that_is_too_short_is_refused() -> None:
     with pytest.raises(TrainingError, match="too few"):
-        next(iter(make_batches(50)))
+        make_batches(50).draw(0)
+
+
+def test_early_windows_are_shorter_and_as_many_tokens_a_batch() -> None:
+    settings = TextSettings(context=40, early_context=10, batch=2, steps=20, decay_fraction=0.25)
+    batches = make_batches(3003, settings=settings)
+    assert [tuple(batches.draw(step).shape) for step in range(20)] == [(8, 11)] * 15 + [(2, 41)] * 5
+    assert batches.place == 20
+    for wrong in ({"early_context": 12}, {"early_context": 10, "schedule": "cosine"}):
+        with pytest.raises(ValueError, match="early_context"):
+            TextSettings.model_validate({"context": 40, **wrong})

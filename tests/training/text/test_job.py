@@ -63,7 +63,8 @@ def test_data_to_checkpoint_to_words(text: Path, tmp_path: Path, capsys: pytest.
 
 
 def test_resuming_after_a_kill_changes_no_bit(text: Path, tmp_path: Path) -> None:
-    drawn_each_epoch = ["--set", "bpe_dropout=0.1", "--set", "renaming=0.5", "--set", "echo_steps=16"]
+    drawn = ("bpe_dropout=0.1", "renaming=0.5", "echo_steps=10", "early_context=16")
+    drawn_each_epoch = [word for setting in drawn for word in ("--set", setting)]
     assert main(arguments(text, tmp_path / "whole", *drawn_each_epoch)) == 0
     cut = arguments(text, tmp_path / "cut", *drawn_each_epoch)
     process = subprocess.Popen([sys.executable, "-m", "training", *cut], stderr=subprocess.DEVNULL)
@@ -94,7 +95,7 @@ def test_the_time_box_stops_and_resuming_ends_the_same(text: Path, tmp_path: Pat
 
 
 def test_finishing_equals_a_run_that_was_planned_so(text: Path, tmp_path: Path) -> None:
-    shape = ["--set", "eval_every=12", "--set", "warmup_steps=1"]
+    shape = ["--set", "eval_every=12", "--set", "warmup_steps=1", "--set", "early_context=16"]
     run = arguments(text, tmp_path / "run", *shape, "--set", "steps=900", "--max-minutes", "0")
     assert main(run) == 0  # stops after one step
     finish = ["text", "--data", str(text), "--run", str(tmp_path / "run"), "--threads", "1"]
