@@ -11,6 +11,7 @@ from models.gpt.tokenizer import Tokenizer
 from training.text.networks import Network, read_windows
 
 WINDOWS_PER_PASS = 8
+CONTEXTS_IN_A_ROW = 4  # of the sliding figure: three quarters of the tokens see a full context, or more
 
 
 @torch.inference_mode()
@@ -68,6 +69,18 @@ def served_nats_per_character(
                 decoder.close(sequence)
                 del running[sequence]
     return total / len(text)
+
+
+def sliding_nats_per_character(decoder: Decoder, tokenizer: Tokenizer, text: str) -> float | None:
+    """The served figure where reading goes on past the window, each token seeing the newest `context` ones.
+
+    None where it can't: learned positions, or a text no longer than the context.
+    """
+    num_tokens = len(tokenizer.encode(text))
+    if not decoder.is_rotary or num_tokens <= decoder.context:
+        return None
+    in_a_row = max(CONTEXTS_IN_A_ROW * decoder.context, -(-num_tokens // decoder.max_slots))
+    return served_nats_per_character(decoder, tokenizer, text, in_a_row)
 
 
 def scored_tokens(tokenizer: Tokenizer, text: str) -> tuple[Tensor, Tensor]:

@@ -14,7 +14,11 @@ from models.gpt.network import GPT
 from models.gpt.tokenizer import TOKENIZER_FILE, Tokenizer
 from training.run import Run, write_atomically
 from training.text.data import Corpus
-from training.text.evaluate import nats_per_character, served_nats_per_character
+from training.text.evaluate import (
+    nats_per_character,
+    served_nats_per_character,
+    sliding_nats_per_character,
+)
 from training.text.report import draw_curve, draw_samples, write_readme
 from training.text.train import Trainer
 
@@ -59,13 +63,12 @@ def write_result(
 
 
 def _as_served(figure: str, engine: TextEngine, text: str) -> dict[str, float]:
-    """The figure out of the service's decoder; where text may run past the window, what it costs there."""
+    """The figure out of the service's decoder, and where reading goes on past the window."""
     decoder, tokenizer = engine.decoder, engine.tokenizer
     figures = {f"{figure}_served": served_nats_per_character(decoder, tokenizer, text)}
-    if decoder.is_rotary:
-        far = -(-len(tokenizer.encode(text)) // decoder.max_slots)
-        if far > decoder.context:
-            figures[f"{figure}_sliding"] = served_nats_per_character(decoder, tokenizer, text, far)
+    sliding = sliding_nats_per_character(decoder, tokenizer, text)
+    if sliding is not None:
+        figures[f"{figure}_sliding"] = sliding
     return {name: round(value, 5) for name, value in figures.items()}
 
 

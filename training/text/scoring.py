@@ -9,7 +9,11 @@ from models.checkpoint import CheckpointError, read_metrics
 from models.gpt.engine import TextEngine
 from training.run import TrainingError, pick_device
 from training.text.data import TINY_SHAKESPEARE_URL, read_text, split_text
-from training.text.evaluate import nats_per_character, served_nats_per_character
+from training.text.evaluate import (
+    nats_per_character,
+    served_nats_per_character,
+    sliding_nats_per_character,
+)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -31,7 +35,6 @@ def run(args: argparse.Namespace) -> None:
         raise TrainingError(str(error)) from None
     decoder, tokenizer = engine.decoder, engine.tokenizer
     num_tokens = len(tokenizer.encode(text))
-    far = -(-num_tokens // decoder.max_slots)
     print(f"{args.checkpoint}: {engine.describe()['parameters']} parameters, {tokenizer.name}")
     print(f"text: {len(text)} characters, {num_tokens} tokens, window {decoder.context} tokens")
     for name, value in read_metrics(args.checkpoint).items():
@@ -39,7 +42,7 @@ def run(args: argparse.Namespace) -> None:
             print(f"said by metrics.json: {name} {value:.4f}")
     whole = nats_per_character(decoder.network, tokenizer, text)
     print(f"whole windows at once, without the cache: {whole:.4f}")
-    if decoder.is_rotary:
-        sliding = served_nats_per_character(decoder, tokenizer, text, far)
-        print(f"sliding on past the window, {far} tokens in a row: {sliding:.4f}")
+    sliding = sliding_nats_per_character(decoder, tokenizer, text)
+    if sliding is not None:
+        print(f"sliding on past the window: {sliding:.4f}")
     print(f"nats_per_char {served_nats_per_character(decoder, tokenizer, text):.4f}")

@@ -11,7 +11,12 @@ from models.gpt.config import GPTConfig
 from models.gpt.decoding import Decoder
 from models.gpt.network import GPT, CausalAttention
 from models.gpt.tokenizer import CharacterTokenizer
-from training.text.evaluate import nats_per_character, scored_tokens, served_nats_per_character
+from training.text.evaluate import (
+    nats_per_character,
+    scored_tokens,
+    served_nats_per_character,
+    sliding_nats_per_character,
+)
 from training.text.vocabulary import make_bpe
 
 TEXT = "the cat sat on the mat\n" * 9
@@ -61,3 +66,13 @@ def test_sliding_on_equals_a_banded_reference() -> None:
     wanted = torch.nn.functional.cross_entropy(logits, targets, reduction="sum").item() / len(TEXT)
     given = served_nats_per_character(Decoder(network, 1), tokenizer, TEXT, window=len(inputs))
     assert given == pytest.approx(wanted, rel=1e-4)
+
+
+def test_the_sliding_figure_reads_on_past_the_window_where_there_is_more_to_read() -> None:
+    network, tokenizer = make_network(), make_bpe(TEXT, 300)
+    assert 16 < len(tokenizer.encode(TEXT)) <= 64
+    whole = served_nats_per_character(Decoder(network, 1), tokenizer, TEXT, window=64)
+    given = sliding_nats_per_character(Decoder(network, 8), tokenizer, TEXT)
+    assert given == pytest.approx(whole, rel=1e-6)
+    assert given != served_nats_per_character(Decoder(network, 8), tokenizer, TEXT)
+    assert sliding_nats_per_character(Decoder(network, 8), tokenizer, TEXT[:10]) is None
