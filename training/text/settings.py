@@ -117,9 +117,10 @@ PRESETS = {
     ),  # 20 minutes on one core
     "nanogpt": NANOGPT,  # karpathy/nanoGPT config/train_shakespeare_char.py
     "shakespeare": TextSettings(
-        split="release", layers=5, width=256, heads=4, mlp_width=704, batch=16, steps=1400, dropout=0.15,
-        bpe_dropout=0.1, renaming=0.8, echo_steps=450, save_every=50,
-    ),  # first-light for longer, with less to learn by heart and copying taught; an hour on two cores
+        split="release", context=1024, early_context=256, layers=5, width=256, heads=4, mlp_width=704,
+        batch=4, steps=2500, decay_fraction=0.2, dropout=0.15, bpe_dropout=0.1, renaming=0.8, echo_steps=450,
+        save_every=50,
+    ),  # first-light for longer, with less to learn by heart and copying taught; 75 minutes on two cores
     "lstm": TextSettings(
         split="release", network="lstm", layers=2, width=448, dropout=0.2, optimiser="adamw", batch=16,
         steps=500,
