@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field, PositiveInt, field_validator, model_validator
 
 from models.checkpoint import CheckpointConfig
-from models.landscape.palette import CLASS_NAMES
+from models.landscape.palette import CLASS_NAMES, NUM_BROAD_CLASSES
 
 PowerOfTwo = Annotated[int, Field(ge=16, le=1024)]
 
@@ -28,13 +28,17 @@ class PaletteConfig(CheckpointConfig):
     @field_validator("classes")
     @classmethod
     def _is_this_palette(cls, classes: tuple[str, ...]) -> tuple[str, ...]:
-        if classes != CLASS_NAMES:
+        """Accept the palette's classes; or, of an older checkpoint, those before some were split off."""
+        if len(classes) < NUM_BROAD_CLASSES or classes != CLASS_NAMES[: len(classes)]:
             raise ValueError(f"made for another palette ({', '.join(classes)})")
         return classes
 
 
 class LandscapeConfig(PaletteConfig):
-    """The generator: residual blocks from ``first_size``² up to ``image_size``², one width per size."""
+    """The generator: residual blocks, one per size, on maps whose longer side is ``image_size``.
+
+    Sizes are those of a square map; other maps have their own aspect ratio at every size.
+    """
 
     kind: Literal["landscape"] = "landscape"
     first_size: PositiveInt = 8
@@ -43,18 +47,44 @@ class LandscapeConfig(PaletteConfig):
         64  # sizes up to this one look at the map's shapes, larger ones only its classes
     )
     spade_hidden: PositiveInt = 64
+    noise_channels: Annotated[int, Field(ge=0)] = 0  # of noise that is seen beside the map at small sizes
+    noise_max_size: PositiveInt = 16  # the largest of these sizes
+    attention_sizes: tuple[PositiveInt, ...] = ()  # where every place of the picture sees every other
     style_size: PositiveInt = 9  # figures that describe how one class looks in one photo
-    num_styles: PositiveInt  # rows of the bank of looks that seeds choose from
+    num_styles: PositiveInt  # rows of the bank of styles that seeds choose from
+
+    @property
+    def sizes(self) -> list[int]:
+        """The sides of a square picture at each block."""
+        return [self.first_size << step for step in range(len(self.widths))]
+
+    @property
+    def multiple(self) -> int:
+        """Sides of maps are multiples of this."""
+        return self.image_size // self.first_size
 
     @property
     def has_class_seeds(self) -> bool:
         """Whether single classes can be given a seed of their own."""
         return self.num_styles > 1
 
+    def noise_shapes(self, height: int, width: int) -> list[tuple[int, int, int]]:
+        """What noise a map of ``height`` × ``width`` takes at each size: (channels, height, width).
+
+        The first channel is loud where the network says so; the others are seen beside the map.
+        """
+        return [
+            (
+                1 + (self.noise_channels if size <= self.noise_max_size else 0),
+                height * size // self.image_size,
+                width * size // self.image_size,
+            )
+            for size in self.sizes
+        ]
+
     @model_validator(mode="after")
     def _has_a_width_per_size(self) -> LandscapeConfig:
-        sizes = [self.first_size << step for step in range(len(self.widths))]
-        if not sizes or sizes[-1] != self.image_size:
+        if not self.widths or self.sizes[-1] != self.image_size:
             raise ValueError(
                 f"{len(self.widths)} widths from {self.first_size}² do not end at {self.image_size}²"
             )
@@ -62,15 +92,8 @@ class LandscapeConfig(PaletteConfig):
 
 
 class SegmenterConfig(PaletteConfig):
-    """The segmenter: a photo of ``image_size``² to a label map of the same size."""
+    """The segmenter: a photo to a label map of the same shape, sides up to ``image_size``."""
 
     kind: Literal["segmenter"] = "segmenter"
-    widths: tuple[PositiveInt, ...]  # channels at 1/2, 1/4, 1/8 ... of the size
-    depths: tuple[PositiveInt, ...]  # blocks at each of them
+    encoder: Literal["lite0", "lite1"] = "lite1"  # EfficientNet-Lite; lite2 measures and is never trained on
     decoder_width: PositiveInt = 64
-
-    @model_validator(mode="after")
-    def _has_a_depth_per_width(self) -> SegmenterConfig:
-        if len(self.widths) != len(self.depths):
-            raise ValueError(f"{len(self.widths)} widths but {len(self.depths)} depths")
-        return self

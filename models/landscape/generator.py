@@ -1,9 +1,10 @@
-"""The generator: a label map, a look for each class and per-pixel noise to a picture.
+"""The generator: a label map, a style for each class and noise to a picture.
 
-Small sizes are modulated by convolutions over the map (SPADE: shapes matter), large ones by a lookup per
-class (CLADE: cheap). The look of a class is a short vector, the figures that training measures in real
-photos: seeds choose among real looks, and one class can be given another. Pictures are RGB in [-1, 1], label
-maps hold palette ids and no holes.
+Small sizes are modulated by convolutions over the map (SPADE, Park et al. 2019: shapes matter), large ones by a
+lookup per class (CLADE, Tan et al. 2021: cheap). The style of a class is a short vector, the figures that training
+measures in real photos: seeds choose among real styles, and one class can be given another. Self-attention at a
+small size lets every place see the whole picture. Pictures are RGB in [-1, 1], label maps hold palette ids and no
+holes.
 """
 
 from __future__ import annotations
@@ -15,44 +16,44 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from models.landscape.config import LandscapeConfig
-from models.landscape.palette import NUM_CLASSES
 
 SLOPE = 0.2  # of the leaky ReLUs
+HEAD_WIDTH = 64  # channels of one attention head, about
 
 
 class Conditions:
-    """What modulates the network at any size: shares of classes, looks, height. Made once a size."""
+    """What modulates the network at any size: shares of classes, styles, height. Made once a size."""
 
     def __init__(self, labels: Tensor, styles: Tensor) -> None:
-        """Take ``labels`` (B, S, S) int64 and ``styles`` (B, NUM_CLASSES, D)."""
-        one_hot = F.one_hot(labels, NUM_CLASSES).permute(0, 3, 1, 2)  # (B, N, S, S)
+        """Take ``labels`` (B, H, W) int64 and ``styles`` (B, N, D)."""
+        one_hot = F.one_hot(labels, styles.shape[1]).permute(0, 3, 1, 2)  # (B, N, H, W)
         self._classes = one_hot.to(styles.dtype)
         self.rows = _make_rows(styles)
-        self._shares: dict[int, Tensor] = {}
-        self._channels: dict[int, Tensor] = {}
+        self._shares: dict[tuple[int, int], Tensor] = {}
+        self._channels: dict[tuple[int, int], Tensor] = {}
 
-    def shares(self, size: int) -> Tensor:
-        """How much of each pixel each class has, and its height: (B, NUM_CLASSES + 1, size, size)."""
-        if size not in self._shares:
-            shares = F.adaptive_avg_pool2d(self._classes, size)
-            height = torch.linspace(1, -1, size, dtype=shares.dtype, device=shares.device)
-            height = height.view(1, 1, size, 1).expand(len(shares), 1, size, size)
-            self._shares[size] = torch.cat([shares, height], dim=1)
-        return self._shares[size]
+    def shares(self, shape: tuple[int, int]) -> Tensor:
+        """How much of each pixel each class has, and its height: (B, N + 1, *shape)."""
+        if shape not in self._shares:
+            shares = F.avg_pool2d(self._classes, self._classes.shape[-2] // shape[0])
+            height = torch.linspace(1, -1, shape[0], dtype=shares.dtype, device=shares.device)
+            height = height.view(1, 1, -1, 1).expand(len(shares), 1, *shape)
+            self._shares[shape] = torch.cat([shares, height], dim=1)
+        return self._shares[shape]
 
-    def at(self, size: int) -> Tensor:
-        """All of it as channels, (B, NUM_CLASSES + D + 1, size, size): each pixel has its classes' rows."""
-        if size not in self._channels:
-            self._channels[size] = look_up(self.shares(size), self.rows)
-        return self._channels[size]
+    def at(self, shape: tuple[int, int]) -> Tensor:
+        """All of it as channels, (B, N + D + 1, *shape): each pixel has its classes' rows."""
+        if shape not in self._channels:
+            self._channels[shape] = look_up(self.shares(shape), self.rows)
+        return self._channels[shape]
 
 
 def _make_rows(styles: Tensor) -> Tensor:
-    """What stands for each class, and for height: (B, NUM_CLASSES + 1, NUM_CLASSES + D + 1)."""
-    count = NUM_CLASSES + 1
-    which = torch.eye(count, dtype=styles.dtype, device=styles.device).expand(len(styles), count, count)
-    looks = F.pad(styles, (0, 0, 0, 1))  # height has none
-    return torch.cat([which[..., :NUM_CLASSES], looks, which[..., NUM_CLASSES:]], dim=2)
+    """What stands for each class, and for height: (B, N + 1, N + D + 1)."""
+    count = styles.shape[1]
+    which = torch.eye(count + 1, dtype=styles.dtype, device=styles.device).expand(len(styles), -1, -1)
+    padded = F.pad(styles, (0, 0, 0, 1))  # height has none
+    return torch.cat([which[..., :count], padded, which[..., count:]], dim=2)
 
 
 def look_up(shares: Tensor, rows: Tensor) -> Tensor:
@@ -67,31 +68,59 @@ class Modulation(nn.Module):
 
     def __init__(self, channels: int, config: LandscapeConfig, size: int, is_noisy: bool = False) -> None:
         super().__init__()
-        inputs, outputs = num_condition_channels(config), (3 if is_noisy else 2) * channels
+        outputs = (3 if is_noisy else 2) * channels
         self.norm = nn.BatchNorm2d(channels, affine=False)
         self.is_noisy, self.has_shapes = is_noisy, size <= config.spade_max_size
+        self.sees_noise = is_noisy and config.noise_channels > 0 and size <= config.noise_max_size
         if self.has_shapes:
-            hidden = config.spade_hidden
-            self.shared = nn.Sequential(conv3(inputs, hidden), nn.ReLU())
-            self.affine = conv3(hidden, outputs)
+            inputs = num_condition_channels(config) + (config.noise_channels if self.sees_noise else 0)
+            self.shared = nn.Sequential(conv3(inputs, config.spade_hidden), nn.ReLU())
+            self.affine = conv3(config.spade_hidden, outputs)
         else:
-            self.rows = nn.Linear(inputs, outputs, bias=False)  # shares sum to 1, so classes hold the bias
+            # Shares sum to 1, so classes hold the bias.
+            self.rows = nn.Linear(num_condition_channels(config), outputs, bias=False)
 
     def forward(self, x: Tensor, conditions: Conditions, noise: Tensor | None = None) -> Tensor:
-        """Modulate ``x`` (B, C, H, H); ``noise`` (B, 1, H, H) if it is noisy."""
-        size = x.shape[-1]
+        """Modulate ``x`` (B, C, H, W); ``noise`` (B, 1 or more, H, W) if it is noisy."""
+        shape = (x.shape[2], x.shape[3])
         if self.has_shapes:
-            affine = self.affine(self.shared(conditions.at(size)))
+            channels = conditions.at(shape)
+            if self.sees_noise and noise is not None:
+                channels = torch.cat([channels, noise[:, 1:]], dim=1)
+            affine = self.affine(self.shared(channels))
         else:
-            affine = look_up(conditions.shares(size), self.rows(conditions.rows))
+            affine = look_up(conditions.shares(shape), self.rows(conditions.rows))
         gamma, beta, *gain = affine.chunk(3 if self.is_noisy else 2, dim=1)
         if noise is not None:
-            beta = torch.addcmul(beta, gain[0], noise)
+            beta = torch.addcmul(beta, gain[0], noise[:, :1])
         return torch.addcmul(beta, self.norm(x), 1 + gamma)
 
 
+class Attention(nn.Module):
+    """Self-attention over all places, residual: (B, C, H, W) → the same."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.heads = max(channels // HEAD_WIDTH, 1)
+        self.norm = nn.GroupNorm(1, channels)
+        self.qkv = nn.Conv2d(channels, 3 * channels, 1, bias=False)
+        self.near = nn.Conv2d(channels, channels, 3, padding=1, groups=channels)  # where values stand
+        self.out = nn.Conv2d(channels, channels, 1, bias=False)
+        nn.init.zeros_(self.out.weight)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Let every place look at every other."""
+        query, key, value = self.qkv(self.norm(x)).chunk(3, dim=1)
+        tokens = [
+            part.flatten(2).unflatten(1, (self.heads, -1)).transpose(2, 3) for part in (query, key, value)
+        ]  # (B, heads, H·W, C / heads)
+        mixed = F.scaled_dot_product_attention(*tokens).transpose(2, 3).reshape(x.shape)
+        seen: Tensor = x + self.out(mixed + self.near(value))
+        return seen
+
+
 class Block(nn.Module):
-    """A residual block that may double the size: (B, in, H, H) → (B, out, H or 2H, H or 2H)."""
+    """A residual block that may double the size: (B, in, H, W) → (B, out, H or 2H, W or 2W)."""
 
     def __init__(self, inputs: int, outputs: int, config: LandscapeConfig, size: int, grows: bool) -> None:
         super().__init__()
@@ -101,16 +130,17 @@ class Block(nn.Module):
         self.second = Modulation(outputs, config, size, is_noisy=True)
         self.conv2 = conv3(outputs, outputs)
         self.skip = nn.Conv2d(inputs, outputs, 1, bias=False) if inputs != outputs else nn.Identity()
+        self.attention = Attention(outputs) if size in config.attention_sizes else nn.Identity()
 
     def forward(self, x: Tensor, conditions: Conditions, noise: Tensor) -> Tensor:
-        """Run the block; ``noise`` (B, 1, size, size) is one normal draw a pixel."""
+        """Run the block; ``noise`` (B, 1 or more, *its size) is normal draws."""
         h = self.conv1(F.leaky_relu(self.first(x, conditions), SLOPE))
         skip = self.skip(x)
         if self.grows:
             # Not nearest: its squares become a lattice in what is painted.
             h, skip = (F.interpolate(t, scale_factor=2.0, mode="bilinear") for t in (h, skip))
         h = self.conv2(F.leaky_relu(self.second(h, conditions, noise), SLOPE))
-        mixed: Tensor = (skip + h) * 0.5**0.5
+        mixed: Tensor = self.attention((skip + h) * 0.5**0.5)
         return mixed
 
 
@@ -120,41 +150,41 @@ def conv3(inputs: int, outputs: int) -> nn.Conv2d:
 
 
 class Generator(nn.Module):
-    """See the module's docstring. ``styles`` is the bank of looks, one row a training photo."""
+    """See the module's docstring. ``styles`` is the bank of styles, one row a training photo."""
 
-    styles: Tensor  # (num_styles, NUM_CLASSES, D)
+    styles: Tensor  # (num_styles, N, D)
 
     def __init__(self, config: LandscapeConfig) -> None:
         super().__init__()
         self.config = config
-        self.sizes = [config.first_size << step for step in range(len(config.widths))]
         self.stem = conv3(num_condition_channels(config), config.widths[0])
         before = (config.widths[0], *config.widths)
         self.blocks = nn.ModuleList(
             Block(before[step], width, config, size, grows=step > 0)
-            for step, (width, size) in enumerate(zip(config.widths, self.sizes, strict=True))
+            for step, (width, size) in enumerate(zip(config.widths, config.sizes, strict=True))
         )
         self.head = conv3(config.widths[-1], 3)
-        self.register_buffer("styles", torch.zeros(config.num_styles, NUM_CLASSES, config.style_size))
+        bank = (config.num_styles, len(config.classes), config.style_size)
+        self.register_buffer("styles", torch.zeros(bank))
 
     def forward(self, labels: Tensor, styles: Tensor, noise: Sequence[Tensor]) -> Tensor:
         """Paint pictures.
 
         Args:
-            labels: (B, S, S) int64 palette ids, S = image_size.
-            styles: (B, NUM_CLASSES, D), the look of each class.
-            noise: for each size of ``self.sizes`` normal draws (B, 1, size, size).
+            labels: (B, H, W) int64 palette ids; H and W are multiples of ``config.multiple``.
+            styles: (B, N, D), the style of each class.
+            noise: at each size normal draws (B, *shape), shapes as ``config.noise_shapes(H, W)`` says.
 
         Returns:
-            (B, 3, S, S) RGB in [-1, 1].
+            (B, 3, H, W) RGB in [-1, 1].
         """
         conditions = Conditions(labels, styles)
-        x: Tensor = self.stem(conditions.at(self.sizes[0]))
+        x: Tensor = self.stem(conditions.at((noise[0].shape[2], noise[0].shape[3])))
         for block, draw in zip(self.blocks, noise, strict=True):
             x = block(x, conditions, draw)
         return torch.tanh(self.head(F.leaky_relu(x, SLOPE)))
 
 
 def num_condition_channels(config: LandscapeConfig) -> int:
-    """Channels of ``Conditions.at``: class shares, look, height."""
-    return NUM_CLASSES + config.style_size + 1
+    """Channels of ``Conditions.at``: class shares, style, height."""
+    return len(config.classes) + config.style_size + 1

@@ -1,4 +1,4 @@
-"""DiffAugment for the discriminator: colour shifts, moves and cut-outs, of pictures and label targets alike.
+"""DiffAugment for the discriminators: colour shifts, moves and cut-outs, of pictures and targets alike.
 
 Zhao et al. 2020; targets move with the picture, and what was cut out or moved in from outside is not judged.
 """
@@ -19,46 +19,59 @@ MAX_MOVE = 1 / 8  # of the side
 CUTOUT = 0.35  # of the side
 
 
-def augment(pictures: Tensor, labels: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-    """Augment (B, 3, S, S) pictures and (B, S, S) int64 labels alike; differentiable in the pictures."""
-    return cut_out(*move(shift_colours(pictures, generator), labels, generator), generator)
+def augment(
+    pictures: Tensor, targets: Tensor, draws: torch.Generator, groups: int = 1
+) -> tuple[Tensor, Tensor]:
+    """Augment (B, 3, S, S) pictures and (B, S, S) int64 targets alike; differentiable in the pictures.
+
+    Args:
+        groups: the batch is so many parts, one after the other, whose n-th pictures change in the same way:
+            so that a photo and the picture of its map can be compared afterwards.
+    """
+    part = _Draws(len(pictures) // groups, groups, draws)
+    return cut_out(*move(shift_colours(pictures, part), targets, part), part)
 
 
-def shift_colours(pictures: Tensor, generator: torch.Generator) -> Tensor:
+class _Draws:
+    """Random numbers for each picture of a part of the batch, repeated for the other parts."""
+
+    def __init__(self, count: int, groups: int, draws: torch.Generator) -> None:
+        self._count, self._groups, self._draws = count, groups, draws
+
+    def __call__(self, *shape: int) -> Tensor:
+        """Uniform in [0, 1): (B, *shape)."""
+        part = torch.rand((self._count, *shape), generator=self._draws, device=self._draws.device)
+        return part.repeat(self._groups, *(1 for _ in shape))
+
+
+def shift_colours(pictures: Tensor, draw: _Draws) -> Tensor:
     """Change brightness, saturation and contrast of each picture."""
-    count = len(pictures)
     grey = pictures.mean(dim=1, keepdim=True)
-    pictures = grey + (pictures - grey) * _uniform(count, *SATURATION, generator)
+    pictures = grey + (pictures - grey) * _between(*SATURATION, draw(1, 1, 1))
     middle = pictures.mean(dim=(1, 2, 3), keepdim=True)
-    pictures = middle + (pictures - middle) * _uniform(count, *CONTRAST, generator)
-    return pictures + _uniform(count, -MAX_BRIGHTNESS, MAX_BRIGHTNESS, generator)
+    pictures = middle + (pictures - middle) * _between(*CONTRAST, draw(1, 1, 1))
+    return pictures + _between(-MAX_BRIGHTNESS, MAX_BRIGHTNESS, draw(1, 1, 1))
 
 
-def move(pictures: Tensor, labels: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+def move(pictures: Tensor, targets: Tensor, draw: _Draws) -> tuple[Tensor, Tensor]:
     """Shift each picture by up to MAX_MOVE; pixels that enter are grey and UNLABELLED."""
     side = pictures.shape[-1]
     reach = max(int(side * MAX_MOVE), 1)
-    offsets = torch.randint(
-        0, 2 * reach + 1, (len(pictures), 2), generator=generator, device=generator.device
-    )
+    offsets = (draw(2) * (2 * reach + 1)).long()
     padded = F.pad(pictures, (reach,) * 4)
-    padded_labels = F.pad(labels, (reach,) * 4, value=UNLABELLED)
-    return take_windows(padded, padded_labels, offsets.to(pictures.device), side)
+    padded_targets = F.pad(targets, (reach,) * 4, value=UNLABELLED)
+    return take_windows(padded, padded_targets, offsets, side)
 
 
-def cut_out(pictures: Tensor, labels: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+def cut_out(pictures: Tensor, targets: Tensor, draw: _Draws) -> tuple[Tensor, Tensor]:
     """Blank one square of each picture."""
     side = pictures.shape[-1]
     half = CUTOUT / 2 * side
-    centres = (torch.rand((len(pictures), 2), generator=generator, device=generator.device) * side).to(
-        pictures.device
-    )
     span = torch.arange(side, device=pictures.device)
-    inside = (span - centres[..., None]).abs() < half  # (B, 2, S)
+    inside = (span - (draw(2) * side)[..., None]).abs() < half  # (B, 2, S)
     hole = inside[:, 0, :, None] & inside[:, 1, None, :]
-    return pictures.masked_fill(hole[:, None], 0.0), labels.masked_fill(hole, UNLABELLED)
+    return pictures.masked_fill(hole[:, None], 0.0), targets.masked_fill(hole, UNLABELLED)
 
 
-def _uniform(count: int, low: float, high: float, generator: torch.Generator) -> Tensor:
-    draw = torch.rand((count, 1, 1, 1), generator=generator, device=generator.device)
-    return low + (high - low) * draw
+def _between(low: float, high: float, share: Tensor) -> Tensor:
+    return low + (high - low) * share

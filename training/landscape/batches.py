@@ -1,109 +1,87 @@
-"""The batch of a step, as a pure function of the step: so runs resume without saving any random state."""
+"""The batch of a step, as a pure function of the step: so runs resume without saving any random state.
+
+Photos and maps lie on the device that trains, as bytes; everything else about a batch is drawn there.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset
 
-from training.landscape.corruptions import draw_like
 from training.landscape.data import PhotoSet
 from training.landscape.looks import LookBank
-from training.landscape.maps import fill_holes
 from training.landscape.recipe import BatchRecipe
+from training.landscape.sketching import draw_like
+from training.landscape.targets import CLOUD, SKY, UNTOLD, inputs_of, targets_of
 
-LOOK_NOISE = 0.1  # of looks, in bank units, so that looks between the bank's rows are known too
+LOOK_NOISE = 0.1  # of styles, in bank units, so that styles between the bank's rows are known too
 
 
 @dataclass(frozen=True)
 class Batch:
-    """One step's examples: bytes as they travel between processes, until ``to`` unpacks them on a device.
+    """One step's examples on a device. B = batch, S = image_size.
 
-    B = batch, S = image_size.
+    Of every four examples in a row the first two have their photo's own style; the second and the fourth are made
+    drawn-like. That is fixed so that every batch has the same shapes.
     """
 
-    photos: Tensor  # (B, 3, S, S) uint8, unpacked to [-1, 1]
-    targets: Tensor  # (B, S, S) uint8 or int64, UNLABELLED where unknown: what the picture is judged by
-    inputs: Tensor  # (B, S, S) likewise, without holes, some drawn-like: what the generator sees
-    looks: Tensor  # (B, NUM_CLASSES, LOOK_SIZE)
-    is_own: Tensor  # (B,) bool: the looks are the photo's own
+    photos: Tensor  # (B, 3, S, S) in [-1, 1]
+    targets: Tensor  # (B, S, S) int64 of ``training.landscape.targets``: what the picture is judged by
+    inputs: Tensor  # (B, S, S) int64 palette ids without holes, some drawn-like: what the generator sees
+    looks: Tensor  # (B, NUM_CLASSES, D)
 
-    def to(self, device: torch.device) -> Batch:
-        """Copy to a device and unpack there."""
-        return Batch(
-            photos=self.photos.to(device, non_blocking=True) / 127.5 - 1,
-            targets=self.targets.to(device, non_blocking=True).long(),
-            inputs=self.inputs.to(device, non_blocking=True).long(),
-            looks=self.looks.to(device, non_blocking=True),
-            is_own=self.is_own.to(device, non_blocking=True),
-        )
+    @property
+    def own_rows(self) -> Tensor:
+        """The examples that have their photo's own style: (B / 2,) int64."""
+        rows = torch.arange(len(self.photos), device=self.photos.device).view(-1, 4)
+        return rows[:, :2].flatten()
 
 
 class Batches:
-    """Makes ``batch(step)``: shuffled epochs, flips, corruptions and looks, all from (seed, step)."""
+    """Makes ``batches(step)``: rows by chance, flips, drawn-like inputs and styles, all from (seed, step)."""
 
-    def __init__(self, data: PhotoSet, bank: LookBank, recipe: BatchRecipe) -> None:
-        self._data, self._bank, self._recipe = data, bank, recipe
-        self.filled = np.stack([fill_holes(labels) for labels in data.maps])  # (M, S, S)
+    def __init__(
+        self, data: PhotoSet, bank: LookBank, recipe: BatchRecipe, device: torch.device
+    ) -> None:
+        self._recipe, self.device = recipe, device
+        self._photos = torch.from_numpy(data.photos).permute(0, 3, 1, 2).contiguous().to(device)
+        self._maps = torch.from_numpy(data.maps).to(device)
+        self._looks = bank.looks.to(device)
+        self._chances = None if data.chances is None else data.chances / data.chances.sum()
+        self._draws = torch.Generator(device)
 
     def __call__(self, step: int) -> Batch:
         """Make the batch of ``step`` (0-based)."""
-        recipe, count = self._recipe, self._recipe.batch
-        draw = np.random.default_rng([recipe.seed, 1, step])
-        rows = self._rows(step)
-        flips = draw.random(count) < 0.5
-        is_sketch = draw.random(count) < recipe.sketch_share
-        inputs = list(_flip(self.filled[rows], flips))
-        inputs = [draw_like(m, draw) if sketch else m for m, sketch in zip(inputs, is_sketch, strict=True)]
-        is_own = draw.random(count) < recipe.own_look_share
-        lookers = np.where(is_own, rows, draw.integers(len(self._bank.looks), size=count))
-        looks = self._bank.looks[torch.from_numpy(lookers)]
-        jitter = torch.from_numpy(draw.standard_normal(looks.shape, dtype=np.float32))
-        photos = _flip(self._data.photos[rows], flips).transpose(0, 3, 1, 2)
-        return Batch(
-            photos=torch.from_numpy(np.ascontiguousarray(photos)),
-            targets=torch.from_numpy(_flip(self._data.maps[rows], flips)),
-            inputs=torch.from_numpy(np.stack(inputs)),
-            looks=looks + LOOK_NOISE * jitter,
-            is_own=torch.from_numpy(is_own),
-        )
+        self._draws.manual_seed(self._recipe.seed * 1_000_003 + step)
+        return self.make(self.rows(step), self._draws)
 
-    def _rows(self, step: int) -> NDArray[np.int64]:
-        places = np.arange(step * self._recipe.batch, (step + 1) * self._recipe.batch)
-        epochs, within = np.divmod(places, len(self._data))
-        orders = {
-            epoch: np.random.default_rng([self._recipe.seed, 0, epoch]).permutation(len(self._data))
-            for epoch in set(epochs.tolist())
-        }
-        return np.array([orders[epoch][place] for epoch, place in zip(epochs, within, strict=True)])
+    def rows(self, step: int) -> Tensor:
+        """Which photos the batch of ``step`` shows: (B,) int64."""
+        draw = np.random.default_rng([self._recipe.seed, step])
+        chosen = draw.choice(len(self._photos), self._recipe.batch, p=self._chances)
+        return torch.from_numpy(chosen).to(self.device)
 
+    def make(self, rows: Tensor, draws: torch.Generator) -> Batch:
+        """Make the batch of these ``rows`` (B,); nothing in here waits for the device."""
+        count = len(rows)
+        flips = torch.rand((count, 1, 1), generator=draws, device=self.device) < 0.5
+        maps = self._maps[rows].long()
+        maps = torch.where(flips, maps.flip(2), maps)
+        photos = self._photos[rows].float() / 127.5 - 1
+        photos = torch.where(flips.unsqueeze(1), photos.flip(3), photos)
+        maps = self._forget_clouds(maps, draws)
+        inputs = inputs_of(maps)
+        inputs[1::2] = draw_like(inputs[1::2], draws)
+        others = torch.randint(len(self._looks), (count,), generator=draws, device=self.device)
+        is_own = torch.arange(count, device=self.device) % 4 < 2
+        looks = self._looks[torch.where(is_own, rows, others)]
+        jitter = torch.randn(looks.shape, generator=draws, device=self.device)
+        return Batch(photos, targets_of(maps), inputs, looks + LOOK_NOISE * jitter)
 
-def _flip(arrays: NDArray[np.uint8], flips: NDArray[np.bool_]) -> NDArray[np.uint8]:
-    """Mirror those of (B, S, S, ...) where ``flips`` (B,) is true."""
-    flipped = arrays.copy()
-    flipped[flips] = arrays[flips][:, :, ::-1]
-    return flipped
-
-
-class _Steps(Dataset[Batch]):
-    def __init__(self, batches: Batches, first: int, last: int) -> None:
-        self._batches, self._first, self._last = batches, first, last
-
-    def __len__(self) -> int:
-        return self._last - self._first
-
-    def __getitem__(self, index: int) -> Batch:
-        return self._batches(self._first + index)
-
-
-def iterate(batches: Batches, first: int, last: int, workers: int) -> Iterator[Batch]:
-    """Yield the batches of steps ``first`` to ``last`` - 1, made ahead by ``workers`` processes (0: none)."""
-    ahead = 4 if workers else None
-    yield from DataLoader(
-        _Steps(batches, first, last), batch_size=None, num_workers=workers, prefetch_factor=ahead
-    )
+    def _forget_clouds(self, maps: Tensor, draws: torch.Generator) -> Tensor:
+        """Half of the maps say sky, where theirs has clouds, and then may have them anywhere in it."""
+        forgets = torch.rand((len(maps), 1, 1), generator=draws, device=self.device) < 0.5
+        return torch.where(forgets & ((maps == CLOUD) | (maps == SKY)), UNTOLD, maps)

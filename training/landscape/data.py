@@ -11,12 +11,15 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from models.landscape.palette import NUM_CLASSES, SIFTFLOW, UNLABELLED, source_table
+from models.landscape.palette import NUM_CLASSES, OUTLINES, SIFTFLOW, UNLABELLED, source_table
+from training.landscape.clouds import split_clouds
 from training.landscape.errors import DataError
 from training.landscape.manifest import check_folder
-from training.landscape.maps import shrink_map, split_snow
+from training.landscape.maps import shrink_map, shrink_nearest, split_snow
+from training.landscape.targets import target_table
 
-NATURAL_SCENES = ("coast", "forest", "mountain", "opencountry")
+NATURAL_SCENES = ("coast", "forest", "mountain", "opencountry")  # SIFT Flow's
+OUTLINED = ("ade", "msrc", "sbg")  # prefixes of the photos of labelled_natural, natural all
 MAX_UNLABELLED = 0.25  # of a training map
 
 
@@ -27,6 +30,7 @@ class PhotoSet:
     names: tuple[str, ...]
     photos: NDArray[np.uint8]
     maps: NDArray[np.uint8]
+    chances: NDArray[np.float64] | None = None  # of each photo to be drawn next, in any unit; None: even
 
     def __len__(self) -> int:
         return len(self.names)
@@ -36,14 +40,16 @@ class PhotoSet:
         rows = np.flatnonzero(kept)
         if not len(rows):
             raise DataError("no photo is left after filtering")
-        return PhotoSet(tuple(self.names[row] for row in rows), self.photos[rows], self.maps[rows])
+        chances = None if self.chances is None else self.chances[rows]
+        return PhotoSet(tuple(self.names[row] for row in rows), self.photos[rows], self.maps[rows], chances)
 
     def shrink(self, size: int) -> PhotoSet:
         """Return it at ``size``²."""
         if size == self.photos.shape[1]:
             return self
         photos = np.stack([shrink_photo(photo, size) for photo in self.photos])
-        return PhotoSet(self.names, photos, np.stack([shrink_map(labels, size) for labels in self.maps]))
+        maps = np.stack([shrink_nearest(labels, size) for labels in self.maps])
+        return PhotoSet(self.names, photos, maps, self.chances)
 
 
 def is_held_out(name: str) -> bool:
@@ -52,8 +58,8 @@ def is_held_out(name: str) -> bool:
 
 
 def is_natural(name: str) -> bool:
-    """Whether a SIFT Flow file shows one of its four natural scenes."""
-    return name.split("_")[0] in NATURAL_SCENES
+    """Whether a labelled photo shows a natural scene, by its file name."""
+    return name.split("_")[0] in (*NATURAL_SCENES, *OUTLINED)
 
 
 def load_siftflow(folder: Path, size: int, keep: Callable[[str], bool]) -> PhotoSet:
@@ -76,6 +82,55 @@ def load_siftflow(folder: Path, size: int, keep: Callable[[str], bool]) -> Photo
     if not names:
         raise DataError(f"{folder}: no photo of the kind asked for")
     return PhotoSet(tuple(names), np.stack(photos), np.stack(maps))
+
+
+def load_targets(
+    siftflow: Path, refined: Path | None, outlined: Path | None, size: int, keep: Callable[[str], bool]
+) -> PhotoSet:
+    """Load everything that people labelled, as targets (``training.landscape.targets``) at ``size``².
+
+    Args:
+        siftflow: SIFT Flow's folder.
+        refined: a folder of better maps for some of its photos, or None.
+        outlined: a folder of more labelled photos, or None.
+        size: side of the photos and maps, pixels.
+        keep: which file names.
+
+    Raises:
+        DataError: a folder is not what it should be, or nothing passes.
+    """
+    paths = check_folder(siftflow, SIFTFLOW)
+    names = [Path(path).name for path in paths if path.startswith("images/") and keep(Path(path).name)]
+    tables = {folder: target_table(OUTLINES, _class_names(folder)) for folder in (refined, outlined) if folder}
+    own = target_table(SIFTFLOW, _class_names(siftflow))
+    found = []
+    for name in names:
+        better = refined and (refined / "labels" / name).with_suffix(".png")
+        folder, table = (refined, tables[refined]) if refined and better and better.is_file() else (siftflow, own)
+        found.append(_read_targets(siftflow, folder, name, table, size))
+    if outlined:
+        more = [path.name for path in sorted((outlined / "images").glob("*.jpg")) if keep(path.name)]
+        found += [_read_targets(outlined, outlined, name, tables[outlined], size) for name in more]
+        names += more
+    if not names:
+        raise DataError(f"{siftflow}: no photo of the kind asked for")
+    photos, maps = zip(*found, strict=True)
+    return PhotoSet(tuple(names), np.stack(photos), np.stack(maps))
+
+
+def _class_names(folder: Path) -> tuple[str, ...]:
+    return tuple(line.split(maxsplit=1)[1] for line in (folder / "classes.txt").read_text().splitlines())
+
+
+def _read_targets(
+    photos: Path, labels: Path, name: str, table: NDArray[np.uint8], size: int
+) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    photo = read_photo(photos / "images" / name)
+    targets = table[np.asarray(Image.open((labels / "labels" / name).with_suffix(".png")))]
+    targets = split_clouds(split_snow(targets, photo), photo)
+    if photo.shape[0] != size:  # nearest: majority knows classes only
+        photo, targets = shrink_photo(photo, size), shrink_nearest(targets, size)
+    return photo, targets
 
 
 def load_pseudo_labelled(photos: Path, labels: Path, size: int, keep: Callable[[str], bool]) -> PhotoSet:
@@ -106,11 +161,15 @@ def _read_map(folder: Path, name: str, size: int) -> NDArray[np.uint8]:
 
 
 def join(sets: Sequence[PhotoSet]) -> PhotoSet:
-    """Put sets of equal size one after the other."""
+    """Put sets of equal size one after the other; all of them have chances, or none."""
+    chances = [photos.chances for photos in sets if photos.chances is not None]
+    if chances and len(chances) < len(sets):
+        raise ValueError("some sets have chances, some have none")
     return PhotoSet(
         tuple(name for photos in sets for name in photos.names),
         np.concatenate([photos.photos for photos in sets]),
         np.concatenate([photos.maps for photos in sets]),
+        np.concatenate(chances) if chances else None,
     )
 
 

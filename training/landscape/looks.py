@@ -47,13 +47,13 @@ def _measure(pictures: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
     masks = masks.permute(0, 3, 1, 2).float()
     colours = _opponent(pictures)
     side = min(SIDE, size)
-    weights = F.adaptive_avg_pool2d(masks, side).flatten(2)  # (B, N, P)
-    figures = _measure_colours(F.adaptive_avg_pool2d(colours, side).flatten(2), weights, side)
-    rough = [
-        _measure_roughness(F.adaptive_avg_pool2d(colours, octave), F.adaptive_avg_pool2d(masks, octave))
-        for octave in OCTAVES
-        if octave <= size
-    ]
+    shrunk = {size: (colours, masks)}  # each size from the one above it
+    for octave in sorted({octave for octave in (side, *OCTAVES) if octave < size}, reverse=True):
+        above = min(shrunk)
+        shrunk[octave] = tuple(F.adaptive_avg_pool2d(part, octave) for part in shrunk[above])
+    weights = shrunk[side][1].flatten(2)  # (B, N, P)
+    figures = _measure_colours(shrunk[side][0].flatten(2), weights, side)
+    rough = [_measure_roughness(*shrunk[octave]) for octave in OCTAVES if octave <= size]
     return torch.cat([figures, *rough], dim=2), weights.sum(dim=2) >= MIN_SHARE * side * side
 
 

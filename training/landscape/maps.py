@@ -20,9 +20,7 @@ def shrink_map(labels: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
     """Resize a square map to ``size``² by majority; cells that are mostly holes stay UNLABELLED."""
     factor = labels.shape[0] // size
     if factor <= 1:
-        rows = np.arange(size) * labels.shape[0] // size
-        shrunk: NDArray[np.uint8] = labels[rows][:, rows]
-        return shrunk
+        return shrink_nearest(labels, size)
     cells = np.arange(size * size).reshape(size, size).repeat(factor, axis=0).repeat(factor, axis=1)
     known = np.minimum(labels, NUM_CLASSES)  # holes are the last column
     votes = np.bincount(
@@ -32,6 +30,13 @@ def shrink_map(labels: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
     winner: NDArray[np.uint8] = votes[..., :NUM_CLASSES].argmax(axis=-1).astype(np.uint8)
     winner[2 * votes[..., NUM_CLASSES] > factor * factor] = UNLABELLED
     return winner
+
+
+def shrink_nearest(labels: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
+    """Resize a square map to ``size``² by the value at the middle of each cell."""
+    places = (np.arange(size) * 2 + 1) * labels.shape[0] // (2 * size)
+    picked: NDArray[np.uint8] = labels[places][:, places]
+    return picked
 
 
 def fill_holes(labels: NDArray[np.uint8]) -> NDArray[np.uint8]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt, ValidationError, model_validator
 
@@ -18,9 +18,7 @@ class BatchRecipe(Settings):
 
     image_size: PositiveInt = 256
     steps: PositiveInt
-    batch: PositiveInt = 32
-    sketch_share: Share = 0.5  # of inputs that are made drawn-like
-    own_look_share: Share = 0.5  # of pictures that are given their photo's own look
+    batch: Annotated[int, Field(ge=4, multiple_of=4)] = 32
     seed: int = 0
 
 
@@ -28,22 +26,30 @@ class LandscapeRecipe(BatchRecipe):
     """The dials of one run."""
 
     widths: tuple[PositiveInt, ...]
-    spade_max_size: PositiveInt = 64
-    spade_hidden: PositiveInt = 64
-    critic_widths: tuple[PositiveInt, ...]
-    critic_view: PositiveInt = 128  # side of what the discriminator is shown at a time, near or far
-    critic_patch: PositiveInt = 2  # it judges cells of this many pixels a side
-    generator_rate: PositiveFloat = 1e-4
-    critic_rate: PositiveFloat = 4e-4
+    spade_max_size: PositiveInt = 32
+    spade_hidden: PositiveInt = 48
+    noise_channels: PositiveInt = 16
+    attention_sizes: tuple[PositiveInt, ...] = (16,)
+    networks: tuple[Literal["lite0", "lite1"], ...] = ("lite0", "lite1")  # that discriminators look through
+    discriminator_widths: tuple[PositiveInt, ...]  # of the label discriminator
+    discriminator_view: PositiveInt = 128  # side of what it is shown at a time, near or far
+    discriminator_patch: PositiveInt = 2  # it judges cells of this many pixels a side
+    generator_rate: PositiveFloat = 2e-4
+    feature_rate: PositiveFloat = 2e-4  # of the heads on pretrained features
+    label_rate: PositiveFloat = 4e-4  # of the label discriminator
+    cooldown: Share = 0.2  # of the steps, at the end, over which the rates fall to zero
     ema: Share = 0.999
+    far_weight: NonNegativeFloat = 1.0  # of each feature discriminator's verdict on the whole picture
+    near_weight: NonNegativeFloat = 1.0  # … on an enlarged window
+    label_weight: NonNegativeFloat = 1.0
+    whole_weight: NonNegativeFloat = 0.1  # of the label discriminator's bottleneck
+    feature_weight: NonNegativeFloat = 2.0  # of the L1 between features, where the style is the photo's own
     look_weight: NonNegativeFloat = 2.0
-    blur_weight: NonNegativeFloat = 5.0
+    look_floor: Share = 0.2  # of look_weight, from ``look_until`` on
+    look_until: Share = 0.3  # of the steps; the weight falls linearly until then
+    blur_weight: NonNegativeFloat = 1.0
     blur_size: PositiveInt = 16
-    blur_until: Share = 0.2  # of the steps; the weight falls linearly to blur_floor
-    blur_floor: Share = 0.0  # of blur_weight
-    whole_weight: NonNegativeFloat = 0.1  # of the bottleneck's verdict
-    mix_weight: NonNegativeFloat = 10.0  # of LabelMix's consistency
-    mix_every: Annotated[int, Field(ge=0)] = 4  # steps; 0: never
+    cuda_graph: bool = True  # on a GPU, capture the whole step once and replay it
 
     @model_validator(mode="after")
     def _describes_a_model(self) -> LandscapeRecipe:
@@ -51,14 +57,8 @@ class LandscapeRecipe(BatchRecipe):
             self.model("", 1)
         except ValidationError as error:
             raise ValueError(error.errors()[0]["msg"]) from None
-        return self
-
-    @model_validator(mode="after")
-    def _is_seen_whole(self) -> LandscapeRecipe:
-        if self.image_size > self.critic_view:
-            zoom, rest = divmod(self.image_size, self.critic_view)
-            if rest or zoom & (zoom - 1):
-                raise ValueError(f"image_size is not critic_view ({self.critic_view}) times a power of two")
+        if self.image_size % min(self.discriminator_view, self.image_size):
+            raise ValueError(f"image_size is no multiple of discriminator_view ({self.discriminator_view})")
         return self
 
     def model(self, training_data: str, num_styles: int) -> LandscapeConfig:
@@ -69,54 +69,52 @@ class LandscapeRecipe(BatchRecipe):
             widths=self.widths,
             spade_max_size=self.spade_max_size,
             spade_hidden=self.spade_hidden,
+            noise_channels=self.noise_channels,
+            attention_sizes=self.attention_sizes,
             style_size=LOOK_SIZE,
             num_styles=num_styles,
         )
 
-    def blur_weight_at(self, step: int) -> float:
-        """The weight of the blur loss: linear from full to its floor over the first part of the run."""
-        done = min(step / max(self.blur_until * self.steps, 1), 1.0)
-        return self.blur_weight * (1 - done * (1 - self.blur_floor))
+    def rate_share_at(self, step: int) -> float:
+        """What every learning rate is multiplied by: 1, then linear to zero at the end."""
+        left = (self.steps - step) / max(self.cooldown * self.steps, 1)
+        return min(left, 1.0)
 
+    def falling_share_at(self, step: int) -> float:
+        """What the weights of the look and blur losses are multiplied by: from 1 linear to their floor."""
+        done = min(step / max(self.look_until * self.steps, 1), 1.0)
+        return 1 - done * (1 - self.look_floor)
 
-_CPU = LandscapeRecipe(
-    image_size=128,
-    widths=(128, 128, 64, 32, 16),
-    spade_max_size=16,
-    spade_hidden=32,
-    critic_view=64,
-    critic_widths=(32, 64, 96, 128),
-    steps=8000,
-    batch=8,
-    generator_rate=3e-4,
-    critic_rate=6e-4,
-    ema=0.998,
-    blur_weight=1.0,
-    blur_until=0.5,
-    blur_floor=0.1,
-    mix_every=0,
-)
 
 PRESETS: dict[str, LandscapeRecipe] = {
-    # For a CPU; then the same network with one more stage (--grow).
-    "cpu-128": _CPU,
-    "cpu-256": _CPU.model_copy(
-        update={"image_size": 256, "widths": (*_CPU.widths, _CPU.widths[-1]), "steps": 4000}
+    # For a CPU: hours. 128² is what it can bear.
+    "cpu": LandscapeRecipe(
+        image_size=128,
+        widths=(256, 256, 128, 64, 32),
+        networks=("lite0",),
+        discriminator_widths=(32, 64, 96, 128),
+        discriminator_view=64,
+        batch=8,
+        steps=8000,
+        ema=0.998,
     ),
-    "small": LandscapeRecipe(
-        widths=(256, 256, 256, 128, 64, 32),
-        critic_widths=(64, 128, 192, 256, 256),
-        steps=60_000,
+    # For one GPU: minutes.
+    "gpu": LandscapeRecipe(
+        widths=(224, 288, 256, 128, 64, 32),
+        discriminator_widths=(64, 128, 192, 256, 256),
+        batch=32,
+        steps=6000,
     ),
-    "base": LandscapeRecipe(
-        widths=(384, 384, 384, 256, 128, 64),
-        critic_widths=(64, 128, 256, 384, 384),
-        steps=60_000,
-    ),
-    "large": LandscapeRecipe(
-        widths=(512, 512, 512, 256, 128, 64),
-        spade_hidden=96,
-        critic_widths=(96, 192, 384, 512, 512),
-        steps=100_000,
+    # For a rehearsal: a minute of one core.
+    "minute": LandscapeRecipe(
+        image_size=64,
+        widths=(48, 48, 32, 16),
+        spade_hidden=16,
+        noise_channels=4,
+        networks=("lite0",),
+        discriminator_widths=(16, 32, 48),
+        discriminator_view=64,
+        batch=4,
+        steps=60,
     ),
 }

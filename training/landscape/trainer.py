@@ -1,4 +1,10 @@
-"""One step of adversarial training, the averaged generator, and everything that a resumed run needs."""
+"""One step of adversarial training, the averaged generator, and everything that a resumed run needs.
+
+Three kinds of judge: heads on ImageNet features that see the whole picture, the same on enlarged windows, and a
+discriminator from scratch that sees pixels and names each one's class. Of several ImageNet networks each step looks
+through one, in turns. On a GPU the step is captured once as a CUDA
+graph: its thousands of small operators would else wait for the host.
+"""
 
 from __future__ import annotations
 
@@ -13,111 +19,193 @@ from models.landscape.config import LandscapeConfig
 from models.landscape.discriminator import Discriminator
 from models.landscape.generator import Generator
 from training.landscape.augment import augment
-from training.landscape.batches import Batch
-from training.landscape.descend import descend
-from training.landscape.looks import LookBank
-from training.landscape.losses import (
-    blur_loss,
-    label_loss,
-    look_loss,
-    mix_by_class,
-    painted_loss,
-    shrink_targets,
+from training.landscape.batches import Batch, Batches
+from training.landscape.feature_discriminator import (
+    FeatureDiscriminator,
+    FrozenFeatures,
+    class_shares,
+    discriminator_hinge,
+    feature_loss,
+    generator_hinge,
 )
+from training.landscape.looks import LookBank
+from training.landscape.losses import LabelLoss, blur_loss, fake_loss, look_loss
+from training.landscape.pretrained import load_trunk
 from training.landscape.recipe import LandscapeRecipe
 from training.landscape.resumable import Resumable
-from training.landscape.views import view
+from training.landscape.views import near_and_far, random_corners, take_windows
+
+BETAS = (0.0, 0.99)
+FAR_SHOWN = 7 / 8  # of the side: what the whole picture is shrunk to for the feature discriminators
+NEAR_WINDOW, NEAR_SHOWN = 3 / 8, 3 / 4  # of the side: a window, and what it is enlarged to
+WARM_UP_STEPS = 4  # before a capture: libraries choose their algorithms
 
 
 class Trainer(Resumable):
-    """Owns both networks, their optimisers and the averaged generator that is served."""
+    """Owns the networks, their optimisers and the averaged generator that is served."""
 
-    shown: tuple[str, ...] = ("label", "critic_real", "critic_painted")
+    shown: tuple[str, ...] = ("label", "far", "near", "features", "look")
 
     def __init__(
-        self, recipe: LandscapeRecipe, config: LandscapeConfig, bank: LookBank, device: torch.device
+        self, recipe: LandscapeRecipe, config: LandscapeConfig, bank: LookBank, batches: Batches
     ) -> None:
         torch.manual_seed(recipe.seed)  # initial weights
-        self.recipe, self.device = recipe, device
+        device = batches.device
+        self.recipe, self.device, self.step = recipe, device, 0
         self.bank = LookBank(bank.looks.to(device), bank.shift.to(device), bank.scale.to(device))
+        self._batches = batches
         self.generator = _place(Generator(config), device)
-        self.generator.styles.copy_(self.bank.looks)
-        self.critic = _place(Discriminator(recipe.critic_widths, recipe.critic_patch), device)
         self.averaged = copy.deepcopy(self.generator).requires_grad_(requires_grad=False)
-        betas = (0.0, 0.999)
-        self._generator_adam = torch.optim.Adam(self.generator.parameters(), recipe.generator_rate, betas)
-        self._critic_adam = torch.optim.Adam(self.critic.parameters(), recipe.critic_rate, betas)
-        self.step = 0
-        self.history: list[dict[str, float]] = []  # of the smaller runs that this one grew from
+        self.features = nn.ModuleDict(
+            {name: _place(FrozenFeatures(load_trunk(name)), device) for name in recipe.networks}
+        )
+        self.feature_critics = nn.ModuleDict(
+            {
+                f"{name}_{distance}": _place(FeatureDiscriminator(features.widths), device)
+                for name, features in self.features.items()
+                for distance in ("far", "near")
+            }
+        )
+        self.label_critic = _place(
+            Discriminator(recipe.discriminator_widths, recipe.discriminator_patch), device
+        )
+        self._label_loss = LabelLoss(device)
+        learnt = [weight for critic in self.feature_critics.values() for weight in critic.learnt()]
+        self._optimisers = {
+            "generator": self._adam(self.generator.parameters(), recipe.generator_rate),
+            "feature_critics": self._adam(learnt, recipe.feature_rate),
+            "label_critic": self._adam(self.label_critic.parameters(), recipe.label_rate),
+        }
+        self._rates = {name: group["lr"] for name, group in self._groups()}
+        self._rows = batches.rows(0)
+        self._falling = torch.ones((), device=device)
+        self._draws = torch.Generator(device)
+        self._graphs: dict[str, tuple[torch.cuda.CUDAGraph, dict[str, Tensor]]] = {}
 
-    def train_step(self, batch: Batch) -> dict[str, Tensor]:
-        """Update the discriminator, then the generator, then the average; return the losses by name."""
-        batch = batch.to(self.device)
-        draws = torch.Generator(self.device).manual_seed(self.recipe.seed * 1_000_003 + self.step)
-        with self._autocast():
-            pictures = self.generator(batch.inputs, batch.looks, self.draw_noise(len(batch.photos), draws))
-            critic_losses = self._critic_losses(batch, pictures.detach(), draws)
-        descend(self._critic_adam, sum_losses(critic_losses))
-        self.critic.requires_grad_(requires_grad=False)
-        with self._autocast():
-            generator_losses = self._generator_losses(batch, pictures, draws)
-        descend(self._generator_adam, sum_losses(generator_losses))
-        self.critic.requires_grad_(requires_grad=True)
+    def train_step(self) -> dict[str, Tensor]:
+        """Update discriminators, then the generator, then the average; return the losses by name."""
+        self._rows.copy_(self._batches.rows(self.step))
+        self._falling.fill_(self.recipe.falling_share_at(self.step))
+        for name, group in self._groups():
+            rate = self._rates[name] * self.recipe.rate_share_at(self.step)
+            group["lr"].fill_(rate) if isinstance(group["lr"], Tensor) else group.update(lr=rate)
+        self._draws.manual_seed(self.recipe.seed * 1_000_003 + self.step)
+        losses = self._run(self.recipe.networks[self.step % len(self.recipe.networks)])
         self._average()
         self.step += 1
-        return {name: loss.detach() for name, loss in (critic_losses | generator_losses).items()}
+        return {name: loss.clone() for name, loss in losses.items()}
 
-    def draw_noise(self, count: int, draws: torch.Generator) -> list[Tensor]:
-        """Per-pixel noise for ``count`` pictures."""
-        shapes = [(count, 1, size, size) for size in self.generator.sizes]
-        return [torch.randn(shape, generator=draws, device=self.device) for shape in shapes]
-
-    def _critic_losses(self, batch: Batch, pictures: Tensor, draws: torch.Generator) -> dict[str, Tensor]:
-        recipe = self.recipe
-        photos, photo_labels = self._show(batch.photos, batch.targets, draws)
-        painted, painted_labels = self._show(pictures.float(), batch.targets, draws)
-        logits, whole = self.critic(torch.cat([photos, painted]))
-        (real, fake), (real_whole, fake_whole) = logits.chunk(2), whole.chunk(2)
-        losses = {
-            "critic_real": label_loss(real, photo_labels),
-            "critic_painted": painted_loss(fake, painted_labels),
-            "critic_whole": recipe.whole_weight
-            * (F.softplus(-real_whole.float()).mean() + F.softplus(fake_whole.float()).mean()),
-        }
-        if recipe.mix_every and self.step % recipe.mix_every == 0:
-            losses["critic_mix"] = recipe.mix_weight * self._mix_loss(batch, pictures.float(), draws)
+    def _run(self, network: str) -> dict[str, Tensor]:
+        """Do the step's work, looking through one network: at once, or on a GPU by replaying what was captured."""
+        wants_graph = self.device.type == "cuda" and self.recipe.cuda_graph
+        if not wants_graph or self.step < WARM_UP_STEPS:
+            return self._work(network)
+        if network not in self._graphs:
+            torch.cuda.synchronize()
+            graph = torch.cuda.CUDAGraph()
+            graph.register_generator_state(self._draws)
+            with torch.cuda.graph(graph):
+                losses = self._work(network)
+            self._graphs[network] = (graph, losses)
+        graph, losses = self._graphs[network]
+        graph.replay()
         return losses
 
-    def _mix_loss(self, batch: Batch, pictures: Tensor, draws: torch.Generator) -> Tensor:
-        both = torch.cat([batch.photos, pictures], dim=1)  # so that they are seen from the same place
-        mask = mix_by_class(batch.inputs, draws).squeeze(1).long()
-        both, mask = view(both, mask, self.recipe.critic_view, draws)
-        photos, pictures = both.chunk(2, dim=1)
-        mixed = torch.where(mask.bool().unsqueeze(1), photos, pictures)
-        logits, _ = self.critic(torch.cat([photos, pictures, mixed]))
-        real, fake, mixture = logits.float().chunk(3)
-        small = shrink_targets(mask, mixture.shape[-1]).bool().unsqueeze(1)
-        return F.mse_loss(mixture, torch.where(small, real, fake))
+    def _work(self, network: str) -> dict[str, Tensor]:
+        batch = self._batches.make(self._rows, self._draws)
+        with self._autocast():
+            fakes = self.generator(batch.inputs, batch.looks, self.draw_noise(batch, self._draws)).float()
+        views = self._look_through(network, batch, fakes)
+        losses = self._update_discriminators(batch, fakes.detach(), views)
+        losses |= self._update_generator(batch, fakes, views)
+        return {name: loss.detach() for name, loss in losses.items()}
 
-    def _show(self, pictures: Tensor, labels: Tensor, draws: torch.Generator) -> tuple[Tensor, Tensor]:
-        return augment(*view(pictures, labels, self.recipe.critic_view, draws), draws)
+    def draw_noise(self, batch: Batch, draws: torch.Generator) -> list[Tensor]:
+        """The noise of a batch's pictures."""
+        count, height, width = batch.inputs.shape
+        shapes = self.generator.config.noise_shapes(height, width)
+        return [torch.randn((count, *shape), generator=draws, device=self.device) for shape in shapes]
 
-    def _generator_losses(self, batch: Batch, pictures: Tensor, draws: torch.Generator) -> dict[str, Tensor]:
-        recipe = self.recipe
-        pictures = pictures.float()
-        judged, labels = self._show(pictures, batch.targets, draws)
-        logits, whole = self.critic(judged)
-        losses = {
-            "label": label_loss(logits, labels),
+    def _look_through(
+        self, network: str, batch: Batch, fakes: Tensor
+    ) -> dict[str, tuple[list[Tensor], Tensor]]:
+        """Features of photos and fakes, one after the other, augmented alike: by distance, far and near.
+
+        Beside them which classes are where. The fakes' features carry gradients to the generator.
+        """
+        size, both = batch.photos.shape[-1], torch.cat([batch.photos, fakes])
+        both, targets = augment(both, batch.targets.repeat(2, 1, 1), self._draws, groups=2)
+        window = int(size * NEAR_WINDOW)
+        corners = random_corners(len(batch.photos), size, window, self._draws).repeat(2, 1)
+        shown = {"far": (both, targets, FAR_SHOWN)}
+        shown["near"] = (*take_windows(both, targets, corners, window), NEAR_SHOWN)
+        seen = {}
+        for distance, (pictures, named, share) in shown.items():
+            side = int(size * share)
+            resized = F.interpolate(pictures, size=(side, side), mode="bilinear", align_corners=False)
+            with self._autocast():
+                seen[distance] = (_split_forward(self.features[network], resized), class_shares(named))
+        return {f"{network}_{distance}": view for distance, view in seen.items()}
+
+    def _update_discriminators(
+        self, batch: Batch, fakes: Tensor, views: dict[str, tuple[list[Tensor], Tensor]]
+    ) -> dict[str, Tensor]:
+        with self._autocast():
+            verdicts = {
+                name: self.feature_critics[name]([level.detach() for level in features], shares)
+                for name, (features, shares) in views.items()
+            }
+            photos, photo_targets = self._show(batch.photos, batch.targets)
+            shown, targets = self._show(fakes, batch.targets)
+            logits, whole = self.label_critic(torch.cat([photos, shown]))
+        losses = {f"critic_{name}": discriminator_hinge(verdict) for name, verdict in verdicts.items()}
+        _descend(self._optimisers["feature_critics"], losses)
+        (real, fake), (real_whole, fake_whole) = logits.chunk(2), whole.float().chunk(2)
+        label_losses = {
+            "critic_real": self._label_loss(real, photo_targets),
+            "critic_fake": fake_loss(fake, targets),
+            "critic_whole": self.recipe.whole_weight
+            * (F.softplus(-real_whole).mean() + F.softplus(fake_whole).mean()),
+        }
+        _descend(self._optimisers["label_critic"], label_losses)
+        return losses | label_losses
+
+    def _update_generator(
+        self, batch: Batch, fakes: Tensor, views: dict[str, tuple[list[Tensor], Tensor]]
+    ) -> dict[str, Tensor]:
+        recipe, own = self.recipe, batch.own_rows
+        for critic in (*self.feature_critics.values(), self.label_critic):
+            critic.requires_grad_(requires_grad=False).eval()  # spectral norms turn once a step
+        weights = {"far": recipe.far_weight, "near": recipe.near_weight}
+        losses = {name: torch.zeros((), device=self.device) for name in ("far", "near", "features")}
+        with self._autocast():
+            for name, (features, shares) in views.items():
+                distance = name.split("_")[1]
+                photos, pictures = zip(*(level.chunk(2) for level in features), strict=True)
+                verdicts = self.feature_critics[name](pictures, shares.chunk(2)[1])
+                losses[distance] = losses[distance] + weights[distance] * generator_hinge(verdicts)
+                apart = feature_loss([part[own] for part in pictures], [part[own] for part in photos])
+                losses["features"] = losses["features"] + recipe.feature_weight / len(views) * apart
+            shown, targets = self._show(fakes, batch.targets)
+            logits, whole = self.label_critic(shown)
+        losses |= {
+            "label": recipe.label_weight * self._label_loss(logits, targets),
             "whole": recipe.whole_weight * F.softplus(-whole.float()).mean(),
-            "look": recipe.look_weight * look_loss(pictures, batch.targets, batch.looks, self.bank),
+            "look": recipe.look_weight * self._falling * look_loss(fakes, batch.targets, batch.looks, self.bank),
+            "blur": recipe.blur_weight
+            * self._falling
+            * blur_loss(fakes[own], batch.photos[own], recipe.blur_size),
         }
-        blur = recipe.blur_weight_at(self.step)
-        if blur > 0 and bool(batch.is_own.any()):
-            losses["blur"] = blur * blur_loss(
-                pictures[batch.is_own], batch.photos[batch.is_own], recipe.blur_size
-            )
+        _descend(self._optimisers["generator"], losses)
+        for critic in self.feature_critics.values():
+            critic.train().heads.requires_grad_(requires_grad=True)
+        self.label_critic.train().requires_grad_(requires_grad=True)
         return losses
+
+    def _show(self, pictures: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+        """What the label discriminator sees."""
+        near = near_and_far(pictures, targets, self.recipe.discriminator_view, self._draws)
+        return augment(*near, self._draws)
 
     @torch.no_grad()
     def _average(self) -> None:
@@ -127,9 +215,15 @@ class Trainer(Resumable):
         torch._foreach_lerp_(ours, theirs, 1 - decay)
 
     @torch.no_grad()
-    def make_served(self, batches: list[Batch]) -> Generator:
-        """Copy the averaged generator, with normalisation statistics measured on its own activations."""
-        served: Generator = copy.deepcopy(self.averaged)
+    def make_served(self, batches: list[Batch], styles: Tensor) -> Generator:
+        """Copy the averaged generator, with normalisation statistics measured on its own activations.
+
+        ``styles`` (M, N, D) is the bank that its seeds choose from.
+        """
+        weights = {name: value for name, value in self.averaged.state_dict().items() if name != "styles"}
+        config = self.averaged.config.model_copy(update={"num_styles": len(styles)})
+        served = _place(Generator(config), self.device)
+        served.load_state_dict(weights | {"styles": styles.to(self.device)})
         for module in served.modules():
             if isinstance(module, nn.BatchNorm2d):
                 module.reset_running_stats()
@@ -137,36 +231,44 @@ class Trainer(Resumable):
         served.train()
         for number, batch in enumerate(batches):
             draws = torch.Generator(self.device).manual_seed(number)
-            moved = batch.to(self.device)
-            served(moved.inputs, moved.looks, self.draw_noise(len(batch.photos), draws))
-        served.eval()
-        return served
-
-    def state(self) -> dict[str, Any]:
-        """As any trainer's, and the history."""
-        return super().state() | {"history": self.history}
-
-    def load_state(self, state: dict[str, Any]) -> None:
-        """Continue from ``state()``."""
-        super().load_state(state)
-        self.history = list(state["history"])
+            served(batch.inputs, batch.looks, self.draw_noise(batch, draws))
+        return served.eval()  # type: ignore[no-any-return]
 
     def _parts(self) -> dict[str, Any]:
         return {
             "generator": self.generator,
-            "critic": self.critic,
             "averaged": self.averaged,
-            "generator_adam": self._generator_adam,
-            "critic_adam": self._critic_adam,
-        }
+            "feature_critics": self.feature_critics,
+            "label_critic": self.label_critic,
+        } | {f"{name}_adam": optimiser for name, optimiser in self._optimisers.items()}
+
+    def _groups(self) -> list[tuple[str, dict[str, Any]]]:
+        return [
+            (name, group) for name, optimiser in self._optimisers.items() for group in optimiser.param_groups
+        ]
+
+    def _adam(self, weights: Any, rate: float) -> torch.optim.Adam:
+        if self.device.type != "cuda":
+            return torch.optim.Adam(weights, rate, BETAS)
+        held = torch.tensor(rate, device=self.device)
+        return torch.optim.Adam(weights, held, BETAS, fused=True, capturable=True)
 
     def _autocast(self) -> torch.autocast:
         return torch.autocast(self.device.type, torch.bfloat16, enabled=self.device.type == "cuda")
 
 
-def sum_losses(losses: dict[str, Tensor]) -> Tensor:
-    """Add them up."""
-    return torch.stack(list(losses.values())).sum()
+def _split_forward(network: nn.Module, both: Tensor) -> list[Tensor]:
+    """Features of photos and fakes (2B); only the fakes' half is kept for the way back."""
+    photos, fakes = both.chunk(2)
+    with torch.no_grad():
+        real = network(photos)
+    return [torch.cat(pair) for pair in zip(real, network(fakes), strict=True)]
+
+
+def _descend(optimiser: torch.optim.Optimizer, losses: dict[str, Tensor]) -> None:
+    optimiser.zero_grad(set_to_none=True)
+    torch.stack(list(losses.values())).sum().backward()  # type: ignore[no-untyped-call]
+    optimiser.step()
 
 
 def _place(module: Any, device: torch.device) -> Any:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt
 from torch import nn
 
 from models.landscape.config import PaletteConfig, SegmenterConfig
 from models.landscape.segmenter import Segmenter
+from training.landscape.pretrained import load_trunk
 from training.run import Settings
 
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -35,6 +36,7 @@ class LabellerRecipe(Settings):
     max_zoom: PositiveFloat = 2.0
     natural_share: Share | None = None  # of a batch that shows natural scenes, on average; None: as they come
     mix_share: Share = 0.5  # of batches where a rectangle comes from another photo (CutMix)
+    encoder_rate: Share = 1.0  # of the rate, for a pretrained encoder
     ema: Share = 0.998
     seed: int = 0
 
@@ -55,26 +57,28 @@ class LabellerRecipe(Settings):
 
 
 class SegmenterRecipe(LabellerRecipe):
-    """The dials of one run of the segmenter."""
+    """The dials of one run of the segmenter: an encoder pretrained on ImageNet, and a decoder."""
 
-    widths: tuple[PositiveInt, ...] = (64, 128, 192, 256)
-    depths: tuple[PositiveInt, ...] = (2, 2, 3, 2)
+    rate: PositiveFloat = 1e-3
+    encoder: Literal["lite0", "lite1"] = "lite1"
+    encoder_rate: Share = 0.3  # its weights are good already
     decoder_width: PositiveInt = 64
 
     def model(self, training_data: str) -> SegmenterConfig:
         return SegmenterConfig(
-            image_size=self.image_size,
+            image_size=256,  # it is fully convolutional: trained on crops, used whole
             training_data=training_data,
-            widths=self.widths,
-            depths=self.depths,
+            encoder=self.encoder,
             decoder_width=self.decoder_width,
         )
 
     def network(self) -> Segmenter:
-        return Segmenter(self.model(""), self.drop_path, self.dropout)
+        network = Segmenter(self.model(""), self.drop_path, self.dropout)
+        network.encoder.load_state_dict(load_trunk(self.encoder).state_dict())
+        return network
 
 
 PRESETS: dict[str, SegmenterRecipe] = {
-    "small": SegmenterRecipe(),
-    "base": SegmenterRecipe(image_size=256, steps=12_000, batch=32),
+    "small": SegmenterRecipe(image_size=192, steps=1400, natural_share=0.75, label_smoothing=0.05),
+    "base": SegmenterRecipe(image_size=256, steps=6000, batch=32, natural_share=0.75, label_smoothing=0.05),
 }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -17,6 +17,7 @@ from training.landscape.data import PhotoSet, is_natural
 from training.landscape.resumable import Resumable
 from training.landscape.segmenter.augment import augment
 from training.landscape.segmenter.recipe import LabellerRecipe
+from training.landscape.targets import allowed_table
 
 
 class LabellerTrainer(Resumable):
@@ -29,16 +30,8 @@ class LabellerTrainer(Resumable):
         self._chances = row_chances(data.names, recipe.natural_share)
         self.network = recipe.network().to(device)
         self.averaged = copy.deepcopy(self.network).eval().requires_grad_(requires_grad=False)
-        # Gains, biases and norms are not decayed.
-        matrices = [weight for weight in self.network.parameters() if weight.squeeze().ndim > 1]
-        vectors = [weight for weight in self.network.parameters() if weight.squeeze().ndim <= 1]
-        self._adam = torch.optim.AdamW(
-            [
-                {"params": matrices, "weight_decay": recipe.weight_decay},
-                {"params": vectors, "weight_decay": 0.0},
-            ],
-            lr=recipe.rate,
-        )
+        self._adam = torch.optim.AdamW(list(self._groups()), lr=recipe.rate)
+        self._allowed = allowed_table().to(device)
         self._weights = rare_weights(data.maps, recipe.rare_power, recipe.max_rare_weight).to(device)
 
     def train_step(self) -> dict[str, float]:
@@ -46,18 +39,12 @@ class LabellerTrainer(Resumable):
         pictures, labels = self._batch()
         torch.manual_seed(self.recipe.seed * 1_000_003 + self.step)  # dropped paths and channels
         for group in self._adam.param_groups:
-            group["lr"] = self.recipe.rate_at(self.step)
+            group["lr"] = self.recipe.rate_at(self.step) * group["share"]
         self.network.train()
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.device.type == "cuda"):
             logits = self.network(pictures)
         logits = F.interpolate(logits.float(), size=labels.shape[-1], mode="bilinear", align_corners=False)
-        loss = F.cross_entropy(
-            logits,
-            labels,
-            self._weights,
-            ignore_index=UNLABELLED,
-            label_smoothing=self.recipe.label_smoothing,
-        )
+        loss = target_loss(logits, labels, self._allowed, self._weights, self.recipe.label_smoothing)
         self._adam.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(self.network.parameters(), 5.0)
@@ -65,6 +52,22 @@ class LabellerTrainer(Resumable):
         self._average()
         self.step += 1
         return {"loss": float(loss.detach())}
+
+    def _groups(self) -> Iterator[dict[str, Any]]:
+        """Parameters by how they learn: a pretrained encoder slower; gains, biases and norms undecayed."""
+        for is_encoder in (False, True):
+            for is_matrix in (False, True):
+                weights = [
+                    weight
+                    for name, weight in self.network.named_parameters()
+                    if name.startswith("encoder.") == is_encoder and (weight.squeeze().ndim > 1) == is_matrix
+                ]
+                if weights:
+                    yield {
+                        "params": weights,
+                        "share": self.recipe.encoder_rate if is_encoder else 1.0,
+                        "weight_decay": self.recipe.weight_decay if is_matrix else 0.0,
+                    }
 
     def _batch(self) -> tuple[Tensor, Tensor]:
         recipe = self.recipe
@@ -88,6 +91,24 @@ class LabellerTrainer(Resumable):
 
     def _parts(self) -> dict[str, Any]:
         return {"network": self.network, "averaged": self.averaged, "adam": self._adam}
+
+
+def target_loss(logits: Tensor, targets: Tensor, allowed: Tensor, weights: Tensor, smoothing: float) -> Tensor:
+    """Weighted mean over pixels of -log(probability of what a target allows), with label smoothing.
+
+    Args:
+        logits: (B, NUM_CLASSES, H, W).
+        targets: (B, H, W) int64, values of ``training.landscape.targets``; UNLABELLED counts nothing.
+        allowed: (256, NUM_CLASSES) bool, of each target value.
+        weights: (NUM_CLASSES,) of the classes; a set of classes weighs as their mean.
+        smoothing: the share of the loss that asks for even probabilities.
+    """
+    logs = logits.log_softmax(dim=1)
+    pixel_weights = (allowed * weights).sum(dim=1) / allowed.sum(dim=1).clamp(min=1)  # (256,)
+    closed = torch.where(allowed, 0.0, -1e9)[targets].permute(0, 3, 1, 2)
+    losses = -(1 - smoothing) * (logs + closed).logsumexp(dim=1) - smoothing * logs.mean(dim=1)
+    shares = pixel_weights[targets]
+    return (losses * shares).sum() / shares.sum().clamp(min=1e-6)
 
 
 def row_chances(names: Sequence[str], natural_share: float | None) -> NDArray[np.float64] | None:
