@@ -12,10 +12,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from models.gpt.backend import Chunk
 from models.gpt.config import GPTConfig
 from models.gpt.kernel import CLayer, CNetwork, Kernel
 from models.gpt.network import GPT, CausalAttention
-from models.gpt.reading import Chunk
 from models.gpt.rotary import frequencies
 
 log = logging.getLogger("prospero.kernel")

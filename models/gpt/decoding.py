@@ -11,11 +11,11 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from models.gpt.backend import Chunk, Reader
 from models.gpt.compiled import compiled_reader
 from models.gpt.eager import EagerReader
 from models.gpt.kernel import Kernel
 from models.gpt.network import GPT
-from models.gpt.reading import Chunk, Reader
 
 PREFILL_CHUNK = 128  # tokens of one prompt in one step
 PREFILL_BUDGET = 128  # tokens of all prompts in one step, so that running rows never wait long

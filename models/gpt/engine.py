@@ -14,15 +14,15 @@ from torch import Tensor
 
 from models.checkpoint import load_weights, read_config, read_metrics
 from models.errors import RequestError
-from models.gpt.attention import TokenAttention, attention_weights, max_tokens, rounded
+from models.gpt.attention_probe import TokenAttention, attention_weights, max_tokens, rounded
 from models.gpt.config import GPTConfig
 from models.gpt.decoding import Decoder, Sequence
 from models.gpt.determinism import is_row_invariant
+from models.gpt.detokenizer import TextAssembler
 from models.gpt.eager import lay_out_for_cpu
 from models.gpt.kernel import Kernel, load_kernel
 from models.gpt.network import GPT
 from models.gpt.sampling import Sampler, choose, log_probabilities
-from models.gpt.text import TextAssembler
 from models.gpt.tokenizer import Tokenizer, read_tokenizer
 
 EMPTY_PROMPT = "\n"

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from models.checkpoint import load_weights, read_config, read_metrics
+from models.cores import Cores
 from models.landscape.config import LandscapeConfig
-from models.landscape.cores import Cores
 from models.landscape.generator import Generator
 from models.landscape.seeds import draw_looks, draw_noise
 

@@ -11,11 +11,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from training.landscape.corruptions import draw_like
-from training.landscape.data import PhotoSet
-from training.landscape.looks import LookBank
-from training.landscape.maps import fill_holes
-from training.landscape.recipe import BatchRecipe
+from training.landscape.settings import BatchRecipe
+from training.landscape.style_bank import LookBank
+from training.photos.corruptions import draw_like
+from training.photos.label_maps import fill_holes
+from training.photos.photo_set import PhotoSet
 
 LOOK_NOISE = 0.1  # of looks, in bank units, so that looks between the bank's rows are known too
 

@@ -9,11 +9,11 @@ from typing import Any
 from models.checkpoint import save_checkpoint
 from models.landscape.engine import LandscapeEngine
 from models.landscape.generator import Generator
-from training.landscape.evaluate import Evaluation
+from training.evaluation.held_out import Evaluation
 from training.landscape.readme import write_readme
-from training.landscape.recipe import LandscapeRecipe
-from training.landscape.sheet import contact_sheet, encode, spread_rows
-from training.landscape.storage import round_weights
+from training.landscape.settings import LandscapeRecipe
+from training.photos.sheet import contact_sheet, encode, spread_rows
+from training.storage import round_weights
 
 FIGURE = "frechet_random"  # decides whether a checkpoint may replace another; lower is better
 SHEET_ROWS, SHEET_SEEDS = 12, (1, 2, 3, 4)

@@ -11,9 +11,15 @@ from typing import Any, Protocol
 import numpy as np
 from torch import Tensor
 
+from training.evaluation.held_out import Evaluation
 from training.landscape.batches import Batch, Batches, iterate
-from training.landscape.correct import correct_looks
-from training.landscape.data import (
+from training.landscape.export import FIGURE, save_landscape
+from training.landscape.grow import grow
+from training.landscape.settings import PRESETS
+from training.landscape.style_bank import BANK_SIDE, make_bank
+from training.landscape.style_correction import correct_looks
+from training.landscape.trainer import Trainer
+from training.photos.photo_set import (
     PhotoSet,
     is_held_out,
     is_natural,
@@ -22,12 +28,6 @@ from training.landscape.data import (
     load_siftflow,
     well_labelled,
 )
-from training.landscape.evaluate import Evaluation
-from training.landscape.export import FIGURE, save_landscape
-from training.landscape.grow import grow
-from training.landscape.looks import BANK_SIDE, make_bank
-from training.landscape.recipe import PRESETS
-from training.landscape.trainer import Trainer
 from training.run import Run, add_run_arguments, pick_device, resolve_settings
 
 OWN_LABELS = "SIFT Flow, natural scenes, own labels (nine in ten by name; snow split off mountains)"
@@ -72,7 +72,7 @@ def add_data_arguments(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar=("PHOTOS", "LABELS"),
-        help="more photos, with the maps that training.landscape.pseudo made of them; may be repeated",
+        help="more photos, with the maps that training.segmenter.pseudo_labels made of them; may be repeated",
     )
 
 

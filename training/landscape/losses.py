@@ -8,7 +8,7 @@ from torch import Tensor
 
 from models.landscape.discriminator import PAINTED
 from models.landscape.palette import NUM_CLASSES, UNLABELLED
-from training.landscape.looks import LookBank, measure_looks
+from training.landscape.style_bank import LookBank, measure_looks
 
 MAX_CLASS_WEIGHT = 6.0  # of a rare class in a batch: a few pixels of road must not drown everything
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from models.landscape.config import LandscapeConfig
 from models.landscape.palette import PALETTE
-from training.landscape.recipe import LandscapeRecipe
+from training.landscape.settings import LandscapeRecipe
 
 
 def write_readme(

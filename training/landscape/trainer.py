@@ -14,8 +14,6 @@ from models.landscape.discriminator import Discriminator
 from models.landscape.generator import Generator
 from training.landscape.augment import augment
 from training.landscape.batches import Batch
-from training.landscape.descend import descend
-from training.landscape.looks import LookBank
 from training.landscape.losses import (
     blur_loss,
     label_loss,
@@ -24,9 +22,11 @@ from training.landscape.losses import (
     painted_loss,
     shrink_targets,
 )
-from training.landscape.recipe import LandscapeRecipe
-from training.landscape.resumable import Resumable
+from training.landscape.settings import LandscapeRecipe
+from training.landscape.style_bank import LookBank
 from training.landscape.views import view
+from training.optimizer_step import descend
+from training.resumable import Resumable
 
 
 class Trainer(Resumable):

@@ -11,7 +11,7 @@ import numpy as np
 from models.gpt.tokenizer import BPETokenizer, Tokenizer
 from training.ranks import Ranks, join_ranks
 from training.run import Run, TrainingError, add_run_arguments, pick_device, resolve_settings
-from training.text.branch import branch_off
+from training.text.cooldown import branch_off
 from training.text.data import TINY_SHAKESPEARE_URL, Batches, Corpus, Tokens, read_corpus
 from training.text.echo import Echo
 from training.text.evaluate import nats_per_character

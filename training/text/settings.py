@@ -8,7 +8,7 @@ from typing import Literal
 from pydantic import Field, ValidationError, model_validator
 
 from models.gpt.config import GPTConfig
-from models.lineage.lstm import LSTMConfig
+from models.seq2seq.lstm import LSTMConfig
 from training.run import Settings
 
 

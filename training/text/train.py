@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from models.gpt.config import GPTConfig
-from models.lineage.lstm import LSTMConfig
+from models.seq2seq.lstm import LSTMConfig
 from training.ranks import Ranks
 from training.run import Run, TrainingError
 from training.text.data import Batches

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from models.gpt.attention import attention_weights
+from models.gpt.attention_probe import attention_weights
+from models.gpt.backend import Chunk
 from models.gpt.build import build, find_compiler, instruction_set, kernel_path
 from models.gpt.compiled import CompiledReader
 from models.gpt.decoding import Decoder
@@ -16,7 +17,6 @@ from models.gpt.determinism import is_row_invariant
 from models.gpt.engine import TextEngine
 from models.gpt.kernel import Kernel, load_kernel
 from models.gpt.network import GPT, CausalAttention
-from models.gpt.reading import Chunk
 from models.gpt.sampling import Sampler, choose
 from tests.models.gpt.small import ALPHABET, complete, make_bpe, make_network
 from tests.models.gpt.test_determinism import make_requests, outcome, run_crowd

@@ -8,9 +8,9 @@ import torch
 
 from models.landscape.palette import UNLABELLED
 from training.landscape.batches import Batches, iterate
-from training.landscape.data import PhotoSet, is_natural, load_siftflow
-from training.landscape.looks import LookBank, make_bank
-from training.landscape.recipe import PRESETS
+from training.landscape.settings import PRESETS
+from training.landscape.style_bank import LookBank, make_bank
+from training.photos.photo_set import PhotoSet, is_natural, load_siftflow
 
 RECIPE = PRESETS["cpu-128"].model_copy(update={"image_size": 32, "batch": 8})
 

@@ -15,12 +15,11 @@ from models.checkpoint import check_weights, load_weights, read_config, read_wei
 from models.landscape.config import LandscapeConfig
 from models.landscape.engine import LandscapeEngine, LandscapeRequest
 from models.landscape.generator import Generator
+from tests.training.conftest import SmallSiftFlow
+from tests.training.photos.test_photo_set import make_pseudo
 from training.__main__ import main
-from training.landscape.data import is_held_out
 from training.landscape.job import load_split
-
-from .conftest import SmallSiftFlow
-from .test_data import make_pseudo
+from training.photos.photo_set import is_held_out
 
 TINY = {
     "image_size": 32,
@@ -65,7 +64,7 @@ def test_killed_and_resumed_equals_uninterrupted(
     assert main(arguments(siftflow, whole, 9, "--save-every=100")) == 0
 
     code = (
-        "import sys; from pathlib import Path; from training.landscape import manifest; "
+        "import sys; from pathlib import Path; from training.photos import manifest; "
         "manifest.MANIFESTS = Path(sys.argv.pop(1)); "
         "from training.__main__ import main; sys.exit(main(sys.argv[1:]))"
     )
