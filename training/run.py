@@ -20,9 +20,10 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import torch
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import ConfigDict, ValidationError
 
 from models.checkpoint import read_metrics
+from models.earlier_names import EarlierNames
 from training.progress import Progress
 
 
@@ -30,7 +31,7 @@ class TrainingError(Exception):
     """A run that can't start or go on, for a reason that its user can mend. Its text is fit to print."""
 
 
-class Settings(BaseModel):
+class Settings(EarlierNames):
     """Base of every job's settings: frozen, unknown keys refused."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -65,6 +66,7 @@ def resolve_settings(base: S, overrides: list[str]) -> S:
     values = base.model_dump()
     for override in overrides:
         key, separator, text = override.partition("=")
+        key = base.earlier_names.get(key, key)
         if not separator or key not in values:
             raise TrainingError(f"--set {override}: expected one of {', '.join(sorted(values))} =VALUE")
         value: Any = text

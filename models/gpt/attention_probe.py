@@ -32,7 +32,7 @@ class TokenAttention:
 
 def max_tokens(config: GPTConfig) -> int:
     """How many tokens' attention one request may ask for; 0 of a model with too many weights for one."""
-    return min(MAX_TOKENS, MAX_WEIGHTS // (config.layers * config.heads * config.context))
+    return min(MAX_TOKENS, MAX_WEIGHTS // (config.num_layers * config.heads * config.max_seq_len))
 
 
 class _Recorder:
@@ -62,7 +62,7 @@ def attention_weights(decoder: Decoder, sequence: Sequence, newest: int) -> Tens
     """
     oldest = max(0, sequence.num_read - decoder.context)
     places = torch.arange(oldest, sequence.num_read, device=decoder.device) % decoder.context  # oldest first
-    recorder = _Recorder(decoder.reader.cache, sequence.slot, places)
+    recorder = _Recorder(decoder.backend.cache, sequence.slot, places)
     tokens = torch.tensor([[newest]], device=decoder.device)
     decoder.network(tokens, recorder, torch.tensor([[sequence.num_read - 1]], device=decoder.device))
     return torch.stack(recorder.weights)

@@ -27,7 +27,7 @@ class SlotCache(Protocol):
         ...
 
 
-class Reader(Protocol):
+class Backend(Protocol):
     """A network and the cache of its slots. What a chunk gives depends on its own slot alone, bit for bit."""
 
     probed_sizes: int  # row invariance is asked of batches of each multiple of so many rows

@@ -6,7 +6,7 @@ import codecs
 from collections.abc import Sequence
 
 
-class TextAssembler:
+class IncrementalDetokenizer:
     """One completion's text, fed with the bytes of one token after the other.
 
     The text ends before the first stop string to be complete, wherever token borders fall (the longer of two

@@ -22,7 +22,7 @@ def lay_out_for_cpu(network: GPT) -> None:
             module.weight.data = module.weight.data.t().contiguous().t()
 
 
-class EagerReader:
+class EagerBackend:
     """A network and the cache of its slots."""
 
     probed_sizes = ROW_MULTIPLE

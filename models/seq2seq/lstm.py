@@ -13,12 +13,12 @@ from torch import Tensor, nn
 
 @dataclass(frozen=True)
 class LSTMConfig:
-    """Its shape. `context` is the number of tokens that it reads in a row, from an empty state."""
+    """Its shape. `max_seq_len` is the number of tokens that it reads in a row, from an empty state."""
 
     vocabulary: int
-    context: int
-    width: int
-    layers: int
+    max_seq_len: int
+    hidden_size: int
+    num_layers: int
 
 
 class LSTMLanguageModel(nn.Module):
@@ -27,13 +27,15 @@ class LSTMLanguageModel(nn.Module):
     def __init__(self, config: LSTMConfig, dropout: float = 0.0) -> None:
         super().__init__()
         self.config = config
-        self.embedding = nn.Embedding(config.vocabulary, config.width)
+        self.embedding = nn.Embedding(config.vocabulary, config.hidden_size)
         self.dropout = nn.Dropout(dropout)
-        between = dropout if config.layers > 1 else 0.0
-        self.lstm = nn.LSTM(config.width, config.width, config.layers, batch_first=True, dropout=between)
+        between = dropout if config.num_layers > 1 else 0.0
+        self.lstm = nn.LSTM(
+            config.hidden_size, config.hidden_size, config.num_layers, batch_first=True, dropout=between
+        )
 
     def forward(self, tokens: Tensor) -> Tensor:
-        """Return the last layer's states (B, T, width) for `tokens` (B, T)."""
+        """Return the last layer's states (B, T, hidden_size) for `tokens` (B, T)."""
         states, _ = self.lstm(self.dropout(self.embedding(tokens)))
         return self.dropout(states)  # type: ignore[no-any-return]
 

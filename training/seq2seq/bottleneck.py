@@ -6,7 +6,7 @@ fed with its own symbols, on fresh sequences.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 import torch.nn.functional as F
@@ -23,8 +23,10 @@ HELD_OUT = 1 << 40  # seeds of evaluation start here, far from those of any step
 class BottleneckSettings(Settings):
     """The experiment's dials."""
 
+    earlier_names: ClassVar = {"width": "hidden_size"}
+
     symbols: int = Field(default=16, ge=2)
-    width: int = Field(default=64, ge=1)
+    hidden_size: int = Field(default=64, ge=1)
     longest: int = Field(default=32, ge=4)
     steps: int = Field(default=2000, ge=1)
     batch: int = Field(default=64, ge=1)
@@ -44,7 +46,9 @@ class Pair:
         self.networks: dict[str, EncoderDecoder] = {}
         for name, has_attention in (("one vector", False), ("attention", True)):
             torch.manual_seed(settings.seed)
-            self.networks[name] = EncoderDecoder(settings.symbols, settings.width, has_attention).to(device)
+            self.networks[name] = EncoderDecoder(settings.symbols, settings.hidden_size, has_attention).to(
+                device
+            )
         self._optimisers = {
             name: torch.optim.Adam(network.parameters(), settings.learning_rate)
             for name, network in self.networks.items()

@@ -26,7 +26,7 @@ def nats_per_character(
     network.eval()
     device = network.embedding.weight.device
     inputs, targets = (part.to(device) for part in scored_tokens(tokenizer, text))
-    length = context or network.config.context
+    length = context or network.config.max_seq_len
     num_whole = len(targets) // length * length
     total = 0.0
     windows, wanted = inputs[:num_whole].view(-1, length), targets[:num_whole].view(-1, length)

@@ -155,7 +155,7 @@ def initialise(network: Network) -> None:
         if isinstance(module, nn.Linear | nn.Embedding):
             deviation = 0.02
             if name.endswith(".out"):
-                deviation /= (2 * network.config.layers) ** 0.5
+                deviation /= (2 * network.config.num_layers) ** 0.5
             nn.init.normal_(module.weight, std=deviation)
             if isinstance(module, nn.Linear) and module.bias is not None:
                 nn.init.zeros_(module.bias)

@@ -37,7 +37,7 @@ class Reference(CausalAttention):
 
 def reference_weights(network: GPT, tokens: list[int], num_prompt: int) -> Tensor:
     """(layers, heads, span) at the last of `tokens`, by the rules of `test_decoding.reference_logits`."""
-    context = network.config.context
+    context = network.config.max_seq_len
     reference = Reference(context)
     seen = tokens[max(0, num_prompt - context) :]
     if network.config.positions == "learned":
@@ -109,7 +109,14 @@ def test_what_is_asked_for_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_the_bound_leaves_small_models_sixteen_and_gpt2_a_few() -> None:
-    shape = {"training_data": "", "vocabulary": 2, "width": 768, "heads": 12, "kv_heads": 12, "mlp_width": 8}
-    assert attention.max_tokens(GPTConfig(**{**shape, "context": 256, "layers": 6})) == 16
-    assert attention.max_tokens(GPTConfig(**{**shape, "context": 1024, "layers": 12})) == 6
-    assert attention.max_tokens(GPTConfig(**{**shape, "context": 8192, "layers": 48})) == 0
+    shape = {
+        "training_data": "",
+        "vocabulary": 2,
+        "hidden_size": 768,
+        "heads": 12,
+        "kv_heads": 12,
+        "mlp_width": 8,
+    }
+    assert attention.max_tokens(GPTConfig(**{**shape, "max_seq_len": 256, "num_layers": 6})) == 16
+    assert attention.max_tokens(GPTConfig(**{**shape, "max_seq_len": 1024, "num_layers": 12})) == 6
+    assert attention.max_tokens(GPTConfig(**{**shape, "max_seq_len": 8192, "num_layers": 48})) == 0

@@ -6,7 +6,7 @@ import random
 
 import pytest
 
-from models.gpt.detokenizer import TextAssembler
+from models.gpt.detokenizer import IncrementalDetokenizer
 
 
 def reference(text: str, stop: tuple[str, ...], limit: int | None) -> tuple[str, bool, bool]:
@@ -20,14 +20,16 @@ def reference(text: str, stop: tuple[str, ...], limit: int | None) -> tuple[str,
     return text, False, False
 
 
-def feed(data: bytes, cuts: list[int], stop: tuple[str, ...], limit: int | None) -> tuple[str, TextAssembler]:
-    assembler = TextAssembler(stop, limit)
+def feed(
+    data: bytes, cuts: list[int], stop: tuple[str, ...], limit: int | None
+) -> tuple[str, IncrementalDetokenizer]:
+    detokenizer = IncrementalDetokenizer(stop, limit)
     text = ""
     for first, last in zip([0, *cuts], [*cuts, len(data)], strict=True):
-        text += assembler.feed(data[first:last])
-        if assembler.is_finished:
+        text += detokenizer.feed(data[first:last])
+        if detokenizer.is_finished:
             break
-    return text + assembler.finish(), assembler
+    return text + detokenizer.finish(), detokenizer
 
 
 def test_borders_do_not_matter() -> None:
@@ -41,8 +43,8 @@ def test_borders_do_not_matter() -> None:
         limit = chance.choice([None, chance.randint(1, 14)])
         data = text.encode()
         cuts = sorted(chance.randint(0, len(data)) for _ in range(chance.randint(0, 6)))
-        given, assembler = feed(data, cuts, stop, limit)
-        assert (given, assembler.is_stopped, assembler.is_full) == reference(text, stop, limit), (
+        given, detokenizer = feed(data, cuts, stop, limit)
+        assert (given, detokenizer.is_stopped, detokenizer.is_full) == reference(text, stop, limit), (
             text,
             stop,
             limit,
@@ -50,28 +52,32 @@ def test_borders_do_not_matter() -> None:
 
 
 def test_halves_of_characters_are_held_back() -> None:
-    assembler = TextAssembler()
+    detokenizer = IncrementalDetokenizer()
     euro = "€".encode()
-    assert [assembler.feed(euro[:1]), assembler.feed(euro[1:2]), assembler.feed(euro[2:])] == ["", "", "€"]
-    assert assembler.feed(b"a" + euro[:2]) == "a"
-    assert assembler.finish() == "\ufffd"
+    assert [detokenizer.feed(euro[:1]), detokenizer.feed(euro[1:2]), detokenizer.feed(euro[2:])] == [
+        "",
+        "",
+        "€",
+    ]
+    assert detokenizer.feed(b"a" + euro[:2]) == "a"
+    assert detokenizer.finish() == "\ufffd"
 
 
 def test_bytes_that_are_no_text_become_replacement_characters() -> None:
-    assembler = TextAssembler()
-    assert assembler.feed(b"a\xffb") == "a\ufffdb"
+    detokenizer = IncrementalDetokenizer()
+    assert detokenizer.feed(b"a\xffb") == "a\ufffdb"
 
 
 def test_possible_beginnings_of_a_stop_string_are_held_back() -> None:
-    assembler = TextAssembler(stop=("\n\nKING",))
-    assert assembler.feed(b"sir\n") == "sir"
-    assert assembler.feed(b"\nKI") == ""
-    assert assembler.feed(b"SS") == "\n\nKISS"
-    assert not assembler.is_finished
+    detokenizer = IncrementalDetokenizer(stop=("\n\nKING",))
+    assert detokenizer.feed(b"sir\n") == "sir"
+    assert detokenizer.feed(b"\nKI") == ""
+    assert detokenizer.feed(b"SS") == "\n\nKISS"
+    assert not detokenizer.is_finished
 
 
 @pytest.mark.parametrize(("stop", "text"), [(("abc", "b"), "a"), (("bc", "abc"), "")])
 def test_the_first_to_be_complete_wins_and_the_longer_of_two(stop: tuple[str, ...], text: str) -> None:
-    assembler = TextAssembler(stop)
-    assert assembler.feed(b"abc") + assembler.finish() == text
-    assert assembler.is_stopped
+    detokenizer = IncrementalDetokenizer(stop)
+    assert detokenizer.feed(b"abc") + detokenizer.finish() == text
+    assert detokenizer.is_stopped

@@ -60,7 +60,9 @@ def test_all_that_passes_without_attention_is_the_last_state(has_attention: bool
 
 def test_an_lstm_reads_left_to_right() -> None:
     torch.manual_seed(0)
-    network = LSTMLanguageModel(LSTMConfig(vocabulary=5, context=7, width=8, layers=2), dropout=0.5).eval()
+    network = LSTMLanguageModel(
+        LSTMConfig(vocabulary=5, max_seq_len=7, hidden_size=8, num_layers=2), dropout=0.5
+    ).eval()
     changed = SOURCE.clone()
     changed[:, 4] = (changed[:, 4] + 1) % 5
     before, after = network.logits(network(SOURCE)), network.logits(network(changed))
