@@ -6,7 +6,7 @@ from torch import Tensor
 from torch.optim import Optimizer
 
 
-def descend(optimiser: Optimizer, loss: Tensor) -> None:
+def optimizer_step(optimiser: Optimizer, loss: Tensor) -> None:
     """Take one step of ``optimiser`` on ``loss``; gradients from before are dropped."""
     optimiser.zero_grad(set_to_none=True)
     loss.backward()  # type: ignore[no-untyped-call]

@@ -43,8 +43,8 @@ class LandscapeConfig(PaletteConfig):
         64  # sizes up to this one look at the map's shapes, larger ones only its classes
     )
     spade_hidden: PositiveInt = 64
-    style_size: PositiveInt = 9  # figures that describe how one class looks in one photo
-    num_styles: PositiveInt  # rows of the bank of looks that seeds choose from
+    style_size: PositiveInt = 9  # numbers that describe how one class looks in one photo
+    num_styles: PositiveInt  # rows of the style bank that seeds choose from
 
     @property
     def has_class_seeds(self) -> bool:

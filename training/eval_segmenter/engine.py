@@ -1,4 +1,4 @@
-"""The judge: sees the classes in photos and paintings, and the features that sets of them are compared in."""
+"""The eval segmenter: classes in photos and paintings, and features that sets of them are compared in."""
 
 from __future__ import annotations
 
@@ -13,30 +13,32 @@ from torch import Tensor
 
 from models.checkpoint import load_weights, read_config, read_metrics
 from models.segmenter.engine import predict, prepare
-from training.eval_segmenter.network import JudgeConfig, JudgeNetwork
+from training.eval_segmenter.network import EvalSegmenterConfig, EvalSegmenterNetwork
 
 WEIGHTS = Path("eval_checkpoints/segmenter")  # never among the checkpoints that are served
-MIN_PIXEL_ACCURACY, MIN_MEAN_IOU = 0.80, 0.45  # on held-out photos; a judge below either does not count
+MIN_PIXEL_ACCURACY, MIN_MEAN_IOU = 0.80, 0.45  # on held-out photos; below either it does not count
 BATCH = 16
 
 
-class Judge:
-    """A trained judge. Predictions average the picture and its mirror image."""
+class EvalSegmenter:
+    """A trained one. Predictions average the picture and its mirror image."""
 
-    def __init__(self, network: JudgeNetwork, device: str, metrics: Mapping[str, Any] | None = None) -> None:
+    def __init__(
+        self, network: EvalSegmenterNetwork, device: str, metrics: Mapping[str, Any] | None = None
+    ) -> None:
         self._device = torch.device(device)
         self._network = network.to(self._device).eval().requires_grad_(requires_grad=False)
         self.metrics = dict(metrics or {})
         self.image_size = network.config.image_size
 
     @classmethod
-    def load(cls, folder: Path = WEIGHTS, device: str = "cpu") -> Judge:
-        """Load a judge from its folder.
+    def load(cls, folder: Path = WEIGHTS, device: str = "cpu") -> EvalSegmenter:
+        """Load it from its folder.
 
         Raises:
-            CheckpointError: the folder is no whole judge of this palette.
+            CheckpointError: the folder is no whole eval segmenter of this palette.
         """
-        network = JudgeNetwork(read_config(folder, JudgeConfig))
+        network = EvalSegmenterNetwork(read_config(folder, EvalSegmenterConfig))
         load_weights(folder, network)
         return cls(network, device, read_metrics(folder))
 
@@ -44,7 +46,7 @@ class Judge:
         """Label every (H, W, 3) RGB photo, in order: (S, S) uint8 palette ids each, S = image_size."""
         return [labels for group in self._groups(photos) for labels in self._label(group)]
 
-    def look(self, photos: Sequence[NDArray[np.uint8]]) -> tuple[NDArray[np.uint8], NDArray[np.float64]]:
+    def extract(self, photos: Sequence[NDArray[np.uint8]]) -> tuple[NDArray[np.uint8], NDArray[np.float64]]:
         """Label (M, H, W, 3) photos and describe each.
 
         Returns:

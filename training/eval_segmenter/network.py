@@ -1,4 +1,4 @@
-"""The judge's network: a residual U-Net with group normalisation. Another family than the served segmenter.
+"""The eval segmenter's network: a residual U-Net with group normalisation, no relative of the served one.
 
 Plain 3×3 convolutions from a quarter of the size downwards: what a CPU does fastest for its accuracy.
 """
@@ -19,7 +19,7 @@ from models.landscape.palette import NUM_CLASSES
 GROUP = 16  # channels that are normalised together
 
 
-class JudgeConfig(PaletteConfig):
+class EvalSegmenterConfig(PaletteConfig):
     """A photo of ``image_size``² to a label map; never served, so the server does not know its kind."""
 
     kind: Literal["judge"] = "judge"
@@ -27,7 +27,7 @@ class JudgeConfig(PaletteConfig):
     depths: tuple[PositiveInt, ...]  # blocks at each of them
 
     @model_validator(mode="after")
-    def _has_a_depth_per_width(self) -> JudgeConfig:
+    def _has_a_depth_per_width(self) -> EvalSegmenterConfig:
         if len(self.widths) != len(self.depths):
             raise ValueError(f"{len(self.widths)} widths but {len(self.depths)} depths")
         if any(width % GROUP for width in self.widths):
@@ -35,10 +35,10 @@ class JudgeConfig(PaletteConfig):
         return self
 
 
-class JudgeNetwork(nn.Module):
+class EvalSegmenterNetwork(nn.Module):
     """(B, 3, S, S) RGB in [-1, 1] → logits (B, NUM_CLASSES, S/4, S/4)."""
 
-    def __init__(self, config: JudgeConfig, drop_path: float = 0.0, dropout: float = 0.0) -> None:
+    def __init__(self, config: EvalSegmenterConfig, drop_path: float = 0.0, dropout: float = 0.0) -> None:
         """Build it; ``drop_path`` (of the last block, earlier ones less) and ``dropout`` are for training."""
         super().__init__()
         self.config = config

@@ -6,9 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.landscape.palette import NUM_CLASSES, UNLABELLED
-from training.evaluation.feature_extractor import Observer, Traits
+from training.evaluation.feature_extractor import FeatureExtractor, Traits
 from training.evaluation.paintings import collect
-from training.evaluation.references import Truth
+from training.evaluation.references import References
 from training.photos.label_maps import shrink_map
 from training.photos.photo_set import PhotoSet
 
@@ -29,17 +29,17 @@ def nearest_layouts(maps: NDArray[np.uint8], candidates: NDArray[np.uint8], coun
     return np.stack(found)
 
 
-def retrieval(observer: Observer, truth: Truth, num_seeds: int) -> Traits:
+def retrieval(extractor: FeatureExtractor, references: References, num_seeds: int) -> Traits:
     """Seed n answers with the training photo of the n-th nearest layout."""
-    rows = nearest_layouts(truth.mapped.maps, truth.training.maps, num_seeds).ravel()
-    paintings = collect(list(truth.training.photos[rows]), truth, num_seeds)
-    return observer.compare(observer.training.take(rows), paintings.pictures, paintings.given)
+    rows = nearest_layouts(references.mapped.maps, references.training.maps, num_seeds).ravel()
+    paintings = collect(list(references.training.photos[rows]), references, num_seeds)
+    return extractor.compare(extractor.training.take(rows), paintings.pictures, paintings.given)
 
 
-def class_mean_fill(observer: Observer, truth: Truth, num_seeds: int) -> Traits:
+def class_mean_fill(extractor: FeatureExtractor, references: References, num_seeds: int) -> Traits:
     """Each class in its mean training colour, whatever the seed."""
-    pictures = class_means(truth.training)[truth.filled]
-    traits = observer.compare(observer.look(pictures), pictures, truth.mapped.maps)
+    pictures = class_means(references.training)[references.filled]
+    traits = extractor.compare(extractor.extract(pictures), pictures, references.mapped.maps)
     return traits.take(np.arange(len(pictures)).repeat(num_seeds))
 
 
@@ -53,10 +53,12 @@ def class_means(training: PhotoSet) -> NDArray[np.uint8]:
     return means.round().astype(np.uint8)
 
 
-def collapsed(observer: Observer, truth: Truth, num_seeds: int) -> Traits:
+def collapsed(extractor: FeatureExtractor, references: References, num_seeds: int) -> Traits:
     """One and the same training photo for every map and seed: the one nearest to the middle of them all."""
-    middle = observer.training.judge.mean(axis=0)
-    best = int(np.square(observer.training.judge - middle).sum(axis=1).argmin())
-    count = len(truth.filled) * num_seeds
-    paintings = collect([truth.training.photos[best]] * count, truth, num_seeds)
-    return observer.compare(observer.training.take(np.full(count, best)), paintings.pictures, paintings.given)
+    middle = extractor.training.segmenter.mean(axis=0)
+    best = int(np.square(extractor.training.segmenter - middle).sum(axis=1).argmin())
+    count = len(references.filled) * num_seeds
+    paintings = collect([references.training.photos[best]] * count, references, num_seeds)
+    return extractor.compare(
+        extractor.training.take(np.full(count, best)), paintings.pictures, paintings.given
+    )

@@ -1,4 +1,4 @@
-"""What is asked of the figures: what must hold, what is hoped for, and whether they do."""
+"""What is asked of the scores: what must hold, what is hoped for, and whether they do."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ NO_RANK = {"nearest_training"}  # neither more nor less of it is better
 
 @dataclass(frozen=True)
 class Check:
-    """One figure with its limits; ``is_least``: it should be at least these, otherwise at most."""
+    """One score with its limits; ``is_least``: it should be at least these, otherwise at most."""
 
     name: str
     value: float
@@ -27,7 +27,7 @@ class Check:
 
     @property
     def mark(self) -> str:
-        """ "goal", "must" or "missed": the best that the figure reaches."""
+        """ "goal", "must" or "missed": the best that the score reaches."""
         if self.goal is not None and self._reaches(self.goal):
             return "goal"
         return "must" if self._reaches(self.must) else "missed"
@@ -45,9 +45,9 @@ def check(result: Result) -> list[Check]:
         Check("judge: mean IoU", result.judge["mean_iou"], MIN_MEAN_IOU, None, True),
     ]
     for name in ("frechet_judge", "frechet_random"):
-        for anchor in ("class_mean", "collapsed"):
-            contrast = table[anchor][name] / real[name]
-            checks.append(Check(f"{name}: {anchor} over real", contrast, MIN_CONTRAST, None, True))
+        for baseline in ("class_mean", "collapsed"):
+            contrast = table[baseline][name] / real[name]
+            checks.append(Check(f"{name}: {baseline} over real", contrast, MIN_CONTRAST, None, True))
     checks.append(
         Check(
             "mean IoU over real photos'", share, 0.85, 1.0, True, _scale(result, "mean_iou", real["mean_iou"])

@@ -1,4 +1,4 @@
-"""Looks at pictures once, through the judge and a random network; every metric works on what it saw."""
+"""What every metric works on: features of pictures, from the eval segmenter and a random network."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from models.landscape.palette import UNLABELLED
-from training.eval_segmenter.engine import Judge
+from training.eval_segmenter.engine import EvalSegmenter
 from training.evaluation.colours import Histograms, class_histograms, to_lab
 from training.evaluation.frechet import fit_raw, leading_directions, raw_features
 from training.evaluation.patches import Patches, sample_patches
@@ -18,38 +18,40 @@ from training.evaluation.statistics import Features, distances, nearest
 from training.photos.label_maps import shrink_map
 from training.segmenter.confusion import Confusion, count_confusion
 
-JUDGE_FEATURES = 20  # with more, too few held-out photos blur the distance (docs/training-landscape.md)
+SEGMENTER_FEATURES = 20  # with more, too few held-out photos blur the distance (docs/training-landscape.md)
 SMALL = 16  # side of the pictures that seeds are compared at in Lab
 
 
 @dataclass(frozen=True)
-class Look:
+class FeatureSet:
     """What M pictures look like, whatever they were asked to show."""
 
-    judge: Features  # (M, JUDGE_FEATURES)
+    segmenter: Features  # (M, SEGMENTER_FEATURES)
     random: Features
     patches: Patches
     small: NDArray[np.float32]  # (M, SMALL, SMALL, 3) Lab
-    labels: NDArray[np.uint8]  # (M, s, s): the classes that the judge sees
+    labels: NDArray[np.uint8]  # (M, s, s): the classes that the eval segmenter sees
 
-    def take(self, rows: NDArray[np.int64]) -> Look:
-        """The look of some of the pictures, repeated where a row is."""
+    def take(self, rows: NDArray[np.int64]) -> FeatureSet:
+        """The features of some of the pictures, repeated where a row is."""
         patches = tuple(level[rows] for level in self.patches)
-        return Look(self.judge[rows], self.random[rows], patches, self.small[rows], self.labels[rows])
+        return FeatureSet(
+            self.segmenter[rows], self.random[rows], patches, self.small[rows], self.labels[rows]
+        )
 
 
 @dataclass(frozen=True)
 class Traits:
-    """A look, and how it fits what was asked for."""
+    """Features, and how the pictures fit what was asked for."""
 
-    look: Look
-    confusion: Confusion  # (M, N, N): rows what was asked for, columns what the judge sees
+    features: FeatureSet
+    confusion: Confusion  # (M, N, N): rows what was asked for, columns what the eval segmenter sees
     colours: Histograms  # (M, N, 3, BINS), by the classes asked for
     nearest: Features  # (M,): distance to the nearest training photo
 
     def take(self, rows: NDArray[np.int64]) -> Traits:
         """Some of the pictures, repeated where a row is."""
-        return Traits(self.look.take(rows), self.confusion[rows], self.colours[rows], self.nearest[rows])
+        return Traits(self.features.take(rows), self.confusion[rows], self.colours[rows], self.nearest[rows])
 
     def __len__(self) -> int:
         return len(self.nearest)
@@ -57,14 +59,16 @@ class Traits:
 
 def join_traits(parts: Sequence[Traits]) -> Traits:
     """Put sets one after the other."""
-    looks = [part.look for part in parts]
+    sets = [part.features for part in parts]
     return Traits(
-        Look(
-            np.concatenate([look.judge for look in looks]),
-            np.concatenate([look.random for look in looks]),
-            tuple(np.concatenate(level) for level in zip(*(look.patches for look in looks), strict=True)),
-            np.concatenate([look.small for look in looks]),
-            np.concatenate([look.labels for look in looks]),
+        FeatureSet(
+            np.concatenate([features.segmenter for features in sets]),
+            np.concatenate([features.random for features in sets]),
+            tuple(
+                np.concatenate(level) for level in zip(*(features.patches for features in sets), strict=True)
+            ),
+            np.concatenate([features.small for features in sets]),
+            np.concatenate([features.labels for features in sets]),
         ),
         np.concatenate([part.confusion for part in parts]),
         np.concatenate([part.colours for part in parts]),
@@ -72,16 +76,16 @@ def join_traits(parts: Sequence[Traits]) -> Traits:
     )
 
 
-class Observer:
+class FeatureExtractor:
     """Fixes both projections on training photos, and keeps what those look like."""
 
-    def __init__(self, judge: Judge, training: NDArray[np.uint8]) -> None:
-        self._judge = judge
-        labels, raw = judge.look(list(training))
-        self._mean, self._axes = raw.mean(axis=0), leading_directions(raw, JUDGE_FEATURES)
+    def __init__(self, eval_segmenter: EvalSegmenter, training: NDArray[np.uint8]) -> None:
+        self._eval_segmenter = eval_segmenter
+        labels, raw = eval_segmenter.extract(list(training))
+        self._mean, self._axes = raw.mean(axis=0), leading_directions(raw, SEGMENTER_FEATURES)
         groups = raw_features(training)
         self._random = fit_raw(groups)
-        self.training = Look(
+        self.training = FeatureSet(
             self._project(raw),
             self._random.project(groups),
             sample_patches(training),
@@ -89,27 +93,29 @@ class Observer:
             labels,
         )
 
-    def look(self, pictures: NDArray[np.uint8]) -> Look:
-        """Look at (M, S, S, 3) pictures."""
-        labels, raw = self._judge.look(list(pictures))
-        return Look(
+    def extract(self, pictures: NDArray[np.uint8]) -> FeatureSet:
+        """FeatureSet at (M, S, S, 3) pictures."""
+        labels, raw = self._eval_segmenter.extract(list(pictures))
+        return FeatureSet(
             self._project(raw), self._random(pictures), sample_patches(pictures), shrink_lab(pictures), labels
         )
 
-    def compare(self, look: Look, pictures: NDArray[np.uint8], given: NDArray[np.uint8]) -> Traits:
-        """Hold a look against what the pictures (M, S, S, 3) were asked to show, (M, S, S)."""
-        side = look.labels.shape[-1]
+    def compare(self, features: FeatureSet, pictures: NDArray[np.uint8], given: NDArray[np.uint8]) -> Traits:
+        """Hold features against what the pictures (M, S, S, 3) were asked to show, (M, S, S)."""
+        side = features.labels.shape[-1]
         asked = given if given.shape[-1] == side else np.stack([_resize(labels, side) for labels in given])
-        confusion = [count_confusion([pair]) for pair in zip(asked, look.labels, strict=True)]
+        confusion = [count_confusion([pair]) for pair in zip(asked, features.labels, strict=True)]
         colours = class_histograms(pictures, given)
-        return Traits(look, np.stack(confusion), colours, nearest(look.judge, self.training.judge))
+        return Traits(
+            features, np.stack(confusion), colours, nearest(features.segmenter, self.training.segmenter)
+        )
 
     def compare_training(self, pictures: NDArray[np.uint8], maps: NDArray[np.uint8]) -> Traits:
         """The training photos' own traits; the nearest training photo is another one."""
         traits = self.compare(self.training, pictures, maps)
-        own = distances(self.training.judge, self.training.judge)
+        own = distances(self.training.segmenter, self.training.segmenter)
         np.fill_diagonal(own, np.inf)
-        return Traits(traits.look, traits.confusion, traits.colours, own.min(axis=1))
+        return Traits(traits.features, traits.confusion, traits.colours, own.min(axis=1))
 
     def _project(self, raw: Features) -> Features:
         projected: Features = (raw - self._mean) @ self._axes

@@ -1,4 +1,4 @@
-"""Held-out figures of a generator, computed through the serving engine."""
+"""Held-out metrics of a generator, computed through the serving engine."""
 
 from __future__ import annotations
 
@@ -25,15 +25,15 @@ class Evaluation:
         some = np.random.default_rng(0).permutation(len(training))[: SEEDS_PER_MAP * len(held_out)]
         self._floor = frechet(self._project(training.photos[some]), self._real)
 
-    def figures(self, engine: Painter) -> dict[str, float]:
+    def metrics(self, engine: Painter) -> dict[str, float]:
         """Return the distances by name."""
         requests = [
             LandscapeRequest(labels, SEEDS_PER_MAP * number + extra)
             for number, labels in enumerate(self._maps)
             for extra in range(SEEDS_PER_MAP)
         ]
-        painted = self._project(np.stack(engine.forward(requests)))
+        fake = self._project(np.stack(engine.forward(requests)))
         return {
-            "frechet_random": round(frechet(painted, self._real), 4),
+            "frechet_random": round(frechet(fake, self._real), 4),
             "frechet_random_real": round(self._floor, 4),
         }

@@ -1,4 +1,4 @@
-"""Measures a painter and every anchor by every metric."""
+"""Measures a painter and every baseline by every metric."""
 
 from __future__ import annotations
 
@@ -8,10 +8,9 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from training.eval_segmenter.engine import Judge
-from training.evaluation import baselines as anchors
-from training.evaluation import diversity
-from training.evaluation.feature_extractor import Observer, Traits, join_traits
+from training.eval_segmenter.engine import EvalSegmenter
+from training.evaluation import baselines, diversity
+from training.evaluation.feature_extractor import FeatureExtractor, Traits, join_traits
 from training.evaluation.metrics import METRICS, Metric, interval, mean_iou, measure
 from training.evaluation.painter import Painter
 from training.evaluation.paintings import (
@@ -21,89 +20,89 @@ from training.evaluation.paintings import (
     seeds_per_map,
     twins,
 )
-from training.evaluation.references import Truth
+from training.evaluation.references import References
 from training.photos.corruptions import CORRUPTIONS
 
 SPLITS = 4  # of the real photos, to average the floor over
 SEED = 19
 
 Interval = tuple[float, float]
-Figures = dict[str, float]
+Scores = dict[str, float]
 
 
 @dataclass
 class Result:
-    """Every figure; ``table[set][metric]``, with the painter as "paintings" and real photos as "real"."""
+    """Every score; ``table[set][metric]``, with the painter as "paintings" and real photos as "real"."""
 
     counts: dict[str, int]
-    table: dict[str, Figures] = field(default_factory=dict)
-    intervals: dict[str, Interval] = field(default_factory=dict)  # of the painter's figures
-    judge: Figures = field(default_factory=dict)  # its own, on held-out photos of all scenes
+    table: dict[str, Scores] = field(default_factory=dict)
+    intervals: dict[str, Interval] = field(default_factory=dict)  # of the painter's scores
+    judge: Scores = field(default_factory=dict)  # the eval segmenter's own, on held-out photos of all scenes
     drawn: dict[str, dict[str, float | Interval]] = field(default_factory=dict)  # by kind, and "all"
 
 
 class Bench:
     """The real photos, looked at once, that any painter is then measured by."""
 
-    def __init__(self, judge: Judge, truth: Truth) -> None:
-        self.truth, self._judge = truth, judge
-        self.num_seeds = seeds_per_map(len(truth.filled))
-        self.observer = Observer(judge, truth.training.photos)
-        photos = truth.held_out
-        self.real = self.observer.compare(self.observer.look(photos.photos), photos.photos, photos.maps)
+    def __init__(self, eval_segmenter: EvalSegmenter, references: References) -> None:
+        self.references, self._eval_segmenter = references, eval_segmenter
+        self.num_seeds = seeds_per_map(len(references.filled))
+        self.extractor = FeatureExtractor(eval_segmenter, references.training.photos)
+        photos = references.held_out
+        self.real = self.extractor.compare(self.extractor.extract(photos.photos), photos.photos, photos.maps)
         place = {name: row for row, name in enumerate(photos.names)}
-        self.mapped = self.real.take(np.array([place[name] for name in truth.mapped.names]))
-        self.pairs = diversity.real_distances(self.mapped.look, self.observer.training, truth)
+        self.mapped = self.real.take(np.array([place[name] for name in references.mapped.names]))
+        self.pairs = diversity.real_distances(self.mapped.features, self.extractor.training, references)
 
     def observe(self, paintings: Paintings) -> Traits:
-        """Look at paintings and hold them against their maps."""
-        look = self.observer.look(paintings.pictures)
-        return self.observer.compare(look, paintings.pictures, paintings.given)
+        """FeatureSet at paintings and hold them against their maps."""
+        features = self.extractor.extract(paintings.pictures)
+        return self.extractor.compare(features, paintings.pictures, paintings.given)
 
     def run(self, painter: Painter, others: Mapping[str, Painter]) -> Result:
-        """Measure a painter, other trained painters and the anchors."""
-        clean = self.observe(paint_clean(painter, self.truth, self.num_seeds))
+        """Measure a painter, other trained painters and the baselines."""
+        clean = self.observe(paint_clean(painter, self.references, self.num_seeds))
         pool = self._pool()
         kept = self._cut(len(clean), len(pool) - len(self.real))
         result = Result(
             {
-                "maps": len(self.truth.filled),
+                "maps": len(self.references.filled),
                 "seeds_per_map": self.num_seeds,
                 "paintings": len(clean),
                 "compared": len(kept),
                 "held_out_photos": len(self.real),
-                "training_photos": len(self.truth.training),
+                "training_photos": len(self.references.training),
             }
         )
-        result.judge = {name: self._judge.metrics[name] for name in ("pixel_accuracy", "mean_iou")}
-        result.table["paintings"] = self._figures(clean, kept)
+        result.judge = {name: self._eval_segmenter.metrics[name] for name in ("pixel_accuracy", "mean_iou")}
+        result.table["paintings"] = self._score(clean, kept)
         result.intervals = self._intervals(clean, kept)
         result.table["real"] = self._floor(pool, len(kept))
-        for name, traits in self._anchors(others):
-            result.table[name] = self._figures(traits, kept)
+        for name, traits in self._baselines(others):
+            result.table[name] = self._score(traits, kept)
         result.drawn = self._drawn(painter, clean)
         return result
 
     def _pool(self) -> Traits:
-        training = self.truth.training
-        return join_traits([self.observer.compare_training(training.photos, training.maps), self.real])
+        training = self.references.training
+        return join_traits([self.extractor.compare_training(training.photos, training.maps), self.real])
 
     def _cut(self, available: int, limit: int) -> NDArray[np.int64]:
         """All sets are cut to one size, because distances between samples depend on it."""
         order = np.random.default_rng(SEED).permutation(available)
         return np.sort(order[: min(available, limit)])
 
-    def _figures(self, traits: Traits, kept: NDArray[np.int64]) -> Figures:
+    def _score(self, traits: Traits, kept: NDArray[np.int64]) -> Scores:
         return measure(traits.take(kept), self.real) | diversity.ratios(
-            traits.look, self.num_seeds, self.pairs
+            traits.features, self.num_seeds, self.pairs
         )
 
     def _intervals(self, traits: Traits, kept: NDArray[np.int64]) -> dict[str, Interval]:
         cut, clusters = traits.take(kept), kept // self.num_seeds
         found = {name: interval(metric, cut, clusters, self.real) for name, metric in METRICS.items()}
-        return found | diversity.ratio_intervals(traits.look, self.num_seeds, self.pairs)
+        return found | diversity.ratio_intervals(traits.features, self.num_seeds, self.pairs)
 
-    def _floor(self, pool: Traits, size: int) -> Figures:
+    def _floor(self, pool: Traits, size: int) -> Scores:
         """Real against real: random parts of all real photos, as many as paintings and as held-out photos.
 
         Labels are scored on the photos whose maps are painted; two real photos of alike layout differ by 1.
@@ -113,29 +112,29 @@ class Bench:
             order = draw.permutation(len(pool))
             one, other = pool.take(order[:size]), pool.take(order[size : size + len(self.real)])
             found.append(measure(one, other))
-        means = {name: float(np.mean([figures[name] for figures in found])) for name in METRICS}
+        means = {name: float(np.mean([scores[name] for scores in found])) for name in METRICS}
         own = {name: METRICS[name](self.mapped, self.mapped) for name in ("mean_iou", "pixel_accuracy")}
         return means | own | dict.fromkeys(diversity.NAMES, 1.0)
 
-    def _anchors(self, others: Mapping[str, Painter]) -> list[tuple[str, Traits]]:
-        parts = (self.observer, self.truth, self.num_seeds)
+    def _baselines(self, others: Mapping[str, Painter]) -> list[tuple[str, Traits]]:
+        parts = (self.extractor, self.references, self.num_seeds)
         painted = [
-            (name, self.observe(paint_clean(painter, self.truth, self.num_seeds)))
+            (name, self.observe(paint_clean(painter, self.references, self.num_seeds)))
             for name, painter in others.items()
         ]
         return [
             *painted,
-            ("retrieval", anchors.retrieval(*parts)),
-            ("class_mean", anchors.class_mean_fill(*parts)),
-            ("collapsed", anchors.collapsed(*parts)),
+            ("retrieval", baselines.retrieval(*parts)),
+            ("class_mean", baselines.class_mean_fill(*parts)),
+            ("collapsed", baselines.collapsed(*parts)),
         ]
 
     def _drawn(self, painter: Painter, clean: Traits) -> dict[str, dict[str, float | Interval]]:
         """Drawn-like maps by kind, and all kinds together, beside clean twins of the same maps and seeds."""
         found, pairs = {}, []
         for kind in CORRUPTIONS:
-            paintings = paint_drawn(painter, self.truth, self.num_seeds, kind)
-            twin = clean.take(twins(len(self.truth.filled), self.num_seeds, kind))
+            paintings = paint_drawn(painter, self.references, self.num_seeds, kind)
+            twin = clean.take(twins(len(self.references.filled), self.num_seeds, kind))
             pairs.append((self.observe(paintings), twin, paintings.rows))
             found[kind] = self._against_twin(*pairs[-1])
         every_drawn, every_twin, every_row = zip(*pairs, strict=True)

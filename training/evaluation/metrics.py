@@ -29,7 +29,7 @@ def mean_iou(subject: Traits, _: Traits) -> float:
 
 
 def pixel_accuracy(subject: Traits, _: Traits) -> float:
-    """Share of the scored pixels in which the judge sees what was asked for."""
+    """Share of the scored pixels in which the eval segmenter sees what was asked for."""
     confusion = subject.confusion.sum(axis=0)
     return float(np.diag(confusion).sum() / max(confusion.sum(), 1))
 
@@ -42,13 +42,17 @@ def nearest_training(subject: Traits, real: Traits) -> float:
 METRICS: dict[str, Metric] = {
     "mean_iou": mean_iou,
     "pixel_accuracy": pixel_accuracy,
-    "frechet_judge": lambda subject, real: frechet(subject.look.judge, real.look.judge),
-    "frechet_random": lambda subject, real: frechet(subject.look.random, real.look.random),
-    "kernel_judge": lambda subject, real: kernel_distance(subject.look.judge, real.look.judge),
-    "kernel_random": lambda subject, real: kernel_distance(subject.look.random, real.look.random),
-    "sliced_wasserstein": lambda subject, real: sliced_wasserstein(subject.look.patches, real.look.patches),
-    "precision": lambda subject, real: precision(subject.look.judge, real.look.judge),
-    "recall": lambda subject, real: recall(subject.look.judge, real.look.judge),
+    "frechet_judge": lambda subject, real: frechet(subject.features.segmenter, real.features.segmenter),
+    "frechet_random": lambda subject, real: frechet(subject.features.random, real.features.random),
+    "kernel_judge": lambda subject, real: kernel_distance(
+        subject.features.segmenter, real.features.segmenter
+    ),
+    "kernel_random": lambda subject, real: kernel_distance(subject.features.random, real.features.random),
+    "sliced_wasserstein": lambda subject, real: sliced_wasserstein(
+        subject.features.patches, real.features.patches
+    ),
+    "precision": lambda subject, real: precision(subject.features.segmenter, real.features.segmenter),
+    "recall": lambda subject, real: recall(subject.features.segmenter, real.features.segmenter),
     "nearest_training": nearest_training,
     "class_colours": lambda subject, real: histogram_distance(subject.colours, real.colours),
 }
@@ -71,9 +75,9 @@ def interval(
     """
 
     def value(rows: NDArray[np.int64], reals: NDArray[np.int64]) -> float:
-        truth = real.take(reals)
-        found = metric(subject.take(rows), truth)
-        return found if other is None else found / metric(other.take(rows), truth)
+        references = real.take(reals)
+        found = metric(subject.take(rows), references)
+        return found if other is None else found / metric(other.take(rows), references)
 
     draw = np.random.default_rng(SEED)
     members = [np.flatnonzero(clusters == cluster) for cluster in np.unique(clusters)]

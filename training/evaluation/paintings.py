@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from models.landscape.engine import LandscapeRequest
 from models.landscape.palette import UNLABELLED
 from training.evaluation.painter import Painter
-from training.evaluation.references import Truth
+from training.evaluation.references import References
 from training.photos.corruptions import CORRUPTIONS, corrupt_for_evaluation
 
 MIN_PAINTINGS = 1000  # of clean maps: fewer would not fix a distance
@@ -40,20 +40,20 @@ def seeds_per_map(num_maps: int) -> int:
     return math.ceil(math.ceil(MIN_PAINTINGS / num_maps) / kinds) * kinds
 
 
-def paint_clean(painter: Painter, truth: Truth, num_seeds: int) -> Paintings:
+def paint_clean(painter: Painter, references: References, num_seeds: int) -> Paintings:
     """Paint every map with seeds of its own; picture ``row * num_seeds + number`` is its number-th."""
     requests = [
         LandscapeRequest(labels, row * num_seeds + number)
-        for row, labels in enumerate(truth.filled)
+        for row, labels in enumerate(references.filled)
         for number in range(num_seeds)
     ]
-    return collect(painter.forward(requests), truth, num_seeds)
+    return collect(painter.forward(requests), references, num_seeds)
 
 
-def collect(pictures: Sequence[NDArray[np.uint8]], truth: Truth, num_seeds: int) -> Paintings:
+def collect(pictures: Sequence[NDArray[np.uint8]], references: References, num_seeds: int) -> Paintings:
     """Make a set of pictures that lie in ``paint_clean``'s order."""
-    rows = np.arange(len(truth.filled)).repeat(num_seeds)
-    return Paintings(np.stack(pictures), truth.mapped.maps[rows], rows)
+    rows = np.arange(len(references.filled)).repeat(num_seeds)
+    return Paintings(np.stack(pictures), references.mapped.maps[rows], rows)
 
 
 def twins(num_maps: int, num_seeds: int, kind: str) -> NDArray[np.int64]:
@@ -63,15 +63,15 @@ def twins(num_maps: int, num_seeds: int, kind: str) -> NDArray[np.int64]:
     return (np.arange(num_maps)[:, None] * num_seeds + np.arange(first, first + share)).ravel()
 
 
-def paint_drawn(painter: Painter, truth: Truth, num_seeds: int, kind: str) -> Paintings:
+def paint_drawn(painter: Painter, references: References, num_seeds: int, kind: str) -> Paintings:
     """Paint drawn-like maps of one kind, with the seeds of their clean twins."""
-    numbers = twins(len(truth.filled), num_seeds, kind)
+    numbers = twins(len(references.filled), num_seeds, kind)
     rows = numbers // num_seeds
-    pairs = [corrupt_for_evaluation(labels, kind, row) for row, labels in enumerate(truth.filled)]
+    pairs = [corrupt_for_evaluation(labels, kind, row) for row, labels in enumerate(references.filled)]
     pictures = painter.forward(
         [LandscapeRequest(pairs[row][0], int(number)) for row, number in zip(rows, numbers, strict=True)]
     )
-    known = truth.mapped.maps != UNLABELLED
+    known = references.mapped.maps != UNLABELLED
     given = np.stack(
         [
             np.where(drawn & seen, labels, np.uint8(UNLABELLED))

@@ -23,7 +23,7 @@ from training.photos.photo_set import (
 
 
 @dataclass(frozen=True)
-class Truth:
+class References:
     """Real photos. Only labels that people made are kept in ``held_out``; maps of others are all holes.
 
     Attributes:
@@ -39,7 +39,7 @@ class Truth:
     training: PhotoSet
 
 
-def load_truth(data: Path, pseudo: Sequence[Sequence[Path]], size: int) -> Truth:
+def load_references(data: Path, pseudo: Sequence[Sequence[Path]], size: int) -> References:
     """Load SIFT Flow's natural scenes, and folders of photos with maps by ``pseudo_labels``.
 
     Raises:
@@ -50,7 +50,7 @@ def load_truth(data: Path, pseudo: Sequence[Sequence[Path]], size: int) -> Truth
     others = [load_pseudo_labelled(photos, labels, size, lambda _: True) for photos, labels in pseudo]
     split = [(other, np.array([is_held_out(name) for name in other.names])) for other in others]
     mapped = well_labelled(natural.where(kept_back))
-    return Truth(
+    return References(
         mapped=mapped,
         filled=np.stack([fill_holes(labels) for labels in mapped.maps]),
         held_out=join(

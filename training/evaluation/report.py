@@ -1,4 +1,4 @@
-"""The report, in Markdown and JSON: checks, every metric beside its anchors, drawn-like inputs by kind."""
+"""The report, in Markdown and JSON: checks, every metric beside its baselines, drawn-like inputs by kind."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def as_markdown(result: Result, checkpoint: str) -> str:
         _summary(result.counts),
         _table(["", "value", "interval", "must", "goal", ""], [_check_row(one) for one in check(result)]),
         *(f"Against pix2pix: {_verdict(worse)}." for worse in _pix2pix(result).values()),
-        "## Every metric beside its anchors",
+        "## Every metric beside its baselines",
         _metrics(result),
         METRIC_NOTES,
         "## Drawn-like maps",
@@ -60,7 +60,7 @@ def as_markdown(result: Result, checkpoint: str) -> str:
 def _summary(counts: Mapping[str, int]) -> str:
     text = (
         "{paintings} pictures of {maps} held-out maps ({seeds_per_map} seeds each), painted by the serving"
-        " engine. {compared} of them, and as many of every anchor, are compared with all {held_out_photos}"
+        " engine. {compared} of them, and as many of every baseline, are compared with all {held_out_photos}"
         " held-out landscapes. Intervals: 95 %, bootstrap over maps and photos."
     )
     return textwrap.fill(text.format(**counts), 110)
@@ -86,12 +86,10 @@ def _metrics(result: Result) -> str:
 def _drawn(result: Result) -> str:
     names = ("mean_iou", "frechet_judge", "frechet_random")
     rows = []
-    for kind, figures in result.drawn.items():
+    for kind, scores in result.drawn.items():
         cells = []
         for name in names:
-            value, ratio, spread = (
-                figures[f"{name}{suffix}"] for suffix in ("", "_ratio", "_ratio_interval")
-            )
+            value, ratio, spread = (scores[f"{name}{suffix}"] for suffix in ("", "_ratio", "_ratio_interval"))
             assert isinstance(value, float)
             assert isinstance(ratio, float)
             assert isinstance(spread, tuple)

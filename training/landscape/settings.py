@@ -2,41 +2,51 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt, ValidationError, model_validator
 
 from models.landscape.config import LandscapeConfig
-from training.landscape.style_bank import LOOK_SIZE
+from training.landscape.style_bank import STYLE_SIZE
 from training.run import Settings
 
 Share = Annotated[float, Field(ge=0, le=1)]
 
 
-class BatchRecipe(Settings):
+class BatchSettings(Settings):
     """What decides which batches a run sees, whatever it trains."""
+
+    earlier_names: ClassVar = {"own_look_share": "own_style_share"}
 
     image_size: PositiveInt = 256
     steps: PositiveInt
     batch: PositiveInt = 32
     sketch_share: Share = 0.5  # of inputs that are made drawn-like
-    own_look_share: Share = 0.5  # of pictures that are given their photo's own look
+    own_style_share: Share = 0.5  # of pictures that are given their photo's own style
     seed: int = 0
 
 
-class LandscapeRecipe(BatchRecipe):
+class LandscapeSettings(BatchSettings):
     """The dials of one run."""
+
+    earlier_names: ClassVar = BatchSettings.earlier_names | {
+        "critic_widths": "discriminator_widths",
+        "critic_view": "discriminator_view",
+        "critic_patch": "discriminator_patch",
+        "critic_rate": "discriminator_rate",
+        "look_weight": "style_weight",
+    }
 
     widths: tuple[PositiveInt, ...]
     spade_max_size: PositiveInt = 64
     spade_hidden: PositiveInt = 64
-    critic_widths: tuple[PositiveInt, ...]
-    critic_view: PositiveInt = 128  # side of what the discriminator is shown at a time, near or far
-    critic_patch: PositiveInt = 2  # it judges cells of this many pixels a side
+    discriminator_widths: tuple[PositiveInt, ...]
+    discriminator_view: PositiveInt = 128  # side of what the discriminator is shown at a time, near or far
+    discriminator_patch: PositiveInt = 2  # it judges cells of this many pixels a side
     generator_rate: PositiveFloat = 1e-4
-    critic_rate: PositiveFloat = 4e-4
+    discriminator_rate: PositiveFloat = 4e-4
     ema: Share = 0.999
-    look_weight: NonNegativeFloat = 2.0
+    style_weight: NonNegativeFloat = 2.0
     blur_weight: NonNegativeFloat = 5.0
     blur_size: PositiveInt = 16
     blur_until: Share = 0.2  # of the steps; the weight falls linearly to blur_floor
@@ -46,7 +56,7 @@ class LandscapeRecipe(BatchRecipe):
     mix_every: Annotated[int, Field(ge=0)] = 4  # steps; 0: never
 
     @model_validator(mode="after")
-    def _describes_a_model(self) -> LandscapeRecipe:
+    def _describes_a_model(self) -> LandscapeSettings:
         try:
             self.model("", 1)
         except ValidationError as error:
@@ -54,22 +64,24 @@ class LandscapeRecipe(BatchRecipe):
         return self
 
     @model_validator(mode="after")
-    def _is_seen_whole(self) -> LandscapeRecipe:
-        if self.image_size > self.critic_view:
-            zoom, rest = divmod(self.image_size, self.critic_view)
+    def _is_seen_whole(self) -> LandscapeSettings:
+        if self.image_size > self.discriminator_view:
+            zoom, rest = divmod(self.image_size, self.discriminator_view)
             if rest or zoom & (zoom - 1):
-                raise ValueError(f"image_size is not critic_view ({self.critic_view}) times a power of two")
+                raise ValueError(
+                    f"image_size is not discriminator_view ({self.discriminator_view}) times a power of two"
+                )
         return self
 
     def model(self, training_data: str, num_styles: int) -> LandscapeConfig:
-        """The generator that this recipe trains."""
+        """The generator that these settings train."""
         return LandscapeConfig(
             image_size=self.image_size,
             training_data=training_data,
             widths=self.widths,
             spade_max_size=self.spade_max_size,
             spade_hidden=self.spade_hidden,
-            style_size=LOOK_SIZE,
+            style_size=STYLE_SIZE,
             num_styles=num_styles,
         )
 
@@ -79,17 +91,17 @@ class LandscapeRecipe(BatchRecipe):
         return self.blur_weight * (1 - done * (1 - self.blur_floor))
 
 
-_CPU = LandscapeRecipe(
+_CPU = LandscapeSettings(
     image_size=128,
     widths=(128, 128, 64, 32, 16),
     spade_max_size=16,
     spade_hidden=32,
-    critic_view=64,
-    critic_widths=(32, 64, 96, 128),
+    discriminator_view=64,
+    discriminator_widths=(32, 64, 96, 128),
     steps=8000,
     batch=8,
     generator_rate=3e-4,
-    critic_rate=6e-4,
+    discriminator_rate=6e-4,
     ema=0.998,
     blur_weight=1.0,
     blur_until=0.5,
@@ -97,26 +109,26 @@ _CPU = LandscapeRecipe(
     mix_every=0,
 )
 
-PRESETS: dict[str, LandscapeRecipe] = {
+PRESETS: dict[str, LandscapeSettings] = {
     # For a CPU; then the same network with one more stage (--grow).
     "cpu-128": _CPU,
     "cpu-256": _CPU.model_copy(
         update={"image_size": 256, "widths": (*_CPU.widths, _CPU.widths[-1]), "steps": 4000}
     ),
-    "small": LandscapeRecipe(
+    "small": LandscapeSettings(
         widths=(256, 256, 256, 128, 64, 32),
-        critic_widths=(64, 128, 192, 256, 256),
+        discriminator_widths=(64, 128, 192, 256, 256),
         steps=60_000,
     ),
-    "base": LandscapeRecipe(
+    "base": LandscapeSettings(
         widths=(384, 384, 384, 256, 128, 64),
-        critic_widths=(64, 128, 256, 384, 384),
+        discriminator_widths=(64, 128, 256, 384, 384),
         steps=60_000,
     ),
-    "large": LandscapeRecipe(
+    "large": LandscapeSettings(
         widths=(512, 512, 512, 256, 128, 64),
         spade_hidden=96,
-        critic_widths=(96, 192, 384, 512, 512),
+        discriminator_widths=(96, 192, 384, 512, 512),
         steps=100_000,
     ),
 }

@@ -1,6 +1,6 @@
-"""How a class looks in a photo, in a few figures, and the bank of looks that seeds choose from.
+"""The style of a class in a photo, as a few numbers, and the bank of styles that seeds choose from.
 
-The figures are, in three colour directions (light, warm-cool, green), the mean, the spread and the slope from
+The numbers are, in three colour directions (light, warm-cool, green), the mean, the spread and the slope from
 bottom to top of the class's pixels; then, an octave at a time, how rough it is along and across, and in
 colour. They are differentiable, so the generator is also trained to obey them.
 """
@@ -19,22 +19,22 @@ from models.landscape.palette import NUM_CLASSES
 
 SIDE = 64  # colours are measured at this size, whatever the picture's, so that one bank fits all
 OCTAVES = (16, 32, 64, 128)  # sizes that roughness is measured at, as far as the picture has them
-BANK_SIDE = OCTAVES[-1]  # photos of at least this size have a whole look
-MIN_SHARE = 0.005  # a class with less of the picture has no look of its own
+BANK_SIDE = OCTAVES[-1]  # photos of at least this size have a whole style
+MIN_SHARE = 0.005  # a class with less of the picture has no style of its own
 NUM_COLOURS = 9
-LOOK_SIZE = NUM_COLOURS + 3 * len(OCTAVES)
+STYLE_SIZE = NUM_COLOURS + 3 * len(OCTAVES)
 FLAT = 1e-4  # squared difference of neighbours that counts as none, in [-1, 1] units
 
 
-def measure_looks(pictures: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
-    """Measure each class's look.
+def measure_styles(pictures: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+    """Measure each class's style.
 
     Args:
         pictures: (B, 3, S, S) RGB in [-1, 1].
         labels: (B, S, S) int64 ids; values outside the palette belong to no class.
 
     Returns:
-        looks (B, NUM_CLASSES, 9 + 3 for each octave up to S), arbitrary where absent, and presence
+        styles (B, NUM_CLASSES, 9 + 3 for each octave up to S), arbitrary where absent, and presence
         (B, NUM_CLASSES) bool.
     """
     with torch.autocast(pictures.device.type, enabled=False):  # spreads are small differences of squares
@@ -48,13 +48,13 @@ def _measure(pictures: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
     colours = _opponent(pictures)
     side = min(SIDE, size)
     weights = F.adaptive_avg_pool2d(masks, side).flatten(2)  # (B, N, P)
-    figures = _measure_colours(F.adaptive_avg_pool2d(colours, side).flatten(2), weights, side)
+    colour_numbers = _measure_colours(F.adaptive_avg_pool2d(colours, side).flatten(2), weights, side)
     rough = [
         _measure_roughness(F.adaptive_avg_pool2d(colours, octave), F.adaptive_avg_pool2d(masks, octave))
         for octave in OCTAVES
         if octave <= size
     ]
-    return torch.cat([figures, *rough], dim=2), weights.sum(dim=2) >= MIN_SHARE * side * side
+    return torch.cat([colour_numbers, *rough], dim=2), weights.sum(dim=2) >= MIN_SHARE * side * side
 
 
 def _measure_colours(colours: Tensor, weights: Tensor, side: int) -> Tensor:
@@ -97,51 +97,51 @@ def _opponent(rgb: Tensor) -> Tensor:
 
 
 @dataclass(frozen=True)
-class LookBank:
-    """Whitened looks of every class in every training photo; absent classes borrow from a similar one."""
+class StyleBank:
+    """Whitened styles of every class in every training photo; absent classes borrow from a similar one."""
 
-    looks: Tensor  # (M, NUM_CLASSES, D), zero mean and unit spread over what was measured
+    styles: Tensor  # (M, NUM_CLASSES, D), zero mean and unit spread over what was measured
     shift: Tensor  # (D,)
     scale: Tensor  # (D,)
 
-    def whiten(self, looks: Tensor) -> Tensor:
-        """Bring raw looks, or the first figures of them, into the bank's units."""
-        count = looks.shape[-1]
-        return (looks - self.shift[:count]) / self.scale[:count]
+    def whiten(self, styles: Tensor) -> Tensor:
+        """Bring raw styles, or the first numbers of them, into the bank's units."""
+        count = styles.shape[-1]
+        return (styles - self.shift[:count]) / self.scale[:count]
 
 
-def make_bank(photos: NDArray[np.uint8], maps: NDArray[np.uint8], chunk: int = 64) -> LookBank:
-    """Measure photos (M, S, S, 3) with maps (M, S, S) and fill the gaps; whole looks from BANK_SIDE on."""
+def make_bank(photos: NDArray[np.uint8], maps: NDArray[np.uint8], chunk: int = 64) -> StyleBank:
+    """Measure photos (M, S, S, 3) with maps (M, S, S) and fill the gaps; whole styles from BANK_SIDE on."""
     parts = []
     for start in range(0, len(photos), chunk):
         pictures = torch.from_numpy(photos[start : start + chunk]).permute(0, 3, 1, 2) / 127.5 - 1
-        parts.append(measure_looks(pictures, torch.from_numpy(maps[start : start + chunk]).long()))
-    looks, present = (torch.cat(part) for part in zip(*parts, strict=True))
-    shift, scale = looks[present].mean(dim=0), looks[present].std(dim=0).clamp(min=1e-3)
-    return LookBank(_borrow_missing((looks - shift) / scale, present), shift, scale)
+        parts.append(measure_styles(pictures, torch.from_numpy(maps[start : start + chunk]).long()))
+    styles, present = (torch.cat(part) for part in zip(*parts, strict=True))
+    shift, scale = styles[present].mean(dim=0), styles[present].std(dim=0).clamp(min=1e-3)
+    return StyleBank(_borrow_missing((styles - shift) / scale, present), shift, scale)
 
 
-def _borrow_missing(looks: Tensor, present: Tensor, chunk: int = 256) -> Tensor:
+def _borrow_missing(styles: Tensor, present: Tensor, chunk: int = 256) -> Tensor:
     """Fill each photo's absent classes from the photo most like it (in shared classes) that has them."""
-    filled = looks.clone()
-    for start in range(0, len(looks), chunk):
+    filled = styles.clone()
+    for start in range(0, len(styles), chunk):
         rows = slice(start, start + chunk)
-        unlike = _unlikeness(looks, present, rows)
+        unlike = _unlikeness(styles, present, rows)
         for number in range(NUM_CLASSES):
             has, lacks = present[:, number], ~present[rows, number]
             if not has.any():
                 filled[rows, number] = 0
                 continue
             nearest = unlike[:, has].argmin(dim=1)
-            filled[rows, number][lacks] = looks[has, number][nearest][lacks]
+            filled[rows, number][lacks] = styles[has, number][nearest][lacks]
     return filled
 
 
-def _unlikeness(looks: Tensor, present: Tensor, rows: slice) -> Tensor:
+def _unlikeness(styles: Tensor, present: Tensor, rows: slice) -> Tensor:
     """How unlike each of ``rows`` is to every photo: (R, M)."""
     known = present.float()
-    flat = (looks * known.unsqueeze(2)).transpose(0, 1)  # (N, M, D)
+    flat = (styles * known.unsqueeze(2)).transpose(0, 1)  # (N, M, D)
     shared = known.T[:, rows].unsqueeze(2) * known.T.unsqueeze(1)  # (N, R, M)
     distances = torch.cdist(flat[:, rows], flat).square() * shared
     # One unit of distance for each class that is not shared keeps photos of other scenes at bay.
-    return distances.sum(dim=0) / looks.shape[2] + (NUM_CLASSES - shared.sum(dim=0))
+    return distances.sum(dim=0) / styles.shape[2] + (NUM_CLASSES - shared.sum(dim=0))

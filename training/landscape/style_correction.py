@@ -1,8 +1,8 @@
-"""Corrects the bank of looks by what the generator makes of it.
+"""Corrects the style bank by what the generator makes of it.
 
 The discriminator rewards a class that is easily told, so the generator learns to paint grass greener and sand
 paler than it is asked to. How far each class's colours are off on average is measured on training maps, and
-the looks that seeds choose from are shifted against it: what is painted then has the photos' colours.
+the styles that seeds choose from are shifted against it: what is painted then has the photos' colours.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from torch import Tensor
 from models.landscape.engine import LandscapeEngine, LandscapeRequest
 from models.landscape.generator import Generator
 from models.landscape.palette import NUM_CLASSES
-from models.landscape.seeds import draw_looks
-from training.landscape.style_bank import NUM_COLOURS, LookBank, measure_looks
+from models.landscape.seeds import draw_styles
+from training.landscape.style_bank import NUM_COLOURS, StyleBank, measure_styles
 
 ROUNDS = 4  # an answer is weaker than what is asked for, so that one is not enough
 MAX_SHIFT = 1.0  # in a round, in the bank's units
@@ -25,18 +25,18 @@ MIN_SHARE = 0.02  # of a map that a class needs to count: of fewer pixels its co
 CHUNK = 16  # pictures at a time
 
 
-def correct_looks(served: Generator, bank: LookBank, maps: NDArray[np.uint8]) -> None:
+def correct_styles(served: Generator, bank: StyleBank, maps: NDArray[np.uint8]) -> None:
     """Shift ``served.styles`` in place, one shift a class.
 
     Args:
         served: with its normalisation statistics; its styles are the bank's.
-        bank: what looks are measured in.
+        bank: what styles are measured in.
         maps: (M, S, S) palette ids without holes, of photos that it was trained on.
     """
     shown = find_shown(maps)
     rows = choose_maps(shown)
-    looks = bank.looks.cpu().numpy()
-    wanted = torch.from_numpy(np.stack([draw_looks(looks, int(row))[:, :NUM_COLOURS] for row in rows]))
+    styles = bank.styles.cpu().numpy()
+    wanted = torch.from_numpy(np.stack([draw_styles(styles, int(row))[:, :NUM_COLOURS] for row in rows]))
     counts = torch.from_numpy(shown[rows]).float().unsqueeze(2)  # (R, N, 1)
     for _ in range(ROUNDS):
         error = ((_paint_colours(served, bank, maps, rows) - wanted) * counts).sum(dim=0)
@@ -61,7 +61,7 @@ def choose_maps(shown: NDArray[np.bool_]) -> NDArray[np.int64]:
 
 
 def _paint_colours(
-    served: Generator, bank: LookBank, maps: NDArray[np.uint8], rows: NDArray[np.int64]
+    served: Generator, bank: StyleBank, maps: NDArray[np.uint8], rows: NDArray[np.int64]
 ) -> Tensor:
     """Paint maps, each with its row as seed; the colours of each class, (R, N, NUM_COLOURS) in bank units."""
     device = served.styles.device
@@ -69,8 +69,8 @@ def _paint_colours(
     parts = []
     for start in range(0, len(rows), CHUNK):
         some = rows[start : start + CHUNK]
-        painted = engine.forward([LandscapeRequest(maps[row], int(row)) for row in some])
-        pictures = torch.from_numpy(np.stack(painted)).permute(0, 3, 1, 2) / 127.5 - 1
-        found, _ = measure_looks(pictures.to(device), torch.from_numpy(maps[some]).long().to(device))
+        fakes = engine.forward([LandscapeRequest(maps[row], int(row)) for row in some])
+        pictures = torch.from_numpy(np.stack(fakes)).permute(0, 3, 1, 2) / 127.5 - 1
+        found, _ = measure_styles(pictures.to(device), torch.from_numpy(maps[some]).long().to(device))
         parts.append(bank.whiten(found)[..., :NUM_COLOURS].cpu())
     return torch.cat(parts)

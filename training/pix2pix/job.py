@@ -1,4 +1,4 @@
-"""Train pix2pix on the landscape GAN's batches: the anchor that it must beat at an equal budget."""
+"""Train pix2pix on the landscape GAN's batches: the baseline that it must beat at an equal budget."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import copy
 from models.checkpoint import save_checkpoint
 from training.evaluation.held_out import Evaluation
 from training.landscape.batches import Batches
-from training.landscape.export import FIGURE, SHEET_ROWS, SHEET_SEEDS
+from training.landscape.export import METRIC, SHEET_ROWS, SHEET_SEEDS
 from training.landscape.job import add_loop_arguments, describe, load_split, train
 from training.landscape.style_bank import make_bank
 from training.photos.sheet import contact_sheet, encode, spread_rows
@@ -19,7 +19,7 @@ from training.pix2pix.trainer import Pix2PixTrainer
 from training.run import Run, add_run_arguments, pick_device, resolve_settings
 from training.storage import round_weights
 
-README = """# pix2pix, an anchor
+README = """# pix2pix, a baseline
 
 Isola et al. 2017, narrower, trained on the landscape GAN's batches. Never served. For research and
 non-commercial use, like the photos it was trained on.
@@ -33,37 +33,37 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
-    """Train until the recipe's steps or the time box end; then export the generator."""
-    recipe = resolve_settings(PRESETS[args.preset], args.set)
+    """Train until the last step or the time box ends; then export the generator."""
+    settings = resolve_settings(PRESETS[args.preset], args.set)
     device = pick_device(args.device, args.threads)
-    training, held_out = load_split(args.data, args.pseudo, recipe.image_size)
-    job = Run(args.run, recipe, recipe.steps, args.resume, args.max_minutes)
-    trainer = Pix2PixTrainer(recipe, device)
+    training, held_out = load_split(args.data, args.pseudo, settings.image_size)
+    job = Run(args.run, settings, settings.steps, args.resume, args.max_minutes)
+    trainer = Pix2PixTrainer(settings, device)
     if args.resume:
         trainer.load_state(job.load_state(device))
-    batches = Batches(training, make_bank(training.photos, training.maps), recipe)
-    evaluation, config = Evaluation(training, held_out), recipe.model(describe(args.pseudo, training))
+    batches = Batches(training, make_bank(training.photos, training.maps), settings)
+    evaluation, config = Evaluation(training, held_out), settings.model(describe(args.pseudo, training))
     train(
         job, trainer, batches, lambda: save(job, trainer, config, evaluation), args.save_every, args.workers
     )
     job.close()
-    job.publish(job.folder / "checkpoint", args.out, FIGURE, args.force)
+    job.publish(job.folder / "checkpoint", args.out, METRIC, args.force)
 
 
 def save(job: Run, trainer: Pix2PixTrainer, config: Pix2PixConfig, evaluation: Evaluation) -> None:
-    """Save the state, then the generator as a checkpoint in the run folder, with its figures and a sheet."""
+    """Save the state, then the generator as a checkpoint in the run folder, with its metrics and a sheet."""
     job.save_state(trainer.state())
     network = copy.deepcopy(trainer.generator)
     tensors = round_weights(network)
     painter = Pix2PixPainter(network, str(trainer.device))
     metrics = {
         "steps": job.step,
-        "pictures_seen": job.step * trainer.recipe.batch,
+        "pictures_seen": job.step * trainer.settings.batch,
         "training_seconds": round(job.seconds),
         "parameters": sum(parameter.numel() for parameter in network.parameters()),
-    } | evaluation.figures(painter)
+    } | evaluation.metrics(painter)
     held_out = evaluation.held_out
     sheet = contact_sheet(painter, held_out, spread_rows(held_out, SHEET_ROWS), SHEET_SEEDS)
     save_checkpoint(job.folder / "checkpoint", config, tensors, metrics, README, {"sheet.jpg": encode(sheet)})
     job.log(**metrics)
-    job.say(f"step {job.step}: {FIGURE} {metrics[FIGURE]:.3f} -> {job.folder / 'checkpoint'}")
+    job.say(f"step {job.step}: {METRIC} {metrics[METRIC]:.3f} -> {job.folder / 'checkpoint'}")

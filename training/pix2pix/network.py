@@ -1,6 +1,6 @@
 """The networks of pix2pix (Isola et al. 2017): a U-Net with dropout for noise, and a 70×70 PatchGAN.
 
-An anchor to measure the landscape GAN by; narrower than the paper's, with the map as classes, not colours,
+A baseline to measure the landscape GAN by; narrower than the paper's, with the map as classes, not colours,
 and instance normalisation, which is what the paper's batch of one amounts to.
 """
 

@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from pydantic import NonNegativeFloat, PositiveFloat, PositiveInt
 
-from training.landscape.settings import BatchRecipe
+from training.landscape.settings import BatchSettings
 from training.pix2pix.network import Pix2PixConfig
 
 
-class Pix2PixRecipe(BatchRecipe):
+class Pix2PixSettings(BatchSettings):
     """The dials of one run."""
 
+    earlier_names: ClassVar = BatchSettings.earlier_names | {"critic_width": "discriminator_width"}
+
     width: PositiveInt = 64
-    critic_width: PositiveInt = 64
+    discriminator_width: PositiveInt = 64
     rate: PositiveFloat = 2e-4  # for the first half of the steps, then down to zero in a line
     l1_weight: NonNegativeFloat = 100.0
 
     def model(self, training_data: str) -> Pix2PixConfig:
-        """The generator that this recipe trains."""
+        """The generator that these settings train."""
         return Pix2PixConfig(image_size=self.image_size, training_data=training_data, width=self.width)
 
     def rate_at(self, step: int) -> float:
@@ -25,8 +29,8 @@ class Pix2PixRecipe(BatchRecipe):
         return self.rate * min(1.0, 2 * (1 - step / self.steps))
 
 
-PRESETS: dict[str, Pix2PixRecipe] = {
+PRESETS: dict[str, Pix2PixSettings] = {
     # 2.6 million parameters in the generator: for a CPU at 128². Set steps to see as many pictures.
-    "small": Pix2PixRecipe(image_size=128, width=16, critic_width=24, batch=8, steps=8000),
-    "paper": Pix2PixRecipe(image_size=256, batch=1, steps=200_000),
+    "small": Pix2PixSettings(image_size=128, width=16, discriminator_width=24, batch=8, steps=8000),
+    "paper": Pix2PixSettings(image_size=256, batch=1, steps=200_000),
 }

@@ -9,9 +9,9 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from training.landscape.batches import Batch
-from training.optimizer_step import descend
+from training.optimizer_step import optimizer_step
 from training.pix2pix.network import PatchGAN, UNet
-from training.pix2pix.settings import Pix2PixRecipe
+from training.pix2pix.settings import Pix2PixSettings
 from training.resumable import Resumable
 
 
@@ -20,40 +20,40 @@ class Pix2PixTrainer(Resumable):
 
     shown: tuple[str, ...] = ("l1", "adversarial", "critic")
 
-    def __init__(self, recipe: Pix2PixRecipe, device: torch.device) -> None:
-        torch.manual_seed(recipe.seed)  # initial weights
-        self.recipe, self.device, self.step = recipe, device, 0
-        self.generator = UNet(recipe.model("")).to(device)
-        self.critic = PatchGAN(recipe.critic_width).to(device)
+    def __init__(self, settings: Pix2PixSettings, device: torch.device) -> None:
+        torch.manual_seed(settings.seed)  # initial weights
+        self.settings, self.device, self.step = settings, device, 0
+        self.generator = UNet(settings.model("")).to(device)
+        self.discriminator = PatchGAN(settings.discriminator_width).to(device)
         betas = (0.5, 0.999)
-        self._generator_adam = torch.optim.Adam(self.generator.parameters(), recipe.rate, betas)
-        self._critic_adam = torch.optim.Adam(self.critic.parameters(), recipe.rate, betas)
+        self._generator_adam = torch.optim.Adam(self.generator.parameters(), settings.rate, betas)
+        self._discriminator_adam = torch.optim.Adam(self.discriminator.parameters(), settings.rate, betas)
 
     def train_step(self, batch: Batch) -> dict[str, Tensor]:
         """Update the discriminator, then the generator; return the losses by name."""
         batch = batch.to(self.device)
-        torch.manual_seed(self.recipe.seed * 1_000_003 + self.step)  # dropout
-        for adam in (self._generator_adam, self._critic_adam):
+        torch.manual_seed(self.settings.seed * 1_000_003 + self.step)  # dropout
+        for adam in (self._generator_adam, self._discriminator_adam):
             for group in adam.param_groups:
-                group["lr"] = self.recipe.rate_at(self.step)
-        painted = self.generator(batch.inputs)
-        real = F.softplus(-self.critic(batch.inputs, batch.photos)).mean()
-        fake = F.softplus(self.critic(batch.inputs, painted.detach())).mean()
-        critic = (real + fake) / 2  # halved, so that it learns no faster than the generator
-        descend(self._critic_adam, critic)
-        self.critic.requires_grad_(requires_grad=False)
-        adversarial = F.softplus(-self.critic(batch.inputs, painted)).mean()
-        l1 = F.l1_loss(painted, batch.photos)
-        descend(self._generator_adam, adversarial + self.recipe.l1_weight * l1)
-        self.critic.requires_grad_(requires_grad=True)
+                group["lr"] = self.settings.rate_at(self.step)
+        fakes = self.generator(batch.inputs)
+        real = F.softplus(-self.discriminator(batch.inputs, batch.photos)).mean()
+        fake = F.softplus(self.discriminator(batch.inputs, fakes.detach())).mean()
+        loss = (real + fake) / 2  # halved, so that it learns no faster than the generator
+        optimizer_step(self._discriminator_adam, loss)
+        self.discriminator.requires_grad_(requires_grad=False)
+        adversarial = F.softplus(-self.discriminator(batch.inputs, fakes)).mean()
+        l1 = F.l1_loss(fakes, batch.photos)
+        optimizer_step(self._generator_adam, adversarial + self.settings.l1_weight * l1)
+        self.discriminator.requires_grad_(requires_grad=True)
         self.step += 1
-        losses = {"l1": l1, "adversarial": adversarial, "critic": critic}
+        losses = {"l1": l1, "adversarial": adversarial, "critic": loss}
         return {name: loss.detach() for name, loss in losses.items()}
 
     def _parts(self) -> dict[str, Any]:
         return {
             "generator": self.generator,
-            "critic": self.critic,
+            "critic": self.discriminator,
             "generator_adam": self._generator_adam,
-            "critic_adam": self._critic_adam,
+            "critic_adam": self._discriminator_adam,
         }

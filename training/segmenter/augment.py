@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from models.landscape.palette import UNLABELLED
-from training.segmenter.settings import LabellerRecipe
+from training.segmenter.settings import LabellerSettings
 
 MAX_TURN = 0.15  # radians
 MAX_SHEAR = 0.1
@@ -19,26 +19,26 @@ GREY_SHARE = 0.1
 
 
 def augment(
-    photos: Tensor, labels: Tensor, recipe: LabellerRecipe, draws: torch.Generator
+    photos: Tensor, labels: Tensor, settings: LabellerSettings, draws: torch.Generator
 ) -> tuple[Tensor, Tensor]:
     """Turn (B, 3, L, L) photos in [0, 1] and (B, L, L) int64 labels into training examples.
 
     Returns:
         pictures (B, 3, S, S) in [-1, 1], S = image_size, and labels (B, S, S), UNLABELLED outside the photo.
     """
-    photos, labels = crop(photos, labels, recipe, draws)
+    photos, labels = crop(photos, labels, settings, draws)
     pictures = shift_colours(photos, draws) * 2 - 1
-    if _random(1, draws).item() < recipe.mix_share:
+    if _random(1, draws).item() < settings.mix_share:
         pictures, labels = mix_rectangles(pictures, labels, draws)
     return pictures, labels
 
 
 def crop(
-    photos: Tensor, labels: Tensor, recipe: LabellerRecipe, draws: torch.Generator
+    photos: Tensor, labels: Tensor, settings: LabellerSettings, draws: torch.Generator
 ) -> tuple[Tensor, Tensor]:
-    """Zoom, shift, turn and mirror each photo, resampled at the recipe's size."""
-    count, size = len(photos), recipe.image_size
-    low, high = math.log(recipe.min_zoom), math.log(recipe.max_zoom)
+    """Zoom, shift, turn and mirror each photo, resampled at the size of training."""
+    count, size = len(photos), settings.image_size
+    low, high = math.log(settings.min_zoom), math.log(settings.max_zoom)
     scale = torch.exp(-(low + (high - low) * _random(count, draws)))  # half-width of the window
     stretch = torch.exp(0.3 * (_random(count, draws) - 0.5))
     mirror = torch.where(_random(count, draws) < 0.5, 1.0, -1.0)

@@ -1,4 +1,4 @@
-"""The README and the sheet that a segmenter or judge is born with."""
+"""The README and the sheet that a segmenter, served or not, is born with."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from models.landscape.config import PaletteConfig
 from models.landscape.palette import UNLABELLED, rgb_array
 from training.photos.photo_set import PhotoSet
 from training.photos.sheet import encode, spread_rows, tile
-from training.segmenter.settings import LabellerRecipe
+from training.segmenter.settings import LabellerSettings
 
 SHEET_ROWS, SHEET_COLUMNS = 8, 3
 
@@ -37,7 +37,7 @@ def write_readme(
     title: str,
     purpose: str,
     config: PaletteConfig,
-    recipe: LabellerRecipe,
+    settings: LabellerSettings,
     metrics: Mapping[str, Any],
 ) -> str:
     """Return Markdown: what it is, how it was trained, figures, picture, terms."""
@@ -71,7 +71,7 @@ Streets and towns are scored too, because landscapes hardly have road and buildi
 ## Training
 
 Data: {config.training_data}.
-A photo is held out if `int(sha1(file name), 16) % 10 == 0`. {recipe.steps} steps of {recipe.batch} photos
+A photo is held out if `int(sha1(file name), 16) % 10 == 0`. {settings.steps} steps of {settings.batch} photos
 planned: zoomed crops, mirrors, colour shifts, CutMix, label smoothing, stochastic depth, averaged weights,
 stored as bfloat16.
 

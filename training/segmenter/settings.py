@@ -15,7 +15,7 @@ from training.run import Settings
 Share = Annotated[float, Field(ge=0, le=1)]
 
 
-class LabellerRecipe(Settings):
+class LabellerSettings(Settings):
     """How a network learns to label photos, whatever its architecture; subclasses say which network."""
 
     image_size: PositiveInt = 128
@@ -39,7 +39,7 @@ class LabellerRecipe(Settings):
     seed: int = 0
 
     def model(self, training_data: str) -> PaletteConfig:
-        """The config of the network that this recipe trains."""
+        """The config of the network that these settings train."""
         raise NotImplementedError
 
     def network(self) -> nn.Module:
@@ -54,7 +54,7 @@ class LabellerRecipe(Settings):
         return self.rate * 0.5 * (1 + math.cos(math.pi * min(done, 1.0)))
 
 
-class SegmenterRecipe(LabellerRecipe):
+class SegmenterSettings(LabellerSettings):
     """The dials of one run of the segmenter."""
 
     widths: tuple[PositiveInt, ...] = (64, 128, 192, 256)
@@ -74,7 +74,7 @@ class SegmenterRecipe(LabellerRecipe):
         return Segmenter(self.model(""), self.drop_path, self.dropout)
 
 
-PRESETS: dict[str, SegmenterRecipe] = {
-    "small": SegmenterRecipe(),
-    "base": SegmenterRecipe(image_size=256, steps=12_000, batch=32),
+PRESETS: dict[str, SegmenterSettings] = {
+    "small": SegmenterSettings(),
+    "base": SegmenterSettings(image_size=256, steps=12_000, batch=32),
 }

@@ -16,37 +16,37 @@ from models.landscape.palette import NUM_CLASSES, UNLABELLED
 from training.photos.photo_set import PhotoSet, is_natural
 from training.resumable import Resumable
 from training.segmenter.augment import augment
-from training.segmenter.settings import LabellerRecipe
+from training.segmenter.settings import LabellerSettings
 
 
 class LabellerTrainer(Resumable):
     """Owns the network, its optimiser and the average that is served."""
 
-    def __init__(self, recipe: LabellerRecipe, data: PhotoSet, device: torch.device) -> None:
-        torch.manual_seed(recipe.seed)  # initial weights
-        self.recipe, self.device, self.step = recipe, device, 0
+    def __init__(self, settings: LabellerSettings, data: PhotoSet, device: torch.device) -> None:
+        torch.manual_seed(settings.seed)  # initial weights
+        self.settings, self.device, self.step = settings, device, 0
         self._data = data
-        self._chances = row_chances(data.names, recipe.natural_share)
-        self.network = recipe.network().to(device)
+        self._chances = row_chances(data.names, settings.natural_share)
+        self.network = settings.network().to(device)
         self.averaged = copy.deepcopy(self.network).eval().requires_grad_(requires_grad=False)
         # Gains, biases and norms are not decayed.
         matrices = [weight for weight in self.network.parameters() if weight.squeeze().ndim > 1]
         vectors = [weight for weight in self.network.parameters() if weight.squeeze().ndim <= 1]
         self._adam = torch.optim.AdamW(
             [
-                {"params": matrices, "weight_decay": recipe.weight_decay},
+                {"params": matrices, "weight_decay": settings.weight_decay},
                 {"params": vectors, "weight_decay": 0.0},
             ],
-            lr=recipe.rate,
+            lr=settings.rate,
         )
-        self._weights = rare_weights(data.maps, recipe.rare_power, recipe.max_rare_weight).to(device)
+        self._weights = rare_weights(data.maps, settings.rare_power, settings.max_rare_weight).to(device)
 
     def train_step(self) -> dict[str, float]:
         """Do one step and return its loss."""
         pictures, labels = self._batch()
-        torch.manual_seed(self.recipe.seed * 1_000_003 + self.step)  # dropped paths and channels
+        torch.manual_seed(self.settings.seed * 1_000_003 + self.step)  # dropped paths and channels
         for group in self._adam.param_groups:
-            group["lr"] = self.recipe.rate_at(self.step)
+            group["lr"] = self.settings.rate_at(self.step)
         self.network.train()
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.device.type == "cuda"):
             logits = self.network(pictures)
@@ -56,7 +56,7 @@ class LabellerTrainer(Resumable):
             labels,
             self._weights,
             ignore_index=UNLABELLED,
-            label_smoothing=self.recipe.label_smoothing,
+            label_smoothing=self.settings.label_smoothing,
         )
         self._adam.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
@@ -67,17 +67,19 @@ class LabellerTrainer(Resumable):
         return {"loss": float(loss.detach())}
 
     def _batch(self) -> tuple[Tensor, Tensor]:
-        recipe = self.recipe
-        rows = np.random.default_rng([recipe.seed, self.step]).choice(
-            len(self._data), recipe.batch, replace=False, p=self._chances
+        settings = self.settings
+        rows = np.random.default_rng([settings.seed, self.step]).choice(
+            len(self._data), settings.batch, replace=False, p=self._chances
         )
         photos = torch.from_numpy(self._data.photos[rows]).to(self.device).permute(0, 3, 1, 2).float() / 255
         labels = torch.from_numpy(self._data.maps[rows]).to(self.device).long()
-        return augment(photos, labels, recipe, torch.Generator().manual_seed(recipe.seed * 7919 + self.step))
+        return augment(
+            photos, labels, settings, torch.Generator().manual_seed(settings.seed * 7919 + self.step)
+        )
 
     @torch.no_grad()
     def _average(self) -> None:
-        decay = min(self.recipe.ema, (1 + self.step) / (10 + self.step))
+        decay = min(self.settings.ema, (1 + self.step) / (10 + self.step))
         for ours, theirs in zip(
             self.averaged.state_dict().values(), self.network.state_dict().values(), strict=True
         ):

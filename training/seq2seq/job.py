@@ -17,7 +17,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--set", action="append", default=[], metavar="KEY=VALUE", help="override one setting"
     )
-    parser.add_argument("--run", type=Path, default=Path("runs/lineage"), metavar="FOLDER")
+    parser.add_argument("--run", type=Path, default=Path("runs/seq2seq"), metavar="FOLDER")
     parser.add_argument("--resume", action="store_true", help="go on from the state in --run")
     parser.add_argument("--max-minutes", type=float, metavar="M", help="save and stop after so long")
     parser.add_argument("--device", default="cpu", help="cpu, cuda, cuda:1 …")

@@ -16,7 +16,7 @@ from training.text.optimiser import rate_factor
 from training.text.settings import TextSettings
 
 
-def branch_off(run: Path, overrides: list[str], num_decay_steps: int) -> tuple[Path, TextSettings]:
+def start_cooldown(run: Path, overrides: list[str], num_decay_steps: int) -> tuple[Path, TextSettings]:
     """Copy the state of `run` to `<run>/finish-<step>+<decay steps>/`, unless a finish goes on there already.
 
     Args:

@@ -12,7 +12,7 @@ from training.text.settings import TextSettings, name_preset
 
 SAMPLES = (("\n", 1), ("KING RICHARD III:\n", 2), ("O Romeo, Romeo! ", 3))
 
-ANCHORS = (  # on the same last 10 % of Tiny Shakespeare, as others report
+BASELINES = (  # on the same last 10 % of Tiny Shakespeare, as others report
     ("nanoGPT `train_shakespeare_char`, 10.7M, its best", 1.4697),
     ("RoPE, RMSNorm and SwiGLU with AdamW, 10.6M", 1.475),
 )
@@ -98,7 +98,7 @@ def _compare(settings: TextSettings, metrics: dict[str, Any], corpus: str) -> li
     if corpus != TINY_SHAKESPEARE or settings.split != "release":
         return []
     own = f"| this one, {metrics['parameters'] / 1e6:.1f}M | {metrics['validation_nats_per_character']:.4f} |"
-    others = [f"| {model} | {figure:.4f} |" for model, figure in ANCHORS]
+    others = [f"| {model} | {figure:.4f} |" for model, figure in BASELINES]
     return ["| model | nats per character |\n|---|---|", own, *others, ""]
 
 

@@ -23,7 +23,7 @@ from training.text.report import draw_curve, draw_samples, write_readme
 from training.text.train import Trainer
 
 # One name per split, so that figures on different texts are never compared.
-FIGURES = {"dev": "dev_nats_per_character", "release": "validation_nats_per_character"}
+METRICS = {"dev": "dev_nats_per_character", "release": "validation_nats_per_character"}
 SPLITS = {"dev": "last 5 % of the training part", "release": "last 10 %"}
 
 
@@ -34,7 +34,7 @@ def write_result(
 
     A network that is not served gets a metrics.json in the run's folder, nothing else.
     """
-    network, figure = trainer.average, FIGURES[trainer.settings.split]
+    network, figure = trainer.average, METRICS[trainer.settings.split]
     exact = nats_per_character(network, tokenizer, corpus.validation)
     if not isinstance(network, GPT):
         metrics = {figure: round(exact, 5), **_circumstances(run, trainer)}

@@ -9,7 +9,7 @@ from typing import Any
 from training.run import TrainingError, read_log
 
 TARGETS = (1.60, 1.50)
-FIGURE = "dev_nats_per_character"
+METRIC = "dev_nats_per_character"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -25,7 +25,7 @@ def run(args: argparse.Namespace) -> None:
         if not log:
             raise TrainingError(f"{folder}: has no log.jsonl")
         last = log[-1]
-        lowest = min((line[FIGURE] for line in log if FIGURE in line), default=None)
+        lowest = min((line[METRIC] for line in log if METRIC in line), default=None)
         times = [seconds_to(log, target) for target in TARGETS]
         cells = [
             folder.name,
@@ -45,9 +45,9 @@ def seconds_to(log: list[dict[str, Any]], target: float, clock: str = "seconds")
     """
     earlier: tuple[float, float] | None = None
     for line in log:
-        if FIGURE not in line:
+        if METRIC not in line:
             continue
-        seconds, figure = float(line[clock]), float(line[FIGURE])
+        seconds, figure = float(line[clock]), float(line[METRIC])
         if figure <= target:
             if earlier is None:
                 return seconds

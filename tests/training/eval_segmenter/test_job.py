@@ -1,4 +1,4 @@
-"""The judge learns, exports what it then loads, stays apart from the segmenter, and resumes exactly."""
+"""The eval segmenter learns, exports what it then loads, stays apart from the served one, resumes exactly."""
 
 import json
 from pathlib import Path
@@ -7,7 +7,7 @@ import numpy as np
 
 from tests.training.resuming import assert_resumes_exactly
 from training.__main__ import main
-from training.eval_segmenter.engine import Judge
+from training.eval_segmenter.engine import EvalSegmenter
 from training.eval_segmenter.settings import PRESETS
 from training.photos.photo_set import is_held_out, load_siftflow
 from training.segmenter.confusion import count_confusion, score
@@ -27,19 +27,19 @@ TINY = {
 
 def train(data: Path, run: Path, steps: int, *more: str) -> None:
     pairs = [f"--set={key}={json.dumps(value)}" for key, value in (TINY | {"steps": steps}).items()]
-    assert main(["judge", f"--data={data}", f"--run={run}", "--threads=1", *pairs, *more]) == 0
+    assert main(["eval-segmenter", f"--data={data}", f"--run={run}", "--threads=1", *pairs, *more]) == 0
 
 
 def test_learns_and_is_loaded_as_it_was_scored(siftflow: Path, tmp_path: Path):
-    out = tmp_path / "judge"
+    out = tmp_path / "segmenter"
     train(siftflow, tmp_path / "run", 60, f"--out={out}")
     metrics = json.loads((out / "metrics.json").read_text())
     assert metrics["pixel_accuracy"] > 0.6  # guessing sky everywhere gives about a half
     held_out = load_siftflow(siftflow, 32, is_held_out)
-    judge = Judge.load(out)
-    found = score(count_confusion(zip(held_out.maps, judge.forward(list(held_out.photos)), strict=True)))
-    assert found["mean_iou"] == metrics["mean_iou"] == judge.metrics["mean_iou"]
-    assert "# Judge, 32×32" in (out / "README.md").read_text()
+    segmenter = EvalSegmenter.load(out)
+    found = score(count_confusion(zip(held_out.maps, segmenter.forward(list(held_out.photos)), strict=True)))
+    assert found["mean_iou"] == metrics["mean_iou"] == segmenter.metrics["mean_iou"]
+    assert "# Eval segmenter, 32×32" in (out / "README.md").read_text()
 
 
 def test_resumes_exactly(siftflow: Path, tmp_path: Path):
@@ -47,17 +47,17 @@ def test_resumes_exactly(siftflow: Path, tmp_path: Path):
 
 
 def test_pictures_of_any_size_and_number():
-    judge = Judge(PRESETS["small"].network(), "cpu")
+    segmenter = EvalSegmenter(PRESETS["small"].network(), "cpu")
     draw = np.random.default_rng(0)
     pictures = [draw.integers(0, 256, (side, side, 3), dtype=np.uint8) for side in (64, 128)]
-    maps = judge.forward(pictures)
+    maps = segmenter.forward(pictures)
     assert [labels.shape for labels in maps] == [(128, 128)] * 2
-    assert judge.forward([]) == []
+    assert segmenter.forward([]) == []
 
 
 def test_another_network_and_seed_than_the_segmenter_and_small_enough_to_ship():
-    recipe = PRESETS["small"]
-    network = recipe.network()
+    settings = PRESETS["small"]
+    network = settings.network()
     assert type(network) is not type(SEGMENTER_PRESETS["small"].network())
-    assert recipe.seed not in {preset.seed for preset in SEGMENTER_PRESETS.values()}
+    assert settings.seed not in {preset.seed for preset in SEGMENTER_PRESETS.values()}
     assert 2 * sum(weight.numel() for weight in network.parameters()) < 4 * 2**20

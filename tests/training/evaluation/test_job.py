@@ -11,7 +11,7 @@ from training.photos.corruptions import CORRUPTIONS
 
 COMMON = ["--threads=1", "--set=image_size=32", "--set=batch=4"]
 PAINTER = ["--preset=cpu-128", "--set=widths=[8,8,8]", "--set=critic_widths=[8,8]", "--set=steps=2"]
-JUDGE = ["--set=widths=[16,16]", "--set=depths=[1,1]", "--set=steps=2", "--set=mix_share=0"]
+EVAL_SEGMENTER = ["--set=widths=[16,16]", "--set=depths=[1,1]", "--set=steps=2", "--set=mix_share=0"]
 PIX2PIX = ["--set=width=4", "--set=critic_width=4", "--set=steps=2"]
 
 
@@ -26,7 +26,7 @@ def test_evaluates_a_checkpoint(
     monkeypatch.setattr("training.evaluation.metrics.RESAMPLINGS", 2)
     monkeypatch.setattr("training.evaluation.paintings.MIN_PAINTINGS", 20)
     checkpoint = train("landscape", siftflow, tmp_path / "painter", PAINTER)
-    judge = train("judge", siftflow, tmp_path / "judge", JUDGE)
+    judge = train("judge", siftflow, tmp_path / "judge", EVAL_SEGMENTER)
     pix2pix = train("pix2pix", siftflow, tmp_path / "pix2pix", PIX2PIX)
     command = ["evaluate-landscape", str(checkpoint), f"--data={siftflow}", f"--judge={judge}", "--threads=1"]
     assert main([*command, f"--pix2pix={pix2pix}", f"--out={tmp_path / 'out'}"]) == 0

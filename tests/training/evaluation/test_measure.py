@@ -10,12 +10,12 @@ from models.landscape.engine import LandscapeRequest
 from models.landscape.palette import UNLABELLED
 from tests.training.conftest import COLOURS, make_siftflow
 from training.__main__ import main
-from training.eval_segmenter.engine import Judge
+from training.eval_segmenter.engine import EvalSegmenter
 from training.evaluation import paintings as sets
 from training.evaluation.baselines import class_means, nearest_layouts
 from training.evaluation.checks import Check, check, worse_than
 from training.evaluation.measure import Bench, Result
-from training.evaluation.references import Truth, load_truth
+from training.evaluation.references import References, load_references
 from training.evaluation.report import as_json, as_markdown
 from training.photos.corruptions import CORRUPTIONS
 
@@ -43,7 +43,7 @@ class Painter:
 
 
 @pytest.fixture(scope="module")
-def judge_and_truth(tmp_path_factory: pytest.TempPathFactory) -> tuple[Judge, Truth]:
+def segmenter_and_references(tmp_path_factory: pytest.TempPathFactory) -> tuple[EvalSegmenter, References]:
     root = tmp_path_factory.mktemp("evaluation")
     small = make_siftflow(root, num_photos=130)
     with pytest.MonkeyPatch.context() as patch:
@@ -51,20 +51,26 @@ def judge_and_truth(tmp_path_factory: pytest.TempPathFactory) -> tuple[Judge, Tr
         settings = ["image_size=32", "widths=[16,32]", "depths=[1,1]", "batch=8", "steps=60", "rate=0.004"]
         settings += ["mix_share=0", "ema=0.9", "warmup_steps=5"]
         pairs = [f"--set={setting}" for setting in settings]
-        command = ["judge", f"--data={small.folder}", f"--run={root / 'judge'}", "--threads=1", *pairs]
+        command = [
+            "eval-segmenter",
+            f"--data={small.folder}",
+            f"--run={root / 'segmenter'}",
+            "--threads=1",
+            *pairs,
+        ]
         assert main(command) == 0
-        return Judge.load(root / "judge" / "checkpoint"), load_truth(small.folder, [], SIZE)
+        return EvalSegmenter.load(root / "segmenter" / "checkpoint"), load_references(small.folder, [], SIZE)
 
 
 @pytest.fixture(scope="module")
-def result(judge_and_truth: tuple[Judge, Truth]) -> Result:
+def result(segmenter_and_references: tuple[EvalSegmenter, References]) -> Result:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sets, "MIN_PAINTINGS", 60)
         patch.setattr("training.evaluation.metrics.RESAMPLINGS", 2)
         # A dozen held-out photos fix no more.
-        patch.setattr("training.evaluation.feature_extractor.JUDGE_FEATURES", 4)
+        patch.setattr("training.evaluation.feature_extractor.SEGMENTER_FEATURES", 4)
         patch.setattr("training.evaluation.frechet.FEATURES", 2)
-        bench = Bench(*judge_and_truth)
+        bench = Bench(*segmenter_and_references)
         return bench.run(Painter(), {"pix2pix": Painter(spread=0, grain=1)})
 
 
@@ -89,8 +95,8 @@ def test_counts_intervals_and_twins(result: Result):
         assert low <= high, name
         assert low - 1e-9 <= result.table["paintings"][name] <= high + 1e-9 or name == "recall", name
     assert set(result.drawn) == {*CORRUPTIONS, "all"}
-    for figures in result.drawn.values():
-        assert figures["mean_iou_ratio"] == pytest.approx(1, abs=0.3)
+    for scores in result.drawn.values():
+        assert scores["mean_iou_ratio"] == pytest.approx(1, abs=0.3)
 
 
 def test_the_worse_painter_loses(result: Result):
@@ -130,22 +136,24 @@ def test_layouts():
     assert nearest_layouts(wanted, plain, 3)[0].tolist() == [1, 0, 2]
 
 
-def test_class_means(judge_and_truth: tuple[Judge, Truth]):
-    means = class_means(judge_and_truth[1].training)
+def test_class_means(segmenter_and_references: tuple[EvalSegmenter, References]):
+    means = class_means(segmenter_and_references[1].training)
     assert np.abs(means[0].astype(int) - COLOURS[1]).max() < 12
     assert (means[12] == 128).all()
 
 
-def test_drawn_paintings_share_maps_and_seeds_with_their_twins(judge_and_truth: tuple[Judge, Truth]):
-    truth = judge_and_truth[1]
-    count = len(truth.filled)
-    clean = sets.paint_clean(Painter(), truth, 12)
+def test_drawn_paintings_share_maps_and_seeds_with_their_twins(
+    segmenter_and_references: tuple[EvalSegmenter, References],
+):
+    references = segmenter_and_references[1]
+    count = len(references.filled)
+    clean = sets.paint_clean(Painter(), references, 12)
     every = np.concatenate([sets.twins(count, 12, kind) for kind in CORRUPTIONS])
     assert sorted(every) == list(range(12 * count))
     for kind in ("blocks", "leave_bare"):
-        drawn = sets.paint_drawn(Painter(), truth, 12, kind)
+        drawn = sets.paint_drawn(Painter(), references, 12, kind)
         twin = sets.twins(count, 12, kind)
         assert (drawn.rows == clean.rows[twin]).all()
-        same = (drawn.given == truth.filled[drawn.rows]) & (drawn.given != UNLABELLED)
+        same = (drawn.given == references.filled[drawn.rows]) & (drawn.given != UNLABELLED)
         assert np.array_equal(drawn.pictures[same], clean.pictures[twin][same])
-        assert (drawn.given[truth.mapped.maps[drawn.rows] == UNLABELLED] == UNLABELLED).all()
+        assert (drawn.given[references.mapped.maps[drawn.rows] == UNLABELLED] == UNLABELLED).all()

@@ -26,8 +26,8 @@ TINY = {
     "widths": [16, 16, 8],
     "spade_max_size": 16,
     "spade_hidden": 8,
-    "critic_view": 32,
-    "critic_widths": [8, 16, 16],
+    "discriminator_view": 32,
+    "discriminator_widths": [8, 16, 16],
     "batch": 4,
     "mix_every": 2,
 }
@@ -89,7 +89,7 @@ def test_killed_and_resumed_equals_uninterrupted(
 
 
 def paint_plainly(folder: Path) -> torch.Tensor:
-    """Sky in no look of the bank, which is corrected for each run anew: (1, 3, S, S) in [-1, 1]."""
+    """Sky in no style of the bank, which is corrected for each run anew: (1, 3, S, S) in [-1, 1]."""
     generator = Generator(read_config(folder, LandscapeConfig)).eval()
     load_weights(folder, generator)
     size = generator.config.image_size
@@ -130,9 +130,9 @@ def test_training_lowers_the_generator_s_losses(siftflow: Path, tmp_path: Path):
     run = tmp_path / "run"
     assert main(arguments(siftflow, run, 60, "--set=generator_rate=0.002")) == 0
     lines = [json.loads(line) for line in (run / "log.jsonl").read_text().splitlines()]
-    looks = [line["look"] for line in lines if "look" in line]
-    assert len(looks) == 6
-    assert looks[-1] < 0.93 * looks[0]
+    styles = [line["look"] for line in lines if "look" in line]
+    assert len(styles) == 6
+    assert styles[-1] < 0.93 * styles[0]
 
 
 def test_photos_labelled_by_a_segmenter_train_too(siftflow: Path, tmp_path: Path):

@@ -1,4 +1,4 @@
-"""Looks are asked for in such a way that what is painted has the photos' colours."""
+"""Styles are asked for in such a way that what is painted has the photos' colours."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from models.landscape.config import LandscapeConfig
 from models.landscape.engine import LandscapeEngine, LandscapeRequest
 from models.landscape.generator import Generator
 from models.landscape.palette import NUM_CLASSES
-from training.landscape.style_bank import LOOK_SIZE, NUM_COLOURS, LookBank, measure_looks
-from training.landscape.style_correction import MAPS_PER_CLASS, choose_maps, correct_looks, find_shown
+from training.landscape.style_bank import NUM_COLOURS, STYLE_SIZE, StyleBank, measure_styles
+from training.landscape.style_correction import MAPS_PER_CLASS, choose_maps, correct_styles, find_shown
 
 SIZE, GRASS = 64, 7
 
 
 class TooGreen(Generator):
-    """Paints each class in its look's colour, but weaker than asked for, and grass darker and greener."""
+    """Paints each class in its style's colour, but weaker than asked for, and grass darker and greener."""
 
     def forward(self, labels: Tensor, styles: Tensor, noise: Sequence[Tensor]) -> Tensor:
         """Flat colours, from the first three figures: light, red - blue, green - (red + blue) / 2."""
@@ -34,42 +34,42 @@ class TooGreen(Generator):
 
 
 @pytest.fixture
-def bank() -> LookBank:
-    looks = torch.randn(20, NUM_CLASSES, LOOK_SIZE, generator=torch.Generator().manual_seed(0))
-    return LookBank(looks, torch.zeros(LOOK_SIZE), torch.full((LOOK_SIZE,), 0.1))
+def bank() -> StyleBank:
+    styles = torch.randn(20, NUM_CLASSES, STYLE_SIZE, generator=torch.Generator().manual_seed(0))
+    return StyleBank(styles, torch.zeros(STYLE_SIZE), torch.full((STYLE_SIZE,), 0.1))
 
 
 @pytest.fixture
-def generator(bank: LookBank) -> Generator:
+def generator(bank: StyleBank) -> Generator:
     config = LandscapeConfig(
-        image_size=SIZE, training_data="", widths=(4, 4, 4, 4), style_size=LOOK_SIZE, num_styles=20
+        image_size=SIZE, training_data="", widths=(4, 4, 4, 4), style_size=STYLE_SIZE, num_styles=20
     )
     generator = TooGreen(config)
-    generator.styles.copy_(bank.looks)
+    generator.styles.copy_(bank.styles)
     return generator
 
 
-def mean_error(generator: Generator, bank: LookBank, label_map: np.ndarray, number: int) -> Tensor:
+def mean_error(generator: Generator, bank: StyleBank, label_map: np.ndarray, number: int) -> Tensor:
     """Painted colours of a class less those of the photos, (3,), over seeds that nothing was fitted to."""
     engine = LandscapeEngine(generator, "cpu", {})
     painted = engine.forward([LandscapeRequest(label_map, seed) for seed in range(5000, 5200)])
     pictures = torch.from_numpy(np.stack(painted)).permute(0, 3, 1, 2) / 127.5 - 1
     labels = torch.from_numpy(label_map).long().expand(len(painted), SIZE, SIZE)
-    found, _ = measure_looks(pictures, labels)
-    return bank.whiten(found)[:, number, :3].mean(dim=0) - bank.looks[:, number, :3].mean(dim=0)
+    found, _ = measure_styles(pictures, labels)
+    return bank.whiten(found)[:, number, :3].mean(dim=0) - bank.styles[:, number, :3].mean(dim=0)
 
 
-def test_colours_that_were_off_are_right_on_average(generator: Generator, bank: LookBank) -> None:
+def test_colours_that_were_off_are_right_on_average(generator: Generator, bank: StyleBank) -> None:
     label_map = np.zeros((SIZE, SIZE), np.uint8)
     label_map[SIZE // 2 :] = GRASS
     off = mean_error(generator, bank, label_map, GRASS)
     assert off[2] > 0.6
     assert off[0] < -0.3
 
-    correct_looks(generator, bank, np.stack([label_map] * 60))
-    shift = generator.styles - bank.looks
+    correct_styles(generator, bank, np.stack([label_map] * 60))
+    shift = generator.styles - bank.styles
     assert mean_error(generator, bank, label_map, GRASS).abs().max() < 0.35
-    torch.testing.assert_close(shift, shift[:1].expand_as(shift))  # the looks stay as different as they were
+    torch.testing.assert_close(shift, shift[:1].expand_as(shift))  # the styles stay as different as they were
     assert not shift[..., NUM_COLOURS:].any()
     unseen = [number for number in range(NUM_CLASSES) if number not in (0, GRASS)]
     assert not shift[:, unseen].any()

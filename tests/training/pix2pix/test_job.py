@@ -14,7 +14,7 @@ from training.pix2pix.network import PatchGAN, Pix2PixConfig, UNet
 from training.pix2pix.painter import Pix2PixPainter
 from training.pix2pix.settings import PRESETS
 
-TINY = {"image_size": 32, "width": 8, "critic_width": 8, "batch": 4}
+TINY = {"image_size": 32, "width": 8, "discriminator_width": 8, "batch": 4}
 
 
 def train(data: Path, run: Path, steps: int, *more: str, **changes: object) -> None:
@@ -61,7 +61,7 @@ def test_shapes_and_field_of_view():
 
 
 def test_the_rate_falls_in_the_second_half():
-    recipe = PRESETS["small"].model_copy(update={"steps": 100})
-    assert recipe.rate_at(0) == recipe.rate_at(50) == recipe.rate
-    assert recipe.rate_at(75) == pytest.approx(recipe.rate / 2)
-    assert recipe.rate_at(100) == 0
+    settings = PRESETS["small"].model_copy(update={"steps": 100})
+    assert settings.rate_at(0) == settings.rate_at(50) == settings.rate
+    assert settings.rate_at(75) == pytest.approx(settings.rate / 2)
+    assert settings.rate_at(100) == 0

@@ -4,9 +4,9 @@ import torch
 
 from models.landscape.palette import UNLABELLED
 from training.segmenter.augment import augment, crop, mix_rectangles
-from training.segmenter.settings import SegmenterRecipe
+from training.segmenter.settings import SegmenterSettings
 
-RECIPE = SegmenterRecipe(image_size=32)
+SETTINGS = SegmenterSettings(image_size=32)
 
 
 def blocks() -> tuple[torch.Tensor, torch.Tensor]:
@@ -18,7 +18,7 @@ def blocks() -> tuple[torch.Tensor, torch.Tensor]:
 
 def test_labels_stay_on_their_pixels():
     photos, labels = blocks()
-    cropped, cropped_labels = crop(photos, labels, RECIPE, torch.Generator().manual_seed(1))
+    cropped, cropped_labels = crop(photos, labels, SETTINGS, torch.Generator().manual_seed(1))
     assert cropped.shape == (4, 3, 32, 32)
     inside = cropped_labels != UNLABELLED
     error = (cropped[:, 0] - (cropped_labels + 1) / 14).abs()[inside]
@@ -28,7 +28,7 @@ def test_labels_stay_on_their_pixels():
 
 def test_the_outside_is_grey_and_unlabelled():
     photos, labels = blocks()
-    far = RECIPE.model_copy(update={"min_zoom": 0.3, "max_zoom": 0.31})
+    far = SETTINGS.model_copy(update={"min_zoom": 0.3, "max_zoom": 0.31})
     cropped, cropped_labels = crop(torch.ones_like(photos), labels, far, torch.Generator().manual_seed(1))
     corner = cropped_labels == UNLABELLED
     assert corner.float().mean() > 0.5
@@ -50,8 +50,8 @@ def test_rectangles_bring_their_labels():
 
 def test_same_draws_same_examples():
     photos, labels = blocks()
-    first = augment(photos, labels, RECIPE, torch.Generator().manual_seed(5))
-    again = augment(photos, labels, RECIPE, torch.Generator().manual_seed(5))
+    first = augment(photos, labels, SETTINGS, torch.Generator().manual_seed(5))
+    again = augment(photos, labels, SETTINGS, torch.Generator().manual_seed(5))
     assert torch.equal(first[0], again[0])
     assert torch.equal(first[1], again[1])
     assert first[0].abs().max() <= 1

@@ -1,4 +1,4 @@
-"""`python -m training lineage`: a small run shows the bottleneck, stopped and resumed on the way."""
+"""`python -m training seq2seq`: a small run shows the bottleneck, stopped and resumed on the way."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ SMALL = ("steps=150", "longest=8", "width=48", "symbols=6", "batch=48", "num_tes
 def arguments(folder: Path) -> list[str]:
     overrides = [word for setting in SMALL for word in ("--set", setting)]
     return [
-        "lineage",
+        "seq2seq",
         "--out",
         str(folder / "out"),
         "--run",
