@@ -22,7 +22,7 @@ JOBS = {
     "lab": ("training.lab.job", "train a 2-D GAN, into an animation and figures"),
     "seq2seq": ("training.seq2seq.job", "measure what attention did for encoder–decoders"),
     "evaluate": ("training.text.scoring", "score a GPT checkpoint as it is served"),
-    "report": ("training.text.timing", "print how long text runs took to reach a figure"),
+    "report": ("training.text.timing", "print how long text runs took to reach a score"),
     "import": ("training.text.importing", "bring in a nanoGPT or Hugging Face GPT-2 checkpoint"),
 }
 

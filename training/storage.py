@@ -1,4 +1,4 @@
-"""How weights travel: as bfloat16, half the bytes; figures are measured on what a reader gets back."""
+"""How weights travel: as bfloat16, half the bytes; metrics are measured on what a reader gets back."""
 
 from __future__ import annotations
 

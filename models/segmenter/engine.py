@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from models.checkpoint import load_weights, read_config, read_metrics
 from models.cores import Cores
-from models.landscape.config import SegmenterConfig
+from models.segmenter.config import SegmenterConfig
 from models.segmenter.network import Segmenter
 
 

@@ -6,8 +6,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from models.landscape.config import SegmenterConfig
 from models.landscape.palette import NUM_CLASSES
+from models.segmenter.config import SegmenterConfig
 
 STRIDE = 4  # of the finest level and so of the logits
 

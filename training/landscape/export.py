@@ -9,10 +9,11 @@ from typing import Any
 from models.checkpoint import save_checkpoint
 from models.landscape.engine import LandscapeEngine
 from models.landscape.generator import Generator
+from training.evaluation.contact_sheet import contact_sheet
 from training.evaluation.held_out import Evaluation
 from training.landscape.readme import write_readme
 from training.landscape.settings import LandscapeSettings
-from training.photos.sheet import contact_sheet, encode, spread_rows
+from training.photos.sheet import encode, spread_rows
 from training.storage import round_weights
 
 METRIC = "frechet_random"  # decides whether a checkpoint may replace another; lower is better

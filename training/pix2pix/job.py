@@ -6,12 +6,13 @@ import argparse
 import copy
 
 from models.checkpoint import save_checkpoint
+from training.evaluation.contact_sheet import contact_sheet
 from training.evaluation.held_out import Evaluation
 from training.landscape.batches import Batches
 from training.landscape.export import METRIC, SHEET_ROWS, SHEET_SEEDS
 from training.landscape.job import add_loop_arguments, describe, load_split, train
 from training.landscape.style_bank import make_bank
-from training.photos.sheet import contact_sheet, encode, spread_rows
+from training.photos.sheet import encode, spread_rows
 from training.pix2pix.network import Pix2PixConfig
 from training.pix2pix.painter import Pix2PixPainter
 from training.pix2pix.settings import PRESETS

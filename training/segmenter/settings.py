@@ -8,7 +8,8 @@ from typing import Annotated
 from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt
 from torch import nn
 
-from models.landscape.config import PaletteConfig, SegmenterConfig
+from models.landscape.config import PaletteConfig
+from models.segmenter.config import SegmenterConfig
 from models.segmenter.network import Segmenter
 from training.run import Settings
 

@@ -1,4 +1,4 @@
-"""How long runs took to reach a figure, read from their logs; evaluation is left out of the seconds."""
+"""How long runs took to reach a score, read from their logs; evaluation is left out of the seconds."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def run(args: argparse.Namespace) -> None:
 
 
 def seconds_to(log: list[dict[str, Any]], target: float, clock: str = "seconds") -> float | None:
-    """Training seconds until the dev figure is `target`, on the line between evaluations; None if never.
+    """Training seconds until the dev metric is `target`, on the line between evaluations; None if never.
 
     `clock` names the log's field: ``seconds`` on the wall, or ``cpu_seconds`` of the processor.
     """
@@ -47,11 +47,11 @@ def seconds_to(log: list[dict[str, Any]], target: float, clock: str = "seconds")
     for line in log:
         if METRIC not in line:
             continue
-        seconds, figure = float(line[clock]), float(line[METRIC])
-        if figure <= target:
+        seconds, score = float(line[clock]), float(line[METRIC])
+        if score <= target:
             if earlier is None:
                 return seconds
-            share = (earlier[1] - target) / (earlier[1] - figure)
+            share = (earlier[1] - target) / (earlier[1] - score)
             return earlier[0] + share * (seconds - earlier[0])
-        earlier = (seconds, figure)
+        earlier = (seconds, score)
     return None

@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from models.checkpoint import CheckpointError, save_checkpoint
-from models.landscape.config import SegmenterConfig
 from models.landscape.palette import NUM_CLASSES
+from models.segmenter.config import SegmenterConfig
 from models.segmenter.engine import SegmenterEngine, predict, prepare
 from models.segmenter.network import Segmenter
 
