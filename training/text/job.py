@@ -19,7 +19,7 @@ from training.text.networks import Network
 from training.text.renaming import Renamer
 from training.text.result import write_result
 from training.text.settings import PRESETS, TextSettings
-from training.text.train import Trainer, train
+from training.text.trainer import Trainer, train
 from training.text.vocabulary import DroppedBPE, make_bpe, make_characters
 
 

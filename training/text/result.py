@@ -20,7 +20,7 @@ from training.text.evaluate import (
     sliding_nats_per_character,
 )
 from training.text.report import draw_curve, draw_samples, write_readme
-from training.text.train import Trainer
+from training.text.trainer import Trainer
 
 # One name per split, so that metrics on different texts are never compared.
 METRICS = {"dev": "dev_nats_per_character", "release": "validation_nats_per_character"}
