@@ -2,7 +2,7 @@
 
 import { call, describe, isAbort } from "../api.js";
 import { neighbours } from "./attention.js";
-import { GazeView } from "./gaze_view.js";
+import { AttentionView } from "./attention_view.js";
 
 const PATIENCE_MS = 150; // whoever runs along the text with the arrow keys asks only where they stop
 const MOST = 8;
@@ -10,7 +10,7 @@ const MOST = 8;
 /** @typedef {import("./attention.js").Attention} Attention */
 /** @typedef {import("./generation.js").Generation} Generation */
 
-export class Gaze {
+export class AttentionPanel {
   /** @type {Map<number, Attention>} */
   #known = new Map();
   /** @type {Record<string, unknown>} */
@@ -26,7 +26,7 @@ export class Gaze {
 
   /** @param {import("./output.js").Output} output */
   constructor(output) {
-    this.view = new GazeView(output);
+    this.view = new AttentionView(output);
   }
 
   /** A new text. @param {Record<string, unknown>} request @param {Generation} generation */

@@ -15,7 +15,7 @@ const ARROWS = new Map([
   ["ArrowDown", [0, 1]],
 ]);
 
-export class Easel {
+export class CanvasInput {
   /** @type {number | null} the pointer that draws; others are ignored */
   #pointer = null;
   /** @type {Point | null} where the brush's outline is */

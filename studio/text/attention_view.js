@@ -13,16 +13,16 @@ const GAP = 3;
 /** @param {string} id @returns {HTMLSelectElement} */
 const selectById = (id) => byId(id);
 
-export class GazeView {
+export class AttentionView {
   /** @type {Attention | null} */
   #shown = null;
 
   /** @param {import("./output.js").Output} output */
   constructor(output) {
     this.output = output;
-    this.layer = selectById("gaze-layer");
-    this.head = selectById("gaze-head");
-    this.map = canvasById("gaze-map");
+    this.layer = selectById("attention-layer");
+    this.head = selectById("attention-head");
+    this.map = canvasById("attention-map");
     for (const select of [this.layer, this.head]) select.addEventListener("change", () => this.#draw());
     this.map.addEventListener("click", (event) => this.#choose(event));
     new ResizeObserver(() => this.#drawMap()).observe(this.map);
@@ -33,19 +33,19 @@ export class GazeView {
     this.say(reason);
     if (!this.#shown) return;
     this.#shown = null;
-    byId("gaze").hidden = true;
+    byId("attention").hidden = true;
     this.output.shade(null, []);
   }
 
   /** @param {string} text what stands shown stays for now */
   say(text) {
-    byId("gaze-state").textContent = text;
+    byId("attention-state").textContent = text;
   }
 
   /** @param {Attention} attention */
   show(attention) {
     this.#shown = attention;
-    byId("gaze").hidden = false;
+    byId("attention").hidden = false;
     this.say("");
     fill(this.layer, "All layers", "Layer", attention.weights.length);
     fill(this.head, "All heads", "Head", attention.weights[0].length);
@@ -65,7 +65,7 @@ export class GazeView {
     this.output.shade(this.#shown, mean);
     const most = Math.max(...mean);
     const rows = largest(mean, NUM_LISTED).map((at) => row(context[at], context.length - at, mean[at], most));
-    byId("gaze-list").replaceChildren(byId("gaze-list").children[0], make("tbody", {}, ...rows));
+    byId("attention-list").replaceChildren(byId("attention-list").children[0], make("tbody", {}, ...rows));
     this.#drawMap();
   }
 
