@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from PIL import Image
 
 from models.landscape.engine import LandscapeRequest
+from models.landscape.label_maps import fill_holes
 from models.landscape.palette import rgb_array
 from training.evaluation.painter import Painter
-from training.photos.label_maps import fill_holes
 from training.photos.photo_set import PhotoSet
 from training.photos.sheet import tile
 

@@ -9,9 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from models.landscape.cie_lab import rgb_to_lab
 from models.landscape.palette import UNLABELLED
 from training.eval_segmenter.engine import EvalSegmenter
-from training.evaluation.colours import Histograms, class_histograms, to_lab
+from training.evaluation.colours import Histograms, class_histograms
 from training.evaluation.frechet import fit_raw, leading_directions, raw_features
 from training.evaluation.patches import Patches, sample_patches
 from training.evaluation.statistics import Features, distances, nearest
@@ -125,7 +126,7 @@ class FeatureExtractor:
 def shrink_lab(pictures: NDArray[np.uint8]) -> NDArray[np.float32]:
     """Average (M, S, S, 3) pictures down to (M, SMALL, SMALL, 3) in Lab."""
     small = [Image.fromarray(picture).resize((SMALL, SMALL), Image.Resampling.BOX) for picture in pictures]
-    return to_lab(np.stack([np.asarray(picture) for picture in small]))
+    return rgb_to_lab(np.stack([np.asarray(picture) for picture in small]))
 
 
 def _resize(labels: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from models.landscape.engine import LandscapeRequest
+from models.landscape.label_maps import fill_holes
 from training.evaluation.frechet import fit_projection, frechet
 from training.evaluation.painter import Painter
-from training.photos.label_maps import fill_holes
 from training.photos.photo_set import PhotoSet
 
 SEEDS_PER_MAP = 2

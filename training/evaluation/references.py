@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from models.landscape.label_maps import fill_holes
 from models.landscape.palette import UNLABELLED
-from training.photos.label_maps import fill_holes
 from training.photos.photo_set import (
     PhotoSet,
     is_held_out,

@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
+from models.landscape.label_maps import fill_holes
 from training.landscape.settings import BatchSettings
 from training.landscape.style_bank import StyleBank
 from training.photos.corruptions import draw_like
-from training.photos.label_maps import fill_holes
 from training.photos.photo_set import PhotoSet
 
 STYLE_NOISE = 0.1  # of styles, in bank units, so that styles between the bank's rows are known too

@@ -11,8 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from models.landscape.label_maps import fill_holes
 from models.landscape.palette import NUM_CLASSES, UNLABELLED
-from training.photos.label_maps import fill_holes, shrink_map
+from training.photos.label_maps import shrink_map
 
 Map = NDArray[np.uint8]  # (S, S) palette ids, no holes
 Draw = np.random.Generator

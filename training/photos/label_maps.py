@@ -1,4 +1,4 @@
-"""Label-map arithmetic on the CPU: shrink by majority, fill holes, split snow off mountains."""
+"""Label maps of data sets: shrunk by majority, snow split off mountains."""
 
 from __future__ import annotations
 
@@ -32,15 +32,6 @@ def shrink_map(labels: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
     winner: NDArray[np.uint8] = votes[..., :NUM_CLASSES].argmax(axis=-1).astype(np.uint8)
     winner[2 * votes[..., NUM_CLASSES] > factor * factor] = UNLABELLED
     return winner
-
-
-def fill_holes(labels: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Give UNLABELLED pixels the class of the nearest labelled one; an empty map stays as it is."""
-    holes = labels == UNLABELLED
-    if not holes.any() or holes.all():
-        return labels.copy()
-    rows, columns = ndimage.distance_transform_edt(holes, return_distances=False, return_indices=True)
-    return np.asarray(labels[rows, columns])
 
 
 def split_snow(labels: NDArray[np.uint8], photo: NDArray[np.uint8]) -> NDArray[np.uint8]:
