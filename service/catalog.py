@@ -15,7 +15,8 @@ from models.checkpoint import (
     read_metrics,
 )
 from models.gpt.config import GPTConfig
-from models.landscape.config import LandscapeConfig, SegmenterConfig
+from models.landscape.config import LandscapeConfig
+from models.segmenter.config import SegmenterConfig
 
 CONFIGS: dict[str, type[GPTConfig] | type[LandscapeConfig] | type[SegmenterConfig]] = {
     "gpt": GPTConfig,

@@ -9,9 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.errors import RequestError
+from models.landscape.label_maps import fill_holes
 from models.landscape.palette import UNLABELLED
 from service.blends import settle_blends
-from service.label_map import HOLE, fill_holes, stretch
+from service.label_map import HOLE, stretch
 from service.palette_snap import SOFT, UNMATCHED, snap
 
 MAX_UNMATCHED_FRACTION: Final = 0.5
@@ -54,7 +55,7 @@ def sketch_from_pixels(rgba: NDArray[np.uint8], size: int, field: str) -> Sketch
     labels = np.where(codes < UNMATCHED, codes & (SOFT - 1), np.uint8(HOLE))
     if min(height, width) < _NO_BLEND_SCALE * size:
         settle_blends(labels, codes, packed)
-    label_map = fill_holes(stretch(labels, size))
+    label_map = fill_holes(stretch(labels, size), HOLE)
     return Sketch(label_map, unmatched_fraction, 1 - num_drawn / codes.size, width, height)
 
 

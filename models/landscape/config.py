@@ -1,4 +1,4 @@
-"""Typed configs of the landscape generator and the segmenter. No torch, so the HTTP process can read them."""
+"""Typed config of the landscape generator, and what it shares with others that know the palette. No torch."""
 
 from __future__ import annotations
 
@@ -44,13 +44,13 @@ class LandscapeConfig(PaletteConfig):
     first_size: PositiveInt = 8
     widths: tuple[PositiveInt, ...]  # channels at first_size, 2·first_size, ... image_size
     spade_max_size: PositiveInt = (
-        64  # sizes up to this one look at the map's shapes, larger ones only its classes
+        64  # sizes up to this one style at the map's shapes, larger ones only its classes
     )
     spade_hidden: PositiveInt = 64
     noise_channels: Annotated[int, Field(ge=0)] = 0  # of noise that is seen beside the map at small sizes
     noise_max_size: PositiveInt = 16  # the largest of these sizes
     attention_sizes: tuple[PositiveInt, ...] = ()  # where every place of the picture sees every other
-    style_size: PositiveInt = 9  # figures that describe how one class looks in one photo
+    style_size: PositiveInt = 9  # figures that describe how one class styles in one photo
     num_styles: PositiveInt  # rows of the bank of styles that seeds choose from
 
     @property
@@ -89,11 +89,3 @@ class LandscapeConfig(PaletteConfig):
                 f"{len(self.widths)} widths from {self.first_size}² do not end at {self.image_size}²"
             )
         return self
-
-
-class SegmenterConfig(PaletteConfig):
-    """The segmenter: a photo to a label map of the same shape, sides up to ``image_size``."""
-
-    kind: Literal["segmenter"] = "segmenter"
-    encoder: Literal["lite0", "lite1"] = "lite1"  # EfficientNet-Lite; lite2 measures and is never trained on
-    decoder_width: PositiveInt = 64

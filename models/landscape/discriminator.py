@@ -1,6 +1,6 @@
 """The discriminator of training: a U-Net that names each pixel's class or calls it fake (OASIS's idea).
 
-It looks at the picture in ``patch``² squares folded into channels and answers at that coarser grid: every
+It styles at the picture in ``patch``² squares folded into channels and answers at that coarser grid: every
 pixel is seen at a fraction of the cost. A second, weak head judges the whole, against repetition.
 """
 

@@ -13,15 +13,16 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from models.checkpoint import load_weights, read_config, read_metrics
+from models.cores import Cores
 from models.landscape.config import LandscapeConfig
-from models.landscape.cores import Cores
 from models.landscape.generator import Generator
-from models.landscape.seeds import draw_looks, draw_noise
+from models.landscape.palette import NUM_CLASSES, broad_table
+from models.landscape.seeds import draw_noise, draw_styles
 
 
 @dataclass(frozen=True)
 class LandscapeRequest:
-    """One picture to paint: ``label_map`` (S, S) holds palette ids, no holes."""
+    """One picture to paint: ``label_map`` (H, W) holds palette ids, no holes; sides are up to ``image_size``."""
 
     label_map: NDArray[np.uint8]
     seed: int
@@ -52,12 +53,12 @@ class LandscapeEngine:
         return cls(generator, device, read_metrics(folder))
 
     def forward(self, requests: Sequence[LandscapeRequest]) -> list[NDArray[np.uint8]]:
-        """Paint every request, in order: (S, S, 3) uint8 RGB each.
+        """Paint every request, in order: (H, W, 3) uint8 RGB each, of its label map's shape.
 
         A GPU runs them as one batch. On the CPU each runs by itself, so its bytes never depend on its batch.
         """
-        if self._device.type != "cpu":
-            return self._paint(requests) if requests else []
+        if self._device.type != "cpu" and len({request.label_map.shape for request in requests}) == 1:
+            return self._paint(requests)
         return self._cores.map(lambda request: self._paint([request])[0], requests)
 
     def describe(self) -> dict[str, Any]:
@@ -78,15 +79,26 @@ class LandscapeEngine:
 
     @torch.inference_mode()
     def _paint(self, requests: Sequence[LandscapeRequest]) -> list[NDArray[np.uint8]]:
-        labels = self._stack([request.label_map.astype(np.int64) for request in requests])
-        looks = self._stack(
-            [draw_looks(self._bank, request.seed, request.class_seeds) for request in requests]
+        height, width = requests[0].label_map.shape
+        padded = [self._fit(request.label_map) for request in requests]
+        labels = self._stack(padded)
+        styles = self._stack(
+            [draw_styles(self._bank, request.seed, request.class_seeds) for request in requests]
         )
-        draws = [draw_noise(request.seed, self._generator.sizes) for request in requests]
-        noise = [self._stack([draw[None] for draw in level]) for level in zip(*draws, strict=True)]
-        pictures = self._generator(labels, looks, noise)
+        shapes = self._generator.config.noise_shapes(*padded[0].shape)
+        draws = [draw_noise(request.seed, shapes) for request in requests]
+        noise = [self._stack(level) for level in zip(*draws, strict=True)]
+        pictures = self._generator(labels, styles, noise)
         pixels = ((pictures + 1) * 127.5).round().clamp(0, 255).to(torch.uint8)
-        return list(pixels.permute(0, 2, 3, 1).cpu().numpy())
+        return list(pixels[..., :height, :width].permute(0, 2, 3, 1).cpu().numpy())
+
+    def _fit(self, label_map: NDArray[np.uint8]) -> NDArray[np.int64]:
+        """Pad a map to sides that the network takes, and fold classes that it does not know into broader ones."""
+        config = self._generator.config
+        edges = [(0, -side % config.multiple) for side in label_map.shape]
+        padded = np.pad(label_map, edges, mode="edge")
+        known = padded if len(config.classes) == NUM_CLASSES else broad_table()[padded]
+        return known.astype(np.int64)
 
     def _stack(self, arrays: Sequence[NDArray[Any]]) -> Tensor:
         return torch.from_numpy(np.stack(arrays)).to(self._device)

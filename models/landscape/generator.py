@@ -109,7 +109,7 @@ class Attention(nn.Module):
         nn.init.zeros_(self.out.weight)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Let every place look at every other."""
+        """Let every place style at every other."""
         query, key, value = self.qkv(self.norm(x)).chunk(3, dim=1)
         tokens = [
             part.flatten(2).unflatten(1, (self.heads, -1)).transpose(2, 3) for part in (query, key, value)

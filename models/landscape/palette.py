@@ -74,16 +74,16 @@ COARSE_SOURCES: Mapping[str, Mapping[str, tuple[str, ...]]] = MappingProxyType(
 # Dataset classes that no palette class absorbs: their pixels count as UNLABELLED.
 UNLABELLED_SOURCES: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
-        SIFTFLOW: tuple(
-            "unlabelled bird boat bus car cow fence person pole sign streetlight".split()
-        ),
+        SIFTFLOW: tuple("unlabelled bird boat bus car cow fence person pole sign streetlight".split()),
         OUTLINES: ("unlabelled", "other"),
     }
 )
 
 NUM_CLASSES = len(PALETTE)
 CLASS_NAMES: tuple[str, ...] = tuple(entry.name for entry in PALETTE)
-NUM_BROAD_CLASSES = sum(not entry.broader for entry in PALETTE)  # the first ones; those after were split off them
+NUM_BROAD_CLASSES = sum(
+    not entry.broader for entry in PALETTE
+)  # the first ones; those after were split off them
 
 
 def rgb_array() -> NDArray[np.uint8]:

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from models.errors import RequestError
 from models.landscape.palette import CLASS_NAMES, PALETTE, rgb_array
-from service.label_map import HOLE, fill_holes, stretch
+from service.label_map import HOLE, stretch
 from service.sketch import sketch_from_pixels
 
 SKY, TREE, GRASS, SEA = (CLASS_NAMES.index(name) for name in ("sky", "tree", "grass", "sea"))
@@ -57,18 +57,6 @@ def test_stretch_takes_the_majority(shape: tuple[int, int], holes: float) -> Non
 def test_stretch_in_many_pieces() -> None:
     labels = random_labels(1200, 1100, holes=0.3)
     np.testing.assert_array_equal(stretch(labels, 16), slow_stretch(labels, 16))
-
-
-@pytest.mark.parametrize("holes", [0.02, 0.5, 0.95, 0.999])
-def test_holes_take_the_nearest(holes: float) -> None:
-    labels = random_labels(40, 40, holes=holes, seed=4)
-    labels[7, 31] = 2
-    filled = fill_holes(labels)
-    drawn = np.argwhere(labels != HOLE)
-    for row, column in np.ndindex(labels.shape):
-        squared = ((drawn - (row, column)) ** 2).sum(axis=1)
-        nearest = drawn[squared == squared.min()]
-        assert filled[row, column] in labels[nearest[:, 0], nearest[:, 1]]
 
 
 def test_exact_colours_come_back_as_drawn() -> None:

@@ -11,13 +11,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from training.landscape.data import PhotoSet
-from training.landscape.looks import LookBank
-from training.landscape.recipe import BatchRecipe
+from training.landscape.settings import BatchSettings
 from training.landscape.sketching import draw_like
-from training.landscape.targets import CLOUD, SKY, UNTOLD, inputs_of, targets_of
+from training.landscape.style_bank import StyleBank
+from training.photos.photo_set import PhotoSet
+from training.photos.targets import CLOUD, SKY, UNTOLD, inputs_of, targets_of
 
-LOOK_NOISE = 0.1  # of styles, in bank units, so that styles between the bank's rows are known too
+STYLE_NOISE = 0.1  # of styles, in bank units, so that styles between the bank's rows are known too
 
 
 @dataclass(frozen=True)
@@ -29,9 +29,9 @@ class Batch:
     """
 
     photos: Tensor  # (B, 3, S, S) in [-1, 1]
-    targets: Tensor  # (B, S, S) int64 of ``training.landscape.targets``: what the picture is judged by
+    targets: Tensor  # (B, S, S) int64 of ``training.photos.targets``: what the picture is judged by
     inputs: Tensor  # (B, S, S) int64 palette ids without holes, some drawn-like: what the generator sees
-    looks: Tensor  # (B, NUM_CLASSES, D)
+    styles: Tensor  # (B, NUM_CLASSES, D)
 
     @property
     def own_rows(self) -> Tensor:
@@ -44,24 +44,24 @@ class Batches:
     """Makes ``batches(step)``: rows by chance, flips, drawn-like inputs and styles, all from (seed, step)."""
 
     def __init__(
-        self, data: PhotoSet, bank: LookBank, recipe: BatchRecipe, device: torch.device
+        self, data: PhotoSet, bank: StyleBank, settings: BatchSettings, device: torch.device
     ) -> None:
-        self._recipe, self.device = recipe, device
+        self._settings, self.device = settings, device
         self._photos = torch.from_numpy(data.photos).permute(0, 3, 1, 2).contiguous().to(device)
         self._maps = torch.from_numpy(data.maps).to(device)
-        self._looks = bank.looks.to(device)
+        self._looks = bank.styles.to(device)
         self._chances = None if data.chances is None else data.chances / data.chances.sum()
         self._draws = torch.Generator(device)
 
     def __call__(self, step: int) -> Batch:
         """Make the batch of ``step`` (0-based)."""
-        self._draws.manual_seed(self._recipe.seed * 1_000_003 + step)
+        self._draws.manual_seed(self._settings.seed * 1_000_003 + step)
         return self.make(self.rows(step), self._draws)
 
     def rows(self, step: int) -> Tensor:
         """Which photos the batch of ``step`` shows: (B,) int64."""
-        draw = np.random.default_rng([self._recipe.seed, step])
-        chosen = draw.choice(len(self._photos), self._recipe.batch, p=self._chances)
+        draw = np.random.default_rng([self._settings.seed, step])
+        chosen = draw.choice(len(self._photos), self._settings.batch, p=self._chances)
         return torch.from_numpy(chosen).to(self.device)
 
     def make(self, rows: Tensor, draws: torch.Generator) -> Batch:
@@ -77,9 +77,9 @@ class Batches:
         inputs[1::2] = draw_like(inputs[1::2], draws)
         others = torch.randint(len(self._looks), (count,), generator=draws, device=self.device)
         is_own = torch.arange(count, device=self.device) % 4 < 2
-        looks = self._looks[torch.where(is_own, rows, others)]
-        jitter = torch.randn(looks.shape, generator=draws, device=self.device)
-        return Batch(photos, targets_of(maps), inputs, looks + LOOK_NOISE * jitter)
+        styles = self._looks[torch.where(is_own, rows, others)]
+        jitter = torch.randn(styles.shape, generator=draws, device=self.device)
+        return Batch(photos, targets_of(maps), inputs, styles + STYLE_NOISE * jitter)
 
     def _forget_clouds(self, maps: Tensor, draws: torch.Generator) -> Tensor:
         """Half of the maps say sky, where theirs has clouds, and then may have them anywhere in it."""

@@ -1,4 +1,4 @@
-"""Discriminators that look through networks pretrained on ImageNet ("Projected GANs", Sauer et al. 2021).
+"""Discriminators that style through networks pretrained on ImageNet ("Projected GANs", Sauer et al. 2021).
 
 The frozen network's features at strides 4, 8, 16 and 32 are mixed across channels and, from the coarsest on, across
 scales, by fixed random convolutions: so that no single feature gives a picture away. A small trained head judges
@@ -16,9 +16,9 @@ from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 from torch.nn.utils.parametrizations import spectral_norm
 
-from models.landscape.efficientnet_lite import EfficientNetLite, MBConv
+from models.efficientnet_lite import EfficientNetLite, MBConv
 from models.landscape.palette import NUM_CLASSES
-from training.landscape.targets import UNSURE, inputs_of
+from training.photos.targets import UNSURE, inputs_of
 
 SLOPE = 0.2
 MIX_SEED = 7

@@ -11,8 +11,8 @@ from torch import Tensor
 
 from models.landscape.discriminator import FAKE
 from models.landscape.palette import NUM_CLASSES, UNLABELLED
-from training.landscape.looks import LookBank, measure_looks
-from training.landscape.targets import allowed_table
+from training.landscape.style_bank import StyleBank, measure_styles
+from training.photos.targets import allowed_table
 
 MAX_CLASS_WEIGHT = 6.0  # of a rare class in a batch: a few pixels of road must not drown everything
 
@@ -29,7 +29,9 @@ def target_weights(targets: Tensor, allowed: Tensor) -> Tensor:
     ``allowed`` is ``allowed_table()`` on the targets' device; UNLABELLED weighs nothing.
     """
     flat = targets.flatten()
-    counts = torch.zeros(256, device=flat.device).scatter_add_(0, flat, torch.ones_like(flat, dtype=torch.float32))
+    counts = torch.zeros(256, device=flat.device).scatter_add_(
+        0, flat, torch.ones_like(flat, dtype=torch.float32)
+    )
     counts = counts * allowed.any(dim=1)
     even = counts.sum() / (counts > 0).sum().clamp(min=1)
     return torch.where(counts > 0, even / counts.clamp(min=1), 0.0).clamp(max=MAX_CLASS_WEIGHT)
@@ -58,14 +60,14 @@ def fake_loss(logits: Tensor, targets: Tensor) -> Tensor:
     return (losses * known).sum() / known.sum().clamp(min=1)
 
 
-def look_loss(pictures: Tensor, labels: Tensor, looks: Tensor, bank: LookBank) -> Tensor:
-    """How far the classes of pictures are from the looks (B, N, D) that were asked for, in bank units.
+def style_loss(pictures: Tensor, labels: Tensor, styles: Tensor, bank: StyleBank) -> Tensor:
+    """How far the classes of pictures are from the styles (B, N, D) that were asked for, in bank units.
 
     A picture too small for the finest octaves is compared in the figures that it has. ``labels`` are palette ids
     (B, S, S); other values belong to no class.
     """
-    found, present = measure_looks(pictures, labels.clamp(max=NUM_CLASSES))
-    asked = looks[..., : found.shape[2]]
+    found, present = measure_styles(pictures, labels.clamp(max=NUM_CLASSES))
+    asked = styles[..., : found.shape[2]]
     losses = F.smooth_l1_loss(bank.whiten(found), asked, reduction="none", beta=0.5).mean(dim=2)
     return (losses * present).sum() / present.sum().clamp(min=1)
 

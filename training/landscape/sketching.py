@@ -12,7 +12,12 @@ from torch import Tensor
 
 from models.landscape.palette import NUM_CLASSES
 
-CELLS = ((32, "bilinear"), (64, "bilinear"), (32, "nearest"), (64, "nearest"))  # a side, and how enlarged again
+CELLS = (
+    (32, "bilinear"),
+    (64, "bilinear"),
+    (32, "nearest"),
+    (64, "nearest"),
+)  # a side, and how enlarged again
 WAVES = (6, 12)  # of an outline's wobble, across the map
 MAX_REACH = 0.06  # how far an outline moves, in shares of the side
 

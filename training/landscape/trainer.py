@@ -1,7 +1,7 @@
 """One step of adversarial training, the averaged generator, and everything that a resumed run needs.
 
 Three kinds of judge: heads on ImageNet features that see the whole picture, the same on enlarged windows, and a
-discriminator from scratch that sees pixels and names each one's class. Of several ImageNet networks each step looks
+discriminator from scratch that sees pixels and names each one's class. Of several ImageNet networks each step styles
 through one, in turns. On a GPU the step is captured once as a CUDA
 graph: its thousands of small operators would else wait for the host.
 """
@@ -28,12 +28,12 @@ from training.landscape.feature_discriminator import (
     feature_loss,
     generator_hinge,
 )
-from training.landscape.looks import LookBank
-from training.landscape.losses import LabelLoss, blur_loss, fake_loss, look_loss
-from training.landscape.pretrained import load_trunk
-from training.landscape.recipe import LandscapeRecipe
-from training.landscape.resumable import Resumable
+from training.landscape.losses import LabelLoss, blur_loss, fake_loss, style_loss
+from training.landscape.settings import LandscapeSettings
+from training.landscape.style_bank import StyleBank
 from training.landscape.views import near_and_far, random_corners, take_windows
+from training.pretrained import load_trunk
+from training.resumable import Resumable
 
 BETAS = (0.0, 0.99)
 FAR_SHOWN = 7 / 8  # of the side: what the whole picture is shrunk to for the feature discriminators
@@ -44,37 +44,41 @@ WARM_UP_STEPS = 4  # before a capture: libraries choose their algorithms
 class Trainer(Resumable):
     """Owns the networks, their optimisers and the averaged generator that is served."""
 
-    shown: tuple[str, ...] = ("label", "far", "near", "features", "look")
+    shown: tuple[str, ...] = ("label", "far", "near", "features", "style")
 
     def __init__(
-        self, recipe: LandscapeRecipe, config: LandscapeConfig, bank: LookBank, batches: Batches
+        self, settings: LandscapeSettings, config: LandscapeConfig, bank: StyleBank, batches: Batches
     ) -> None:
-        torch.manual_seed(recipe.seed)  # initial weights
+        torch.manual_seed(settings.seed)  # initial weights
         device = batches.device
-        self.recipe, self.device, self.step = recipe, device, 0
-        self.bank = LookBank(bank.looks.to(device), bank.shift.to(device), bank.scale.to(device))
+        self.settings, self.device, self.step = settings, device, 0
+        self.bank = StyleBank(bank.styles.to(device), bank.shift.to(device), bank.scale.to(device))
         self._batches = batches
         self.generator = _place(Generator(config), device)
         self.averaged = copy.deepcopy(self.generator).requires_grad_(requires_grad=False)
         self.features = nn.ModuleDict(
-            {name: _place(FrozenFeatures(load_trunk(name)), device) for name in recipe.networks}
+            {name: _place(FrozenFeatures(load_trunk(name)), device) for name in settings.networks}
         )
-        self.feature_critics = nn.ModuleDict(
+        self.feature_discriminators = nn.ModuleDict(
             {
                 f"{name}_{distance}": _place(FeatureDiscriminator(features.widths), device)
                 for name, features in self.features.items()
                 for distance in ("far", "near")
             }
         )
-        self.label_critic = _place(
-            Discriminator(recipe.discriminator_widths, recipe.discriminator_patch), device
+        self.label_discriminator = _place(
+            Discriminator(settings.discriminator_widths, settings.discriminator_patch), device
         )
         self._label_loss = LabelLoss(device)
-        learnt = [weight for critic in self.feature_critics.values() for weight in critic.learnt()]
+        learnt = [
+            weight
+            for discriminator in self.feature_discriminators.values()
+            for weight in discriminator.learnt()
+        ]
         self._optimisers = {
-            "generator": self._adam(self.generator.parameters(), recipe.generator_rate),
-            "feature_critics": self._adam(learnt, recipe.feature_rate),
-            "label_critic": self._adam(self.label_critic.parameters(), recipe.label_rate),
+            "generator": self._adam(self.generator.parameters(), settings.generator_rate),
+            "feature_discriminators": self._adam(learnt, settings.feature_rate),
+            "label_discriminator": self._adam(self.label_discriminator.parameters(), settings.label_rate),
         }
         self._rates = {name: group["lr"] for name, group in self._groups()}
         self._rows = batches.rows(0)
@@ -85,19 +89,19 @@ class Trainer(Resumable):
     def train_step(self) -> dict[str, Tensor]:
         """Update discriminators, then the generator, then the average; return the losses by name."""
         self._rows.copy_(self._batches.rows(self.step))
-        self._falling.fill_(self.recipe.falling_share_at(self.step))
+        self._falling.fill_(self.settings.falling_share_at(self.step))
         for name, group in self._groups():
-            rate = self._rates[name] * self.recipe.rate_share_at(self.step)
+            rate = self._rates[name] * self.settings.rate_share_at(self.step)
             group["lr"].fill_(rate) if isinstance(group["lr"], Tensor) else group.update(lr=rate)
-        self._draws.manual_seed(self.recipe.seed * 1_000_003 + self.step)
-        losses = self._run(self.recipe.networks[self.step % len(self.recipe.networks)])
+        self._draws.manual_seed(self.settings.seed * 1_000_003 + self.step)
+        losses = self._run(self.settings.networks[self.step % len(self.settings.networks)])
         self._average()
         self.step += 1
         return {name: loss.clone() for name, loss in losses.items()}
 
     def _run(self, network: str) -> dict[str, Tensor]:
         """Do the step's work, looking through one network: at once, or on a GPU by replaying what was captured."""
-        wants_graph = self.device.type == "cuda" and self.recipe.cuda_graph
+        wants_graph = self.device.type == "cuda" and self.settings.cuda_graph
         if not wants_graph or self.step < WARM_UP_STEPS:
             return self._work(network)
         if network not in self._graphs:
@@ -114,7 +118,7 @@ class Trainer(Resumable):
     def _work(self, network: str) -> dict[str, Tensor]:
         batch = self._batches.make(self._rows, self._draws)
         with self._autocast():
-            fakes = self.generator(batch.inputs, batch.looks, self.draw_noise(batch, self._draws)).float()
+            fakes = self.generator(batch.inputs, batch.styles, self.draw_noise(batch, self._draws)).float()
         views = self._look_through(network, batch, fakes)
         losses = self._update_discriminators(batch, fakes.detach(), views)
         losses |= self._update_generator(batch, fakes, views)
@@ -152,65 +156,67 @@ class Trainer(Resumable):
     ) -> dict[str, Tensor]:
         with self._autocast():
             verdicts = {
-                name: self.feature_critics[name]([level.detach() for level in features], shares)
+                name: self.feature_discriminators[name]([level.detach() for level in features], shares)
                 for name, (features, shares) in views.items()
             }
             photos, photo_targets = self._show(batch.photos, batch.targets)
             shown, targets = self._show(fakes, batch.targets)
-            logits, whole = self.label_critic(torch.cat([photos, shown]))
-        losses = {f"critic_{name}": discriminator_hinge(verdict) for name, verdict in verdicts.items()}
-        _descend(self._optimisers["feature_critics"], losses)
+            logits, whole = self.label_discriminator(torch.cat([photos, shown]))
+        losses = {f"discriminator_{name}": discriminator_hinge(verdict) for name, verdict in verdicts.items()}
+        _descend(self._optimisers["feature_discriminators"], losses)
         (real, fake), (real_whole, fake_whole) = logits.chunk(2), whole.float().chunk(2)
         label_losses = {
-            "critic_real": self._label_loss(real, photo_targets),
-            "critic_fake": fake_loss(fake, targets),
-            "critic_whole": self.recipe.whole_weight
+            "discriminator_real": self._label_loss(real, photo_targets),
+            "discriminator_fake": fake_loss(fake, targets),
+            "discriminator_whole": self.settings.whole_weight
             * (F.softplus(-real_whole).mean() + F.softplus(fake_whole).mean()),
         }
-        _descend(self._optimisers["label_critic"], label_losses)
+        _descend(self._optimisers["label_discriminator"], label_losses)
         return losses | label_losses
 
     def _update_generator(
         self, batch: Batch, fakes: Tensor, views: dict[str, tuple[list[Tensor], Tensor]]
     ) -> dict[str, Tensor]:
-        recipe, own = self.recipe, batch.own_rows
-        for critic in (*self.feature_critics.values(), self.label_critic):
-            critic.requires_grad_(requires_grad=False).eval()  # spectral norms turn once a step
-        weights = {"far": recipe.far_weight, "near": recipe.near_weight}
+        settings, own = self.settings, batch.own_rows
+        for discriminator in (*self.feature_discriminators.values(), self.label_discriminator):
+            discriminator.requires_grad_(requires_grad=False).eval()  # spectral norms turn once a step
+        weights = {"far": settings.far_weight, "near": settings.near_weight}
         losses = {name: torch.zeros((), device=self.device) for name in ("far", "near", "features")}
         with self._autocast():
             for name, (features, shares) in views.items():
                 distance = name.split("_")[1]
                 photos, pictures = zip(*(level.chunk(2) for level in features), strict=True)
-                verdicts = self.feature_critics[name](pictures, shares.chunk(2)[1])
+                verdicts = self.feature_discriminators[name](pictures, shares.chunk(2)[1])
                 losses[distance] = losses[distance] + weights[distance] * generator_hinge(verdicts)
                 apart = feature_loss([part[own] for part in pictures], [part[own] for part in photos])
-                losses["features"] = losses["features"] + recipe.feature_weight / len(views) * apart
+                losses["features"] = losses["features"] + settings.feature_weight / len(views) * apart
             shown, targets = self._show(fakes, batch.targets)
-            logits, whole = self.label_critic(shown)
+            logits, whole = self.label_discriminator(shown)
         losses |= {
-            "label": recipe.label_weight * self._label_loss(logits, targets),
-            "whole": recipe.whole_weight * F.softplus(-whole.float()).mean(),
-            "look": recipe.look_weight * self._falling * look_loss(fakes, batch.targets, batch.looks, self.bank),
-            "blur": recipe.blur_weight
+            "label": settings.label_weight * self._label_loss(logits, targets),
+            "whole": settings.whole_weight * F.softplus(-whole.float()).mean(),
+            "style": settings.style_weight
             * self._falling
-            * blur_loss(fakes[own], batch.photos[own], recipe.blur_size),
+            * style_loss(fakes, batch.targets, batch.styles, self.bank),
+            "blur": settings.blur_weight
+            * self._falling
+            * blur_loss(fakes[own], batch.photos[own], settings.blur_size),
         }
         _descend(self._optimisers["generator"], losses)
-        for critic in self.feature_critics.values():
-            critic.train().heads.requires_grad_(requires_grad=True)
-        self.label_critic.train().requires_grad_(requires_grad=True)
+        for discriminator in self.feature_discriminators.values():
+            discriminator.train().heads.requires_grad_(requires_grad=True)
+        self.label_discriminator.train().requires_grad_(requires_grad=True)
         return losses
 
     def _show(self, pictures: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
         """What the label discriminator sees."""
-        near = near_and_far(pictures, targets, self.recipe.discriminator_view, self._draws)
+        near = near_and_far(pictures, targets, self.settings.discriminator_view, self._draws)
         return augment(*near, self._draws)
 
     @torch.no_grad()
     def _average(self) -> None:
         # A young average forgets faster, or its random start would show for thousands of steps.
-        decay = min(self.recipe.ema, (1 + self.step) / (10 + self.step))
+        decay = min(self.settings.ema, (1 + self.step) / (10 + self.step))
         ours, theirs = list(self.averaged.parameters()), list(self.generator.parameters())
         torch._foreach_lerp_(ours, theirs, 1 - decay)
 
@@ -231,15 +237,15 @@ class Trainer(Resumable):
         served.train()
         for number, batch in enumerate(batches):
             draws = torch.Generator(self.device).manual_seed(number)
-            served(batch.inputs, batch.looks, self.draw_noise(batch, draws))
+            served(batch.inputs, batch.styles, self.draw_noise(batch, draws))
         return served.eval()  # type: ignore[no-any-return]
 
     def _parts(self) -> dict[str, Any]:
         return {
             "generator": self.generator,
             "averaged": self.averaged,
-            "feature_critics": self.feature_critics,
-            "label_critic": self.label_critic,
+            "feature_discriminators": self.feature_discriminators,
+            "label_discriminator": self.label_discriminator,
         } | {f"{name}_adam": optimiser for name, optimiser in self._optimisers.items()}
 
     def _groups(self) -> list[tuple[str, dict[str, Any]]]:

@@ -27,7 +27,9 @@ def near_and_far(
         return pictures, targets
     zoom, middle = size // side, slice(size // side // 2, None, size // side)
     far, far_targets = F.avg_pool2d(pictures, zoom), targets[:, middle, middle]
-    near, near_targets = take_windows(pictures, targets, random_corners(len(pictures), size, side, draws), side)
+    near, near_targets = take_windows(
+        pictures, targets, random_corners(len(pictures), size, side, draws), side
+    )
     is_near = torch.arange(len(pictures), device=pictures.device) // GROUP % 2 == 1
     shown = torch.where(is_near.view(-1, 1, 1, 1), near, far)
     return shown, torch.where(is_near.view(-1, 1, 1), near_targets, far_targets)

@@ -1,0 +1,26 @@
+"""What label maps go through wherever they come from, a sketch or a data set. No torch."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.ndimage import distance_transform_edt
+
+from models.landscape.palette import UNLABELLED
+
+
+def fill_holes(labels: NDArray[np.uint8], hole: int = UNLABELLED) -> NDArray[np.uint8]:
+    """Give each pixel without a class that of the nearest (Euclidean) pixel with one.
+
+    Args:
+        labels: (H, W) classes; a map of nothing but holes stays as it is.
+        hole: what stands for no class.
+
+    Returns:
+        a new (H, W) map.
+    """
+    holes = labels == hole
+    if not holes.any() or holes.all():
+        return labels.copy()
+    rows, columns = distance_transform_edt(holes, return_distances=False, return_indices=True)
+    return np.asarray(labels[rows, columns])
