@@ -12,7 +12,7 @@ import signal
 import socket
 import sys
 
-from service.lab.messages import LabConnection
+from service.lab.messages import connect_lab
 from service.logs import configure_logging
 
 NICENESS = 19
@@ -24,7 +24,7 @@ def main(descriptor: int, frames_per_second: float, log_format: str, log_level: 
     # Ctrl-C reaches the whole process group; the end of the connection is what ends this process.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     configure_logging(log_format, log_level)
-    connection = LabConnection(socket.socket(fileno=descriptor))
+    connection = connect_lab(socket.socket(fileno=descriptor))
     _lower_priority(STARTING_NICENESS)
     import torch
 

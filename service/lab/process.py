@@ -11,8 +11,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import cast
 
-from service.lab.messages import FromLab, ToLab, decode_from_lab, encode
-from service.workers.messages import FrameBuffer
+from service.ipc import FrameBuffer, encode
+from service.lab.messages import FromLab, ToLab, decode_from_lab
 
 log = logging.getLogger("prospero.lab")
 ROOT = Path(__file__).resolve().parents[2]

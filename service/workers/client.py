@@ -20,11 +20,11 @@ from enum import StrEnum
 from typing import Any, cast
 
 from service.errors import ApiError
+from service.ipc import FrameBuffer, encode
 from service.workers.messages import (
     Cancel,
     Event,
     Failed,
-    FrameBuffer,
     FromWorker,
     Heartbeat,
     Ready,
@@ -37,7 +37,6 @@ from service.workers.messages import (
     ToWorker,
     Work,
     decode_from_worker,
-    encode,
 )
 
 log = logging.getLogger("prospero.engine")

@@ -1,32 +1,22 @@
-"""Typed messages between the HTTP process and a worker, and how they travel.
+"""What the HTTP process and a worker tell each other.
 
-One Unix stream socket per worker carries everything: work and cancellations one way; results, heartbeats and
-reload outcomes the other. A frame is a 4-byte big-endian length and a MessagePack body. Its end of file is
-also how a worker's death is noticed: at once, and without polling.
+One Unix stream socket per worker carries everything: requests and cancellations one way; results, heartbeats
+and reload outcomes the other.
 """
 
 from __future__ import annotations
 
-import select
 import socket
-import struct
-import threading
 from typing import Any
 
 import msgspec
 
-MAX_FRAME_BYTES = 256 * 1024 * 1024
-_LENGTH = struct.Struct(">I")
-
-
-class _Message(msgspec.Struct, tag=True, array_like=True, gc=False):
-    """Base of all messages: tagged arrays, the smallest encoding that stays typed."""
-
+from service.ipc import Connection, Message
 
 # ---- what a worker is asked to do ----------------------------------------------------------------------
 
 
-class TextWork(_Message):
+class TextWork(Message):
     """One choice of a text request; the fields of ``models.gpt.engine.TextRequest``."""
 
     prompt: str
@@ -41,7 +31,7 @@ class TextWork(_Message):
     attention: tuple[int, ...] = ()
 
 
-class LandscapeWork(_Message):
+class LandscapeWork(Message):
     """One landscape: a label map of ``size`` × ``size`` bytes, its seed, and seeds per class id."""
 
     label_map: bytes
@@ -50,7 +40,7 @@ class LandscapeWork(_Message):
     class_seeds: dict[int, int]
 
 
-class SegmentWork(_Message):
+class SegmentWork(Message):
     """One photo: ``height`` × ``width`` × 3 bytes, RGB."""
 
     photo: bytes
@@ -61,7 +51,7 @@ class SegmentWork(_Message):
 Work = TextWork | LandscapeWork | SegmentWork
 
 
-class Submit(_Message):
+class Submit(Message):
     """Start ``work`` under ``key``. A streamed text sends pieces as they come, any other only its end."""
 
     key: int
@@ -69,27 +59,27 @@ class Submit(_Message):
     stream: bool
 
 
-class Cancel(_Message):
+class Cancel(Message):
     """Forget ``key``: its client went away or its time is up."""
 
     key: int
 
 
-class Reload(_Message):
+class Reload(Message):
     """Load the checkpoint folder again, beside the running engine, and swap it in once it works."""
 
 
 # ---- what a worker says --------------------------------------------------------------------------------
 
 
-class Starting(_Message):
+class Starting(Message):
     """First message of a worker: it lives and has begun to load ``model``."""
 
     model: str
     pid: int
 
 
-class Ready(_Message):
+class Ready(Message):
     """The engine is loaded and warm. ``capacity`` is how many requests may be with the worker at once."""
 
     capacity: int
@@ -97,13 +87,13 @@ class Ready(_Message):
     description: dict[str, Any]
 
 
-class Heartbeat(_Message):
+class Heartbeat(Message):
     """Sent by a thread of its own. ``step_seconds`` is the age of the step under way, 0 when idle."""
 
     step_seconds: float
 
 
-class Logprob(_Message):
+class Logprob(Message):
     """A generated token, its log probability, and the likeliest alternatives."""
 
     token: str
@@ -111,7 +101,7 @@ class Logprob(_Message):
     top: tuple[tuple[str, float], ...]
 
 
-class TextPiece(_Message):
+class TextPiece(Message):
     """Text generated for ``key`` since its last piece; the one with a ``finish_reason`` is its last.
 
     ``attention``: JSON, one document per token that was asked for, passed on without a look inside.
@@ -127,7 +117,7 @@ class TextPiece(_Message):
     attention: tuple[bytes, ...] = ()
 
 
-class Picture(_Message):
+class Picture(Message):
     """A finished array of bytes: a landscape (``channels`` 3) or a label map (``channels`` 1)."""
 
     key: int
@@ -137,7 +127,7 @@ class Picture(_Message):
     channels: int
 
 
-class Failed(_Message):
+class Failed(Message):
     """``key`` ended in an error: 422, the client's fault; 500, ours (with an id that the log repeats)."""
 
     key: int
@@ -149,7 +139,7 @@ class Failed(_Message):
 Event = TextPiece | Picture | Failed
 
 
-class Results(_Message):
+class Results(Message):
     """What one step gave: its events, how many requests it worked on, and how long it took."""
 
     events: tuple[Event, ...]
@@ -158,7 +148,7 @@ class Results(_Message):
     num_tokens: int
 
 
-class Reloaded(_Message):
+class Reloaded(Message):
     """How a reload ended; ``error`` says why the old engine still serves. After a `Ready` of the new one."""
 
     error: str | None
@@ -167,105 +157,24 @@ class Reloaded(_Message):
 ToWorker = Submit | Cancel | Reload
 FromWorker = Starting | Ready | Heartbeat | Results | Reloaded
 
-_encoder = msgspec.msgpack.Encoder()
+WorkerConnection = Connection[ToWorker]
+
 _to_worker = msgspec.msgpack.Decoder(ToWorker)
 _from_worker = msgspec.msgpack.Decoder(FromWorker)
 
 
-def encode(message: ToWorker | FromWorker) -> bytes:
-    """One frame, ready to send."""
-    body = _encoder.encode(message)
-    return _LENGTH.pack(len(body)) + body
+def connect_worker(path: str) -> WorkerConnection:
+    """The worker's end of the socket at ``path``.
 
-
-class FrameBuffer:
-    """Cuts a byte stream back into the bodies of frames."""
-
-    def __init__(self) -> None:
-        self._data = bytearray()
-
-    def feed(self, data: bytes) -> list[bytes]:
-        """Add received bytes; return the bodies that are complete now.
-
-        Raises:
-            ValueError: a frame claims more than ``MAX_FRAME_BYTES``.
-        """
-        self._data += data
-        bodies: list[bytes] = []
-        start = 0
-        while len(self._data) - start >= _LENGTH.size:
-            (length,) = _LENGTH.unpack_from(self._data, start)
-            if length > MAX_FRAME_BYTES:
-                raise ValueError(f"frame of {length} bytes")
-            end = start + _LENGTH.size + length
-            if len(self._data) < end:
-                break
-            with memoryview(self._data) as view:
-                bodies.append(bytes(view[start + _LENGTH.size : end]))
-            start = end
-        if start:
-            del self._data[:start]
-        return bodies
+    Raises:
+        OSError: nobody listens there.
+    """
+    connected = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    connected.connect(path)
+    return Connection(connected, _to_worker.decode)
 
 
 def decode_from_worker(body: bytes) -> FromWorker:
     """Raises msgspec.ValidationError on anything that is not one of the typed messages."""
     message: FromWorker = _from_worker.decode(body)
     return message
-
-
-class WorkerConnection:
-    """The worker's end: blocking, one reader thread, any thread may send."""
-
-    def __init__(self, path: str) -> None:
-        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self._socket.connect(path)
-        self._frames = FrameBuffer()
-        self._send_lock = threading.Lock()
-        self._unsent = b""
-
-    def send(self, message: FromWorker, urgent: bool = True) -> None:
-        """Send it, or, if it isn't ``urgent``, have it leave with the next that is or before the next wait.
-
-        Raises:
-            OSError: the HTTP process has gone.
-        """
-        frame = encode(message)
-        with self._send_lock:
-            self._unsent += frame
-            if urgent:
-                self._flush()
-
-    def receive(self, timeout: float | None) -> list[ToWorker]:
-        """Wait up to ``timeout`` seconds (0 = only look, None = until something comes).
-
-        Raises:
-            EOFError: the HTTP process has gone.
-        """
-        # MSG_DONTWAIT keeps the socket blocking for the sending threads while this one only looks.
-        if timeout != 0:
-            with self._send_lock:
-                self._flush()
-            if not _readable(self._socket, timeout):
-                return []
-        try:
-            data = self._socket.recv(1 << 20, socket.MSG_DONTWAIT)
-        except BlockingIOError:
-            return []
-        if not data:
-            raise EOFError("the HTTP process closed the connection")
-        return [_to_worker.decode(body) for body in self._frames.feed(data)]
-
-    def close(self) -> None:
-        self._socket.close()
-
-    def _flush(self) -> None:
-        if self._unsent:
-            self._socket.sendall(self._unsent)
-            self._unsent = b""
-
-
-def _readable(sock: socket.socket, timeout: float | None) -> bool:
-    poller = select.poll()
-    poller.register(sock, select.POLLIN)
-    return bool(poller.poll(None if timeout is None else timeout * 1000))

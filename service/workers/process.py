@@ -34,7 +34,7 @@ from service.workers.messages import (
     Results,
     Starting,
     Submit,
-    WorkerConnection,
+    connect_worker,
 )
 
 HEARTBEAT_SECONDS = 0.2
@@ -108,7 +108,7 @@ class Worker:
     def __init__(self, config: WorkerConfig, device: str) -> None:
         self._config = config
         self._device = device
-        self._connection = WorkerConnection(config.socket_path)
+        self._connection = connect_worker(config.socket_path)
         self._step_began: float | None = None
         self._retiring: list[Batcher] = []  # engines replaced by a reload that still finish their work
         self._owner: dict[int, Batcher] = {}

@@ -10,6 +10,7 @@ import pytest
 
 from service.errors import ApiError
 from service.http.request_guard import RequestGuard, finals
+from service.ipc import encode
 from service.workers.client import Job, State, WorkerClient
 from service.workers.messages import (
     Cancel,
@@ -23,7 +24,6 @@ from service.workers.messages import (
     TextPiece,
     TextWork,
     ToWorker,
-    encode,
 )
 
 WORK = TextWork("a", 0, 3, None, 0.8, None, 1.0, (), None)

@@ -13,11 +13,10 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from service.ipc import MAX_FRAME_BYTES, FrameBuffer, encode
 from service.workers.messages import (
-    MAX_FRAME_BYTES,
     Cancel,
     Failed,
-    FrameBuffer,
     FromWorker,
     Heartbeat,
     LandscapeWork,
@@ -34,8 +33,8 @@ from service.workers.messages import (
     TextWork,
     ToWorker,
     WorkerConnection,
+    connect_worker,
     decode_from_worker,
-    encode,
 )
 
 TEXT = TextWork("höre\0 \U0001f600", 2**53 - 1, 4096, None, 0.8, None, 1.0, ("\n\n", "x"), 10)
@@ -102,7 +101,7 @@ def pair() -> tuple[socket.socket, WorkerConnection]:
         listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         listener.bind(path)
         listener.listen()
-        connection = WorkerConnection(path)
+        connection = connect_worker(path)
         server, _ = listener.accept()
         listener.close()
     return server, connection
