@@ -22,7 +22,7 @@ _BATCH = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024)
 
 
 class WorkerView(Protocol):
-    """What is read of an engine when a scrape comes."""
+    """What is read of a worker when a scrape comes."""
 
     name: str
     kind: str
@@ -151,9 +151,9 @@ class Metrics:
         self._texts: dict[str, TextMetrics] = {}
         self._routes: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
 
-    def watch(self, engines: Iterable[WorkerView]) -> None:
-        """Export the engines' live state, read at each scrape."""
-        self.registry.register(_WorkerCollector(list(engines)))
+    def watch(self, workers: Iterable[WorkerView]) -> None:
+        """Export the workers' live state, read at each scrape."""
+        self.registry.register(_WorkerCollector(list(workers)))
 
     def text(self, model: str) -> TextMetrics:
         """The metrics of one text model."""
@@ -180,18 +180,17 @@ class Metrics:
         found[0].inc()
         found[1].observe(seconds)
 
-    def step(self, model: str, kind: str, batch_size: int, seconds: float, num_tokens: int) -> None:
-        """Count one step or forward of a worker."""
-        if batch_size == 0:
-            return
-        if kind == "gpt":
-            text = self.text(model)
-            text.batch.observe(batch_size)
-            text.step_seconds.observe(seconds)
-            text.step_tokens.inc(num_tokens)
-        else:
-            self.image_batch.labels(model).observe(batch_size)
-            self.forward_seconds.labels(model).observe(seconds)
+    def text_step(self, model: str, batch_size: int, seconds: float, num_tokens: int) -> None:
+        """Count one step of a worker that generates texts."""
+        text = self.text(model)
+        text.batch.observe(batch_size)
+        text.step_seconds.observe(seconds)
+        text.step_tokens.inc(num_tokens)
+
+    def image_step(self, model: str, batch_size: int, seconds: float, _: int) -> None:
+        """Count one forward of a worker that makes images."""
+        self.image_batch.labels(model).observe(batch_size)
+        self.forward_seconds.labels(model).observe(seconds)
 
     def render(self) -> bytes:
         """The exposition that ``GET /metrics`` answers with."""
@@ -199,8 +198,8 @@ class Metrics:
 
 
 class _WorkerCollector(Collector):
-    def __init__(self, engines: list[WorkerView]) -> None:
-        self._engines = engines
+    def __init__(self, workers: list[WorkerView]) -> None:
+        self._workers = workers
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
         up = GaugeMetricFamily("prospero_engine_ready", "1 if the worker is ready.", labels=["model"])
@@ -211,11 +210,11 @@ class _WorkerCollector(Collector):
             "1 for each loaded checkpoint.",
             labels=["model", "kind", "device", "dtype"],
         )
-        for engine in self._engines:
-            up.add_metric([engine.name], float(engine.is_ready))
-            running.add_metric([engine.name], engine.num_running)
-            waiting.add_metric([engine.name], engine.num_waiting)
-            if engine.description:
-                device, dtype = (str(engine.description.get(key, "")) for key in ("device", "dtype"))
-                info.add_metric([engine.name, engine.kind, device, dtype], 1)
+        for worker in self._workers:
+            up.add_metric([worker.name], float(worker.is_ready))
+            running.add_metric([worker.name], worker.num_running)
+            waiting.add_metric([worker.name], worker.num_waiting)
+            if worker.description:
+                device, dtype = (str(worker.description.get(key, "")) for key in ("device", "dtype"))
+                info.add_metric([worker.name, worker.kind, device, dtype], 1)
         yield from (up, running, waiting, info)

@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from models.checkpoint import CheckpointError
 from service.catalog import read_catalog
 from service.device import DeviceError, choose_device
+from service.kinds import KINDS, configs_of
 from service.lifecycle import Lifecycle
 from service.server import build_server
 from service.settings import Settings, prepare_workers, read_settings
@@ -21,7 +22,7 @@ def main() -> int:
     """Serve until a signal; 0 after an orderly end, 1 after a failure, 2 for what can't be started."""
     try:
         settings = read_settings()
-        catalog = read_catalog(settings.checkpoints)
+        catalog = read_catalog(settings.checkpoints, configs_of(KINDS))
         device, phrase = choose_device(settings.device)
         settings.keys()
     except ValidationError as error:

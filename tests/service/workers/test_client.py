@@ -8,10 +8,12 @@ from typing import Any
 
 import pytest
 
+from models.gpt.request import TextRequest
 from service.errors import ApiError
 from service.http.request_guard import RequestGuard, finals
 from service.ipc import encode
-from service.workers.client import Job, State, WorkerClient
+from service.workers.client import State, WorkerClient
+from service.workers.jobs import Job
 from service.workers.messages import (
     Cancel,
     Failed,
@@ -22,11 +24,12 @@ from service.workers.messages import (
     Results,
     Submit,
     TextPiece,
-    TextWork,
     ToWorker,
+    pack,
 )
 
-WORK = TextWork("a", 0, 3, None, 0.8, None, 1.0, (), None)
+WORK = TextRequest("a", 0, 3)
+PACKED = pack(WORK)
 
 
 class Worker:
@@ -88,9 +91,9 @@ async def test_calls_go_to_the_worker_as_far_as_it_has_room() -> None:
     jobs = [setup.engine.submit([WORK]) for _ in range(3)]
     assert setup.books == (2, 1)
     await asyncio.sleep(0)
-    assert setup.worker.heard(Submit(1, WORK, False))
-    assert setup.worker.heard(Submit(2, WORK, False))
-    assert not setup.worker.heard(Submit(3, WORK, False))
+    assert setup.worker.heard(Submit(1, PACKED, False))
+    assert setup.worker.heard(Submit(2, PACKED, False))
+    assert not setup.worker.heard(Submit(3, PACKED, False))
     setup.finish(1)
     assert setup.books == (2, 0)
     assert [event.text for event in await finals(jobs[0])] == ["abc"]  # type: ignore[union-attr]
@@ -145,7 +148,7 @@ async def test_a_lost_worker_costs_what_it_had_and_nothing_else() -> None:
     setup.attach(1)
     assert setup.books == (1, 0)
     await asyncio.sleep(0)
-    assert setup.worker.heard(Submit(2, WORK, False))
+    assert setup.worker.heard(Submit(2, PACKED, False))
     setup.finish(2)
     assert len(await finals(kept)) == 1
 
