@@ -22,6 +22,7 @@ from service.schemas.fields import Seed, Strict, Timeout
 
 MAX_PROMPT_CHARACTERS = 32_768
 MAX_TOKENS = 4096
+MAX_TOP_K = 2**31 - 1  # more than any vocabulary has, and what a message can carry
 
 StopString = Annotated[StrictStr, Field(min_length=1, max_length=64)]
 DrawnToken = Annotated[StrictInt, Field(ge=0, lt=MAX_TOKENS)]
@@ -44,7 +45,7 @@ class TextBody(Strict):
     temperature: Annotated[StrictFloat | StrictInt, Field(ge=0, le=2)] = Field(
         TextRequest.temperature, description="0 is greedy."
     )
-    top_k: Annotated[StrictInt, Field(ge=1)] | None = TextRequest.top_k
+    top_k: Annotated[StrictInt, Field(ge=1, le=MAX_TOP_K)] | None = TextRequest.top_k
     top_p: Annotated[StrictFloat | StrictInt, Field(gt=0, le=1)] = TextRequest.top_p
     seed: Seed | None = Field(None, description="Choice i is drawn with seed + i; drawn at random if absent.")
     stop: StopString | Annotated[list[StopString], Field(max_length=4)] = Field(

@@ -134,7 +134,9 @@ class WorkerClient:
         """
         self.check_admission(len(requests))
         job = Job(self.withdraw)
-        job.calls = [Call(job, index, next(self._keys), one, stream) for index, one in enumerate(requests)]
+        # Packed before any has a place, so that one that can't be packed takes none.
+        packed = [pack(request) for request in requests]
+        job.calls = [Call(job, index, next(self._keys), one, stream) for index, one in enumerate(packed)]
         self._queue.extend(job.calls)
         self._dispatch()
         return job
@@ -245,7 +247,7 @@ class WorkerClient:
             call = self._queue.popleft()
             call.sent_at = time.monotonic()
             self._sent[call.key] = call
-            self._send(Submit(call.key, pack(call.request), call.stream))
+            self._send(Submit(call.key, call.request, call.stream))
 
     def _send(self, message: ToWorker) -> None:
         # What one turn of the event loop has to say leaves in one write.

@@ -85,7 +85,7 @@ class Call:
 
     __slots__ = ("ended", "index", "job", "key", "request", "sent_at", "stream")
 
-    def __init__(self, job: Job, index: int, key: int, request: object, stream: bool) -> None:
+    def __init__(self, job: Job, index: int, key: int, request: bytes, stream: bool) -> None:
         self.job = job
         self.index = index
         self.key = key
