@@ -77,7 +77,7 @@ class Application:
 
         def count(client: WorkerClient, results: Results) -> None:
             if results.batch_size:
-                kind.count_step(metrics, client.name, results.batch_size, results.seconds, results.num_tokens)
+                kind.count_step(metrics, client.name, results)
 
         return WorkerClient(
             entry.name,

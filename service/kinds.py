@@ -21,6 +21,7 @@ from service.metrics import Metrics
 from service.settings import Settings
 from service.workers.batching import Loader
 from service.workers.loaders import LandscapeLoader, SegmentLoader, TextLoader
+from service.workers.messages import Results
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,7 @@ class Kind:
         documentation: what FastAPI's ``add_api_route`` is told of the route: schemas, answers, errors.
         default_model: the name of the checkpoint for requests that name none.
         max_queue: how many calls may wait for a worker.
-        count_step: counts a worker's step: model, batch size, seconds, tokens.
+        count_step: counts what one step of a model's worker gave.
     """
 
     config: type[CheckpointConfig]
@@ -45,7 +46,7 @@ class Kind:
     documentation: Mapping[str, Any]
     default_model: Callable[[Settings], str]
     max_queue: Callable[[Settings], int]
-    count_step: Callable[[Metrics, str, int, float, int], None]
+    count_step: Callable[[Metrics, str, Results], None]
 
 
 Kinds = Mapping[str, Kind]  # by the ``kind`` in a checkpoint's config
@@ -65,6 +66,14 @@ def _load_segmenter(entry: Entry, settings: Settings) -> Loader:
     return SegmentLoader(entry.folder, wait, most, settings.threads)
 
 
+def count_text_step(metrics: Metrics, model: str, results: Results) -> None:
+    metrics.text.step(model, results.batch_size, results.seconds, results.num_tokens)
+
+
+def count_forward(metrics: Metrics, model: str, results: Results) -> None:
+    metrics.images.step(model, results.batch_size, results.seconds)
+
+
 KINDS: Kinds = {
     "gpt": Kind(
         config=GPTConfig,
@@ -74,7 +83,7 @@ KINDS: Kinds = {
         documentation=text.DOCUMENTATION,
         default_model=lambda settings: settings.text_model,
         max_queue=lambda settings: settings.text_queue,
-        count_step=Metrics.text_step,
+        count_step=count_text_step,
     ),
     "landscape": Kind(
         config=LandscapeConfig,
@@ -84,7 +93,7 @@ KINDS: Kinds = {
         documentation=landscape.DOCUMENTATION,
         default_model=lambda settings: settings.landscape_model,
         max_queue=lambda settings: settings.landscape_queue,
-        count_step=Metrics.image_step,
+        count_step=count_forward,
     ),
     "segmenter": Kind(
         config=SegmenterConfig,
@@ -94,7 +103,7 @@ KINDS: Kinds = {
         documentation=segment.DOCUMENTATION,
         default_model=lambda settings: settings.segment_model,
         max_queue=lambda settings: settings.segment_queue,
-        count_step=Metrics.image_step,
+        count_step=count_forward,
     ),
 }
 

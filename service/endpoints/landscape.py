@@ -62,7 +62,7 @@ class LandscapeEndpoint:
         pictures = await self._paint(request, model.client, works, parameters.timeout)
         encoded_as: ImageFormat = image_format or parameters.format or "png"
         encoded = [await self._context.in_thread(encode, one, encoded_as) for one in pictures]
-        self._context.metrics.images.labels(model.client.name).inc(len(pictures))
+        self._context.metrics.images.sent.labels(model.client.name).inc(len(pictures))
         if image_format is not None:
             headers = {"X-Seed": str(seed), "X-Unmatched-Fraction": f"{sketch.unmatched_fraction:.4f}"}
             return Response(encoded[0], headers=headers, media_type=MEDIA_TYPES[image_format])

@@ -58,7 +58,7 @@ class SegmentEndpoint:
         pixels = rgb_array()[label_map]
         encoded_as = image_format or parameters.format or "png"
         encoded = await self._context.in_thread(encode, pixels, encoded_as)
-        self._context.metrics.images.labels(client.name).inc()
+        self._context.metrics.images.sent.labels(client.name).inc()
         if image_format is not None:
             return Response(encoded, media_type=MEDIA_TYPES[image_format])
         body = {

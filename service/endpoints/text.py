@@ -20,7 +20,7 @@ from service.http.openapi import COMMON_ERRORS, STREAMED_TEXT, errors, json_body
 from service.http.request_guard import RequestGuard, finals, raise_failed, timeout_of
 from service.http.request_log import RequestRecord, record_of
 from service.http.sse import EventStream
-from service.metrics import TextMetrics
+from service.metrics import TextModelMetrics
 from service.schemas.text import TextBody, TextResponse
 from service.workers.jobs import Job
 from service.workers.messages import Failed, Logprob, TextPiece
@@ -81,7 +81,7 @@ class TextEndpoint:
         if settings.log_prompts:
             record.prompt = body.prompt
         job = client.submit(body.requests(seed), body.stream)
-        answer = _Answer(client.name, body, job, seed, record, self._context.metrics.text(client.name))
+        answer = _Answer(client.name, body, job, seed, record, self._context.metrics.text.of(client.name))
         if body.stream:
             return EventStream(answer.stream(), job, timeout)
         with RequestGuard(request.receive, job, timeout):
@@ -92,7 +92,13 @@ class _Answer:
     """Turns the events of one job into the response."""
 
     def __init__(
-        self, model: str, body: TextBody, job: Job, seed: int, record: RequestRecord, metrics: TextMetrics
+        self,
+        model: str,
+        body: TextBody,
+        job: Job,
+        seed: int,
+        record: RequestRecord,
+        metrics: TextModelMetrics,
     ) -> None:
         self._model = model
         self._record = record

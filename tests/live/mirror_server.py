@@ -9,8 +9,7 @@ from service.catalog import read_catalog
 from service.endpoints.context import EndpointContext
 from service.http.middleware import PostHandler
 from service.http.request_guard import RequestGuard, finals
-from service.kinds import KINDS, Kind, configs_of
-from service.metrics import Metrics
+from service.kinds import KINDS, Kind, configs_of, count_forward
 from service.run import serve
 from service.server import build_server
 from service.settings import read_settings
@@ -49,7 +48,7 @@ MIRROR = Kind(
     documentation={"summary": "Mirror a text"},
     default_model=lambda _: "mirror",
     max_queue=lambda _: 4,
-    count_step=Metrics.image_step,
+    count_step=count_forward,
 )
 
 if __name__ == "__main__":
