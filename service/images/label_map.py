@@ -1,4 +1,4 @@
-"""Label maps, stretched to a square by majority."""
+"""Label maps: stretched to a square by majority, and their holes filled from the nearest label."""
 
 from __future__ import annotations
 
@@ -63,6 +63,27 @@ def _majority(
     counts = np.bincount(index.ravel(), minlength=len(votes) * NUM_BINS)
     counts = counts.reshape(-1, NUM_BINS)[:, :NUM_CLASSES]
     return np.where(counts.any(axis=1), counts.argmax(axis=1), HOLE).astype(np.uint8)
+
+
+def fill_holes(labels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Give each pixel without a class that of the nearest (Euclidean) pixel with one; there must be one."""
+    holes = labels == HOLE
+    if not holes.any():
+        return labels
+    height, width = labels.shape
+    far = 2 * (height + width)
+    rows = np.arange(height)[:, None]
+    above = np.maximum.accumulate(np.where(holes, -far, rows), axis=0)
+    below = np.minimum.accumulate(np.where(holes, far * 2, rows)[::-1], axis=0)[::-1]
+    nearest = np.where(rows - above <= below - rows, above, below)  # (H, W): labelled row in the same column
+    squared = (nearest - rows) ** 2
+    columns = np.arange(width)
+    filled = labels.copy()
+    for row in np.flatnonzero(holes.any(axis=1)):
+        at = np.flatnonzero(holes[row])
+        source = (squared[row] + (at[:, None] - columns) ** 2).argmin(axis=1)  # (N,): the column to take from
+        filled[row, at] = labels[nearest[row, source], source]
+    return filled
 
 
 def _nearest(length: int, size: int) -> NDArray[np.intp] | slice:
