@@ -49,6 +49,7 @@ class LandscapeSettings(BatchSettings):
     falling_until: Share = 0.3  # of the steps; the weight falls linearly until then
     blur_weight: NonNegativeFloat = 1.0
     blur_size: PositiveInt = 16
+    num_styles: PositiveInt = 1000  # of a checkpoint's bank
     cuda_graph: bool = True  # on a GPU, capture the whole step once and replay it
 
     @model_validator(mode="after")

@@ -44,14 +44,12 @@ WARM_UP_STEPS = 4  # before a capture: libraries choose their algorithms
 class Trainer(Resumable):
     """Owns the networks, their optimisers and the averaged generator that is served."""
 
-    shown: tuple[str, ...] = ("label", "far", "near", "features", "style")
-
     def __init__(
         self, settings: LandscapeSettings, config: LandscapeConfig, bank: StyleBank, batches: Batches
     ) -> None:
         torch.manual_seed(settings.seed)  # initial weights
         device = batches.device
-        self.settings, self.device, self.step = settings, device, 0
+        self.settings, self.device = settings, device
         self.bank = StyleBank(bank.styles.to(device), bank.shift.to(device), bank.scale.to(device))
         self._batches = batches
         self.generator = _place(Generator(config), device)
@@ -84,25 +82,26 @@ class Trainer(Resumable):
         self._rows = batches.rows(0)
         self._falling = torch.ones((), device=device)
         self._draws = torch.Generator(device)
+        self._steps_here = 0
         self._graphs: dict[str, tuple[torch.cuda.CUDAGraph, dict[str, Tensor]]] = {}
 
-    def train_step(self) -> dict[str, Tensor]:
-        """Update discriminators, then the generator, then the average; return the losses by name."""
-        self._rows.copy_(self._batches.rows(self.step))
-        self._falling.fill_(self.settings.falling_share_at(self.step))
+    def train_step(self, step: int) -> dict[str, Tensor]:
+        """Step number ``step``: update discriminators, the generator, the average; the losses by name."""
+        self._rows.copy_(self._batches.rows(step))
+        self._falling.fill_(self.settings.falling_share_at(step))
         for name, group in self._groups():
-            rate = self._rates[name] * self.settings.rate_share_at(self.step)
+            rate = self._rates[name] * self.settings.rate_share_at(step)
             group["lr"].fill_(rate) if isinstance(group["lr"], Tensor) else group.update(lr=rate)
-        self._draws.manual_seed(self.settings.seed * 1_000_003 + self.step)
-        losses = self._run(self.settings.networks[self.step % len(self.settings.networks)])
-        self._average()
-        self.step += 1
+        self._draws.manual_seed(self.settings.seed * 1_000_003 + step)
+        losses = self._run(self.settings.networks[step % len(self.settings.networks)])
+        self._average(step)
         return {name: loss.clone() for name, loss in losses.items()}
 
     def _run(self, network: str) -> dict[str, Tensor]:
         """Do the step's work, looking through one network: at once, or on a GPU by replaying what was captured."""
         wants_graph = self.device.type == "cuda" and self.settings.cuda_graph
-        if not wants_graph or self.step < WARM_UP_STEPS:
+        if not wants_graph or self._steps_here < WARM_UP_STEPS:
+            self._steps_here += 1
             return self._work(network)
         if network not in self._graphs:
             torch.cuda.synchronize()
@@ -214,9 +213,9 @@ class Trainer(Resumable):
         return augment(*near, self._draws)
 
     @torch.no_grad()
-    def _average(self) -> None:
+    def _average(self, step: int) -> None:
         # A young average forgets faster, or its random start would show for thousands of steps.
-        decay = min(self.settings.ema, (1 + self.step) / (10 + self.step))
+        decay = min(self.settings.ema, (1 + step) / (10 + step))
         ours, theirs = list(self.averaged.parameters()), list(self.generator.parameters())
         torch._foreach_lerp_(ours, theirs, 1 - decay)
 
@@ -240,13 +239,17 @@ class Trainer(Resumable):
             served(batch.inputs, batch.styles, self.draw_noise(batch, draws))
         return served.eval()  # type: ignore[no-any-return]
 
-    def _parts(self) -> dict[str, Any]:
+    def networks(self) -> dict[str, nn.Module]:
+        """All that learns, and the average of the generator, by name."""
         return {
             "generator": self.generator,
             "averaged": self.averaged,
             "feature_discriminators": self.feature_discriminators,
             "label_discriminator": self.label_discriminator,
-        } | {f"{name}_adam": optimiser for name, optimiser in self._optimisers.items()}
+        }
+
+    def _parts(self) -> dict[str, Any]:
+        return self.networks() | {f"{name}_adam": optimiser for name, optimiser in self._optimisers.items()}
 
     def _groups(self) -> list[tuple[str, dict[str, Any]]]:
         return [

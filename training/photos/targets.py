@@ -49,6 +49,11 @@ def allowed_table() -> Tensor:
     return allowed
 
 
+def is_open(targets: NDArray[np.uint8]) -> NDArray[np.bool_]:
+    """Where ``targets`` leave a class open that only a look at the photo can tell: holes, and sets but UNTOLD."""
+    return (targets == UNLABELLED) | ((targets >= FIRST_SET) & (targets < UNSURE) & (targets != UNTOLD))
+
+
 def inputs_of(maps: Tensor) -> Tensor:
     """What a generator is shown of maps (…) without holes: palette ids; a sky that may be cloud is sky."""
     guessed = torch.where(maps >= UNSURE, maps - UNSURE, maps)
