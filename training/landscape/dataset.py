@@ -30,7 +30,7 @@ from training.photos.photo_set import (
     shrink_photo,
     well_labelled,
 )
-from training.photos.targets import FIRST_SET, UNSURE, inputs_of, is_open
+from training.photos.targets import UNSURE, inputs_of, is_open
 from training.segmenter.labelling import complete, label, predict_all
 
 SIDE = 256  # photos are kept at this size

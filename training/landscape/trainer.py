@@ -8,13 +8,13 @@ graph: its thousands of small operators would else wait for the host.
 
 from __future__ import annotations
 
-import copy
 from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from models.ema import MovingAverage
 from models.landscape.config import LandscapeConfig
 from models.landscape.discriminator import Discriminator
 from models.landscape.generator import Generator
@@ -32,6 +32,7 @@ from training.landscape.losses import LabelLoss, blur_loss, fake_loss, style_los
 from training.landscape.settings import LandscapeSettings
 from training.landscape.style_bank import StyleBank
 from training.landscape.views import near_and_far, random_corners, take_windows
+from training.optimizer_step import optimizer_step
 from training.pretrained import load_trunk
 from training.resumable import Resumable
 
@@ -53,7 +54,7 @@ class Trainer(Resumable):
         self.bank = StyleBank(bank.styles.to(device), bank.shift.to(device), bank.scale.to(device))
         self._batches = batches
         self.generator = _place(Generator(config), device)
-        self.averaged = copy.deepcopy(self.generator).requires_grad_(requires_grad=False)
+        self.average = MovingAverage(self.generator, settings.ema)
         self.features = nn.ModuleDict(
             {name: _place(FrozenFeatures(load_trunk(name)), device) for name in settings.networks}
         )
@@ -94,7 +95,7 @@ class Trainer(Resumable):
             group["lr"].fill_(rate) if isinstance(group["lr"], Tensor) else group.update(lr=rate)
         self._draws.manual_seed(self.settings.seed * 1_000_003 + step)
         losses = self._run(self.settings.networks[step % len(self.settings.networks)])
-        self._average(step)
+        self.average.update(step + 1)
         return {name: loss.clone() for name, loss in losses.items()}
 
     def _run(self, network: str) -> dict[str, Tensor]:
@@ -162,7 +163,7 @@ class Trainer(Resumable):
             shown, targets = self._show(fakes, batch.targets)
             logits, whole = self.label_discriminator(torch.cat([photos, shown]))
         losses = {f"discriminator_{name}": discriminator_hinge(verdict) for name, verdict in verdicts.items()}
-        _descend(self._optimisers["feature_discriminators"], losses)
+        optimizer_step(self._optimisers["feature_discriminators"], torch.stack(list(losses.values())).sum())
         (real, fake), (real_whole, fake_whole) = logits.chunk(2), whole.float().chunk(2)
         label_losses = {
             "discriminator_real": self._label_loss(real, photo_targets),
@@ -170,7 +171,9 @@ class Trainer(Resumable):
             "discriminator_whole": self.settings.whole_weight
             * (F.softplus(-real_whole).mean() + F.softplus(fake_whole).mean()),
         }
-        _descend(self._optimisers["label_discriminator"], label_losses)
+        optimizer_step(
+            self._optimisers["label_discriminator"], torch.stack(list(label_losses.values())).sum()
+        )
         return losses | label_losses
 
     def _update_generator(
@@ -201,7 +204,7 @@ class Trainer(Resumable):
             * self._falling
             * blur_loss(fakes[own], batch.photos[own], settings.blur_size),
         }
-        _descend(self._optimisers["generator"], losses)
+        optimizer_step(self._optimisers["generator"], torch.stack(list(losses.values())).sum())
         for discriminator in self.feature_discriminators.values():
             discriminator.train().heads.requires_grad_(requires_grad=True)
         self.label_discriminator.train().requires_grad_(requires_grad=True)
@@ -213,20 +216,15 @@ class Trainer(Resumable):
         return augment(*near, self._draws)
 
     @torch.no_grad()
-    def _average(self, step: int) -> None:
-        # A young average forgets faster, or its random start would show for thousands of steps.
-        decay = min(self.settings.ema, (1 + step) / (10 + step))
-        ours, theirs = list(self.averaged.parameters()), list(self.generator.parameters())
-        torch._foreach_lerp_(ours, theirs, 1 - decay)
-
-    @torch.no_grad()
     def make_served(self, batches: list[Batch], styles: Tensor) -> Generator:
         """Copy the averaged generator, with normalisation statistics measured on its own activations.
 
         ``styles`` (M, N, D) is the bank that its seeds choose from.
         """
-        weights = {name: value for name, value in self.averaged.state_dict().items() if name != "styles"}
-        config = self.averaged.config.model_copy(update={"num_styles": len(styles)})
+        weights = {
+            name: value for name, value in self.average.network.state_dict().items() if name != "styles"
+        }
+        config = self.average.network.config.model_copy(update={"num_styles": len(styles)})
         served = _place(Generator(config), self.device)
         served.load_state_dict(weights | {"styles": styles.to(self.device)})
         for module in served.modules():
@@ -243,7 +241,7 @@ class Trainer(Resumable):
         """All that learns, and the average of the generator, by name."""
         return {
             "generator": self.generator,
-            "averaged": self.averaged,
+            "averaged": self.average.network,
             "feature_discriminators": self.feature_discriminators,
             "label_discriminator": self.label_discriminator,
         }
@@ -272,12 +270,6 @@ def _split_forward(network: nn.Module, both: Tensor) -> list[Tensor]:
     with torch.no_grad():
         real = network(photos)
     return [torch.cat(pair) for pair in zip(real, network(fakes), strict=True)]
-
-
-def _descend(optimiser: torch.optim.Optimizer, losses: dict[str, Tensor]) -> None:
-    optimiser.zero_grad(set_to_none=True)
-    torch.stack(list(losses.values())).sum().backward()  # type: ignore[no-untyped-call]
-    optimiser.step()
 
 
 def _place(module: Any, device: torch.device) -> Any:
