@@ -17,7 +17,6 @@ from training.evaluation.painter import Painter
 from training.evaluation.references import load_references
 from training.evaluation.report import as_json, as_markdown
 from training.photos.sheet import encode, spread_rows
-from training.photos.split import add_data_arguments
 from training.run import TrainingError, write_atomically
 
 SHEET_ROWS, SHEET_SEEDS = 24, (1, 2, 3)
@@ -26,7 +25,8 @@ SHEET_ROWS, SHEET_SEEDS = 24, (1, 2, 3)
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add this job's arguments."""
     parser.add_argument("checkpoint", type=Path)
-    add_data_arguments(parser)
+    parser.add_argument("--data", type=Path, required=True, metavar="FOLDER", help="the SIFT Flow folder")
+    parser.add_argument("--pseudo", type=Path, nargs=2, action="append", default=[])
     parser.add_argument("--eval-segmenter", "--judge", type=Path, default=WEIGHTS, metavar="FOLDER")
     parser.add_argument("--pix2pix", type=Path, metavar="CHECKPOINT", help="measure this baseline, too")
     parser.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="report and contact sheet")

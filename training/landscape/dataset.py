@@ -1,7 +1,8 @@
 """From folders of photos to what a landscape model trains on: labelled, completed, and weighed.
 
-Labelled photos have their maps completed by a segmenter, unlabelled ones are labelled by it; what comes of it lies as
-a pack in the run's folder and is not made twice. Photos with classes that few have are drawn more often.
+Labelled photos have their maps completed by a segmenter, unlabelled ones are labelled by it; what comes of
+it lies as a pack in the run's folder and is not made twice. Photos with classes that few have are drawn more
+often.
 """
 
 from __future__ import annotations

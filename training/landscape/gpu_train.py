@@ -2,9 +2,9 @@
 
     python -m training.landscape.gpu_train --pack photos.pack --out FOLDER --seconds 360
 
-Measures how fast a step is, plans as many as the time allows (the rates fall to zero with the last one), trains, and
-leaves in FOLDER, in files of 16 MiB at most, what a checkpoint and going on need, with the rate, the card's use and
-a picture of what was learnt. An earlier FOLDER, given with ``--start``, is gone on from.
+Measures how fast a step is, plans as many as the time allows (the rates fall to zero with the last one),
+trains, and leaves in FOLDER, in files of 16 MiB at most, what a checkpoint and going on need, with the rate,
+the card's use and a picture of what was learnt. An earlier FOLDER, given with ``--start``, is gone on from.
 """
 
 from __future__ import annotations
@@ -126,11 +126,11 @@ def count_flops(trainer: Trainer) -> int:
     trainer.settings = trainer.settings.model_copy(update={"cuda_graph": False})
     with FlopCounterMode(display=False) as counter:
         trainer.train_step(CALIBRATION_STEP)
-    return counter.get_total_flops()
+    return int(counter.get_total_flops())
 
 
 def save_shards(module: nn.Module, folder: Path, name: str) -> None:
-    """Write a module's tensors, matrices as bfloat16, as NAME-0.safetensors, NAME-1 … of SHARD_BYTES at most."""
+    """Write a module as NAME-0.safetensors, NAME-1 … of SHARD_BYTES at most; matrices as bfloat16."""
     shards: list[dict[str, Tensor]] = [{}]
     size = 0
     for key, tensor in module.state_dict().items():

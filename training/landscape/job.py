@@ -1,4 +1,7 @@
-"""Train the landscape GAN, from folders of photos to a checkpoint; resumable, time-boxed, on a CPU or a GPU."""
+"""Train the landscape GAN, from folders of photos to a checkpoint.
+
+Resumable, time-boxed, on a CPU or a GPU.
+"""
 
 from __future__ import annotations
 

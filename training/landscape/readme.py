@@ -16,8 +16,8 @@ def write_readme(config: LandscapeConfig, settings: LandscapeSettings, metrics: 
     classes = ", ".join(entry.name for entry in PALETTE[: len(config.classes)])
     return f"""# Landscape GAN, {config.image_size} pixels on the longer side
 
-Paints a landscape from a colour sketch and a seed; single classes can be given a seed of their own. Sketches of any
-aspect ratio from 1:2 to 2:1 keep it.
+Paints a landscape from a colour sketch and a seed; single classes can be given a seed of their own. Sketches
+of any aspect ratio from 1:2 to 2:1 keep it.
 
 ![held-out maps, their photos, and what the model paints for four seeds](sheet.jpg)
 
@@ -36,11 +36,11 @@ What they mean, and what they are measured beside: docs/training-landscape.md.
 - Data: {config.training_data}. A photo is held out if `int(sha1(file name), 16) % 10 == 0`.
 - Classes: {classes}.
 - {settings.steps} steps of {settings.batch} pictures planned; generator widths {list(settings.widths)},
-  discriminators on the features of {", ".join(settings.networks)} (ImageNet, Apache-2.0, not part of the weights)
-  and one from scratch, widths {list(settings.discriminator_widths)}.
+  discriminators on the features of {", ".join(settings.networks)} (ImageNet, Apache-2.0, not part of the
+  weights) and one from scratch, widths {list(settings.discriminator_widths)}.
 - Half of the inputs are made drawn-like: coarse, rounded, blocky, wobbly.
-- A seed picks the styles (colours, contrast, gradient, roughness of every class) of one training photo, a little
-  varied, and the noise that form and grain come from.
+- A seed picks the styles (colours, contrast, gradient, roughness of every class) of one training photo, a
+  little varied, and the noise that form and grain come from.
 
 ## Known weaknesses
 

@@ -30,7 +30,7 @@ class LandscapeSettings(BatchSettings):
     spade_hidden: PositiveInt = 48
     noise_channels: PositiveInt = 16
     attention_sizes: tuple[PositiveInt, ...] = (16,)
-    networks: tuple[Literal["lite0", "lite1"], ...] = ("lite0", "lite1")  # that discriminators style through
+    networks: tuple[Literal["lite0", "lite1"], ...] = ("lite0", "lite1")  # that discriminators look through
     discriminator_widths: tuple[PositiveInt, ...]  # of the label discriminator
     discriminator_view: PositiveInt = 128  # side of what it is shown at a time, near or far
     discriminator_patch: PositiveInt = 2  # it judges cells of this many pixels a side

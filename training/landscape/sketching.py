@@ -1,7 +1,7 @@
 """Makes label maps drawn-like on the device that trains: coarse, rounded, blocky and wobbly, a few at a time.
 
-What people draw has no leaves and no ripples in its outlines. The fixed kinds that a model is *measured* on are in
-``corruptions.py``; these are quick relatives, made anew for every batch.
+What people draw has no leaves and no ripples in its outlines. The fixed kinds that a model is *measured* on
+are in ``corruptions.py``; these are quick relatives, made anew for every batch.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """One step of adversarial training, the averaged generator, and everything that a resumed run needs.
 
-Three kinds of judge: heads on ImageNet features that see the whole picture, the same on enlarged windows, and a
-discriminator from scratch that sees pixels and names each one's class. Of several ImageNet networks each step styles
-through one, in turns. On a GPU the step is captured once as a CUDA
-graph: its thousands of small operators would else wait for the host.
+Three kinds of judge: heads on ImageNet features that see the whole picture, the same on enlarged windows,
+and a discriminator from scratch that sees pixels and names each one's class. Of several ImageNet networks
+each step looks through one, in turns. On a GPU the step is captured once as a CUDA graph: its thousands of
+small operators would else wait for the host.
 """
 
 from __future__ import annotations
@@ -55,25 +55,20 @@ class Trainer(Resumable):
         self._batches = batches
         self.generator = _place(Generator(config), device)
         self.average = MovingAverage(self.generator, settings.ema)
-        self.features = nn.ModuleDict(
-            {name: _place(FrozenFeatures(load_trunk(name)), device) for name in settings.networks}
-        )
-        self.feature_discriminators = nn.ModuleDict(
-            {
-                f"{name}_{distance}": _place(FeatureDiscriminator(features.widths), device)
-                for name, features in self.features.items()
-                for distance in ("far", "near")
-            }
-        )
+        self._features: dict[str, FrozenFeatures] = {
+            name: _place(FrozenFeatures(load_trunk(name)), device) for name in settings.networks
+        }
+        self._heads: dict[str, FeatureDiscriminator] = {
+            f"{name}_{distance}": _place(FeatureDiscriminator(features.widths), device)
+            for name, features in self._features.items()
+            for distance in ("far", "near")
+        }
+        self.feature_discriminators = nn.ModuleDict(self._heads)
         self.label_discriminator = _place(
             Discriminator(settings.discriminator_widths, settings.discriminator_patch), device
         )
         self._label_loss = LabelLoss(device)
-        learnt = [
-            weight
-            for discriminator in self.feature_discriminators.values()
-            for weight in discriminator.learnt()
-        ]
+        learnt = [weight for discriminator in self._heads.values() for weight in discriminator.learnt()]
         self._optimisers = {
             "generator": self._adam(self.generator.parameters(), settings.generator_rate),
             "feature_discriminators": self._adam(learnt, settings.feature_rate),
@@ -99,7 +94,10 @@ class Trainer(Resumable):
         return {name: loss.clone() for name, loss in losses.items()}
 
     def _run(self, network: str) -> dict[str, Tensor]:
-        """Do the step's work, looking through one network: at once, or on a GPU by replaying what was captured."""
+        """Do the step's work, looking through one network.
+
+        At once, or on a GPU by replaying what was captured.
+        """
         wants_graph = self.device.type == "cuda" and self.settings.cuda_graph
         if not wants_graph or self._steps_here < WARM_UP_STEPS:
             self._steps_here += 1
@@ -148,7 +146,7 @@ class Trainer(Resumable):
             side = int(size * share)
             resized = F.interpolate(pictures, size=(side, side), mode="bilinear", align_corners=False)
             with self._autocast():
-                seen[distance] = (_split_forward(self.features[network], resized), class_shares(named))
+                seen[distance] = (_split_forward(self._features[network], resized), class_shares(named))
         return {f"{network}_{distance}": view for distance, view in seen.items()}
 
     def _update_discriminators(
@@ -156,7 +154,7 @@ class Trainer(Resumable):
     ) -> dict[str, Tensor]:
         with self._autocast():
             verdicts = {
-                name: self.feature_discriminators[name]([level.detach() for level in features], shares)
+                name: self._heads[name]([level.detach() for level in features], shares)
                 for name, (features, shares) in views.items()
             }
             photos, photo_targets = self._show(batch.photos, batch.targets)
@@ -180,15 +178,15 @@ class Trainer(Resumable):
         self, batch: Batch, fakes: Tensor, views: dict[str, tuple[list[Tensor], Tensor]]
     ) -> dict[str, Tensor]:
         settings, own = self.settings, batch.own_rows
-        for discriminator in (*self.feature_discriminators.values(), self.label_discriminator):
-            discriminator.requires_grad_(requires_grad=False).eval()  # spectral norms turn once a step
+        for discriminator in (*self._heads.values(), self.label_discriminator):
+            discriminator.requires_grad_(False).eval()  # spectral norms turn once a step
         weights = {"far": settings.far_weight, "near": settings.near_weight}
         losses = {name: torch.zeros((), device=self.device) for name in ("far", "near", "features")}
         with self._autocast():
             for name, (features, shares) in views.items():
                 distance = name.split("_")[1]
                 photos, pictures = zip(*(level.chunk(2) for level in features), strict=True)
-                verdicts = self.feature_discriminators[name](pictures, shares.chunk(2)[1])
+                verdicts = self._heads[name](pictures, shares.chunk(2)[1])
                 losses[distance] = losses[distance] + weights[distance] * generator_hinge(verdicts)
                 apart = feature_loss([part[own] for part in pictures], [part[own] for part in photos])
                 losses["features"] = losses["features"] + settings.feature_weight / len(views) * apart
@@ -205,9 +203,9 @@ class Trainer(Resumable):
             * blur_loss(fakes[own], batch.photos[own], settings.blur_size),
         }
         optimizer_step(self._optimisers["generator"], torch.stack(list(losses.values())).sum())
-        for discriminator in self.feature_discriminators.values():
-            discriminator.train().heads.requires_grad_(requires_grad=True)
-        self.label_discriminator.train().requires_grad_(requires_grad=True)
+        for discriminator in self._heads.values():
+            discriminator.train().heads.requires_grad_(True)
+        self.label_discriminator.train().requires_grad_(True)
         return losses
 
     def _show(self, pictures: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:

@@ -13,7 +13,7 @@ from training.landscape.settings import BatchSettings
 class Pix2PixSettings(BatchSettings):
     """The dials of one run."""
 
-    earlier_names: ClassVar = BatchSettings.earlier_names | {"discriminator_width": "discriminator_width"}
+    earlier_names: ClassVar = {"critic_width": "discriminator_width"}
 
     width: PositiveInt = 64
     discriminator_width: PositiveInt = 64

@@ -1,4 +1,4 @@
-"""Discriminators on pretrained features: folding changes nothing, gradients reach the picture, classes count."""
+"""Discriminators on pretrained features: folding changes nothing, gradients pass, classes count."""
 
 import torch
 

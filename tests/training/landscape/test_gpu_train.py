@@ -1,4 +1,7 @@
-"""The minutes on a lent card, rehearsed on a processor: planned, trained, brought home in shards, gone on from."""
+"""The minutes on a lent card, rehearsed on a processor.
+
+Planned, trained, brought home in shards, gone on from.
+"""
 
 import json
 import subprocess
