@@ -16,6 +16,7 @@ import torch
 from numpy.typing import NDArray
 from tqdm import tqdm
 
+from models.checkpoint import CheckpointError
 from models.landscape.palette import NUM_CLASSES, UNLABELLED
 from models.segmenter.engine import SegmenterEngine
 from training.photos.errors import DataError
@@ -83,7 +84,10 @@ def load_training(args: argparse.Namespace, folder: Path) -> PhotoSet:
         return read_packs(args.pack or [kept])
     if args.data is None:
         raise DataError("--data FOLDER or --pack FILE says which photos to train on")
-    network = SegmenterEngine.load(args.segmenter, args.device).network
+    try:
+        network = SegmenterEngine.load(args.segmenter, args.device).network
+    except CheckpointError as error:
+        raise DataError(f"--segmenter: {error}") from None
     device = torch.device(args.device)
     people = well_labelled(
         load_targets(args.data, args.refined, args.outlined, SIDE, lambda name: not is_held_out(name))
@@ -94,7 +98,7 @@ def load_training(args: argparse.Namespace, folder: Path) -> PhotoSet:
     data = weigh(sets)
     folder.mkdir(parents=True, exist_ok=True)
     write_pack(data, kept)
-    return data
+    return read_packs([kept])  # a run that is resumed reads it, too, and sees the same pixels
 
 
 def load_held_out(data: Path, size: int) -> PhotoSet:

@@ -5,13 +5,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 from PIL import Image
 
-from models.checkpoint import check_weights, save_checkpoint
+from models.checkpoint import check_weights
 from models.landscape.engine import LandscapeEngine, LandscapeRequest
-from models.segmenter.config import SegmenterConfig
-from models.segmenter.network import Segmenter
 from tests.training.resuming import assert_resumes_exactly
 from training.__main__ import main
 from training.landscape.dataset import find_shown, load_held_out, weigh
@@ -30,20 +27,6 @@ TINY = {
     "batch": 4,
     "num_styles": 5,
 }
-
-
-@pytest.fixture(scope="module")
-def segmenter(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A segmenter that is sure of a class by chance."""
-    torch.manual_seed(3)
-    network = Segmenter(
-        SegmenterConfig(image_size=256, training_data="none", encoder="lite0", decoder_width=8)
-    )
-    with torch.no_grad():
-        network.classes.weight.mul_(100)
-    folder = tmp_path_factory.mktemp("segmenter") / "checkpoint"
-    save_checkpoint(folder, network.config, network.state_dict(), {}, "A test's.\n", {})
-    return folder
 
 
 @pytest.fixture(scope="module")

@@ -1,6 +1,7 @@
 """pix2pix learns, paints as a painter does, and resumes exactly."""
 
 import json
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -23,9 +24,15 @@ def train(data: Path, run: Path, steps: int, *more: str, **changes: object) -> N
     assert main(["pix2pix", f"--data={data}", f"--run={run}", "--threads=1", *pairs, *more]) == 0
 
 
-def test_learns_and_paints(siftflow: Path, tmp_path: Path):
+@pytest.fixture
+def labeller(segmenter: Path) -> str:
+    """The argument that names what completes maps."""
+    return f"--segmenter={segmenter}"
+
+
+def test_learns_and_paints(siftflow: Path, labeller: str, tmp_path: Path):
     run = tmp_path / "run"
-    train(siftflow, run, 60, rate=0.002)
+    train(siftflow, run, 60, labeller, rate=0.002)
     lines = [json.loads(line) for line in (run / "log.jsonl").read_text().splitlines()]
     losses = [line["l1"] for line in lines if "l1" in line]
     assert losses[-1] < 0.6 * losses[0]
@@ -46,8 +53,13 @@ def test_learns_and_paints(siftflow: Path, tmp_path: Path):
     assert (run / "checkpoint" / "sheet.jpg").stat().st_size > 0
 
 
-def test_resumes_exactly(siftflow: Path, tmp_path: Path):
-    assert_resumes_exactly(train, siftflow, tmp_path, ("generator", "critic"))
+def test_resumes_exactly(siftflow: Path, labeller: str, tmp_path: Path):
+    labelled = partial(_train_with, labeller)
+    assert_resumes_exactly(labelled, siftflow, tmp_path, ("generator", "discriminator"))
+
+
+def _train_with(labeller: str, data: Path, run: Path, steps: int, *more: str) -> None:
+    train(data, run, steps, labeller, *more)
 
 
 def test_shapes_and_field_of_view():
