@@ -100,7 +100,7 @@ def test_then_pytorchs_own_index(install_torch: ModuleType) -> None:
 def test_else_the_ordinary_build(
     install_torch: ModuleType, listed: bool, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    install_torch.pip = Calls("--constraint")
+    install_torch.pip = Calls("install torch==2.13.0")
     install_torch.has_build = lambda *_: listed
     assert install_torch.install_cpu("torch==2.13.0") == 0
     assert install_torch.pip[-1][:2] == ("install", "torch==2.13.0")
@@ -111,8 +111,26 @@ def test_cuda_replaces_a_cpu_build(install_torch: ModuleType) -> None:
     install_torch.pip = Calls("uninstall", "install")
     install_torch.installed_version = lambda: "2.13.0+cpu"
     assert install_torch.main("cuda") == 0
-    assert [call[0] for call in install_torch.pip] == ["uninstall", "install"]
-    assert "torch==2.13.0" in install_torch.pip[1]
+    assert [call[:2] for call in install_torch.pip] == [
+        ("uninstall", "--yes"),
+        ("install", "--requirement"),
+        ("install", "torch==2.13.0"),
+    ]
+
+
+def test_what_torch_imports_is_hashed(install_torch: ModuleType) -> None:
+    torch, imported = install_torch.read_requirements(install_torch.REQUIREMENTS.read_text())
+    assert torch == "torch==2.13.0"
+    assert "sympy==" in imported
+    assert "torch==" not in imported
+    assert imported.count("==") <= imported.count("--hash=sha256:")
+
+
+def test_without_what_torch_imports_there_is_no_torch(install_torch: ModuleType) -> None:
+    install_torch.pip = Calls("torch==")
+    install_torch.installed_version = lambda: ""
+    assert install_torch.main("cpu") == 1
+    assert [call[:2] for call in install_torch.pip] == [("install", "--requirement")]
 
 
 def test_a_cpu_build_that_is_there_is_kept(install_torch: ModuleType) -> None:

@@ -1,0 +1,72 @@
+"""Every job, and how it is run: `prospero train text` is ``python -m training text``.
+
+A job is a module with ``add_arguments(parser)`` and ``run(args)``, imported once it is asked for.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import sys
+from typing import NamedTuple
+
+
+class Job(NamedTuple):
+    """What `prospero` calls it, where it is, and what it does."""
+
+    command: str
+    module: str
+    does: str
+
+
+JOBS = {
+    "text": Job("train text", "training.text.job", "train a GPT on text"),
+    "landscape": Job("train landscape", "training.landscape.job", "train the landscape GAN"),
+    "segmenter": Job(
+        "train segmenter", "training.landscape.segmenter.job", "train the segmenter that is served"
+    ),
+    "judge": Job(
+        "train judge", "training.landscape.judge.job", "train the network that measures the landscape GAN"
+    ),
+    "pix2pix": Job(
+        "train pix2pix",
+        "training.landscape.pix2pix.job",
+        "train the anchor that the landscape GAN must beat",
+    ),
+    "lab": Job("train lab", "training.lab.job", "train a 2-D GAN, into an animation and figures"),
+    "lineage": Job(
+        "train lineage", "training.lineage.job", "measure what attention did for encoder–decoders"
+    ),
+    "evaluate": Job("evaluate text", "training.text.scoring", "score a GPT checkpoint as it is served"),
+    "evaluate-landscape": Job(
+        "evaluate landscape",
+        "training.landscape.evaluation.job",
+        "measure a landscape checkpoint beside its anchors",
+    ),
+    "report": Job("report", "training.text.timing", "print how long text runs took to reach a figure"),
+    "import": Job("import", "training.text.importing", "bring in a nanoGPT or Hugging Face GPT-2 checkpoint"),
+}
+
+
+def run_job(job: Job, program: str, arguments: list[str]) -> int:
+    """Run one job; 0 when it is done, 1 with a line on stderr when its user has to mend something."""
+    from training.run import TrainingError  # brings torch along, which a list of jobs needs not
+
+    module = importlib.import_module(job.module)
+    parser = argparse.ArgumentParser(
+        prog=program,
+        description=module.__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    module.add_arguments(parser)
+    args = parser.parse_args(arguments)
+    try:
+        module.run(args)
+    except TrainingError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("interrupted; --resume goes on from the last saved state", file=sys.stderr)
+        return 130
+    return 0
