@@ -16,7 +16,7 @@ from fastapi import FastAPI
 from litserve import LitAPI, LitServer
 from starlette.responses import JSONResponse, StreamingResponse
 
-from service.schemas import TextRequest
+from service.schemas.text import TextRequest
 
 ANSWER = {
     "id": "5b2703f63bf84cb28b87698fdc0a482f",

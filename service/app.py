@@ -21,18 +21,18 @@ from starlette.responses import JSONResponse, Response
 from models.checkpoint import CheckpointError
 from models.landscape.palette import PALETTE, UNLABELLED_SOURCES
 from service.catalog import Entry
-from service.engine import Engine, State, WorkerProtocol
+from service.endpoints.landscape import LandscapeEndpoint
+from service.endpoints.segment import SegmentEndpoint
+from service.endpoints.text import TextEndpoint
 from service.errors import ApiError
-from service.heap import settle_heap
-from service.landscape import LandscapeEndpoint
+from service.garbage import freeze_gc
 from service.lifecycle import Lifecycle, Phase
 from service.logs import configure_logging
 from service.metrics import CONTENT_TYPE, Metrics
-from service.schemas import HealthResponse, ModelEntry, ModelsResponse, PaletteEntry, PaletteResponse
-from service.segment import SegmentEndpoint
+from service.schemas.info import HealthResponse, ModelEntry, ModelsResponse, PaletteEntry, PaletteResponse
 from service.settings import Settings
-from service.text import TextEndpoint
-from service.wire import Results
+from service.workers.client import State, WorkerClient, WorkerProtocol
+from service.workers.messages import Results
 
 log = logging.getLogger("prospero")
 
@@ -76,10 +76,10 @@ class Application:
         )
         self.segment = SegmentEndpoint(settings, self._finder("segmenter"), self.metrics, threads)
 
-    def _engine(self, entry: Entry) -> Engine:
+    def _engine(self, entry: Entry) -> WorkerClient:
         settings = self.settings
         queues = {"gpt": settings.text_queue, "landscape": settings.landscape_queue}
-        return Engine(
+        return WorkerClient(
             entry.name,
             entry.kind,
             max_queue=queues.get(entry.kind, settings.segment_queue),
@@ -102,8 +102,8 @@ class Application:
         names = [entry.name for entry in self.catalog if entry.kind == kind]
         return wanted if wanted in names else next(iter(names), None)
 
-    def _finder(self, kind: str) -> Callable[[str | None], Engine]:
-        def find(name: str | None) -> Engine:
+    def _finder(self, kind: str) -> Callable[[str | None], WorkerClient]:
+        def find(name: str | None) -> WorkerClient:
             """Raises ApiError 404 for a name that isn't loaded, or isn't of this kind."""
             found = name if name is not None else self.default_of(kind)
             engine = self.engines.get(found) if found is not None else None
@@ -116,10 +116,10 @@ class Application:
 
         return find
 
-    def _on_results(self, engine: Engine, results: Results) -> None:
+    def _on_results(self, engine: WorkerClient, results: Results) -> None:
         self.metrics.step(engine.name, engine.kind, results.batch_size, results.seconds, results.num_tokens)
 
-    def _on_death(self, engine: Engine) -> None:
+    def _on_death(self, engine: WorkerClient) -> None:
         if self.lifecycle.phase >= Phase.CLOSED:
             return
         self.metrics.restarts.labels(engine.name).inc()
@@ -141,7 +141,7 @@ class Application:
         server = await loop.create_unix_server(lambda: WorkerProtocol(self.engines), sock=self._listener)
         loop.add_signal_handler(signal.SIGHUP, lambda: loop.create_task(self.reload_all()))
         self.lifecycle.guard_http()
-        settle_heap()
+        freeze_gc()
         log.info("listening", extra={"fields": {"pid": os.getpid()}})
         ticker = asyncio.ensure_future(self._tick())
         try:

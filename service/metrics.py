@@ -21,7 +21,7 @@ _TOKEN = (0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5,
 _BATCH = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024)
 
 
-class EngineView(Protocol):
+class WorkerView(Protocol):
     """What is read of an engine when a scrape comes."""
 
     name: str
@@ -151,9 +151,9 @@ class Metrics:
         self._texts: dict[str, TextMetrics] = {}
         self._routes: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
 
-    def watch(self, engines: Iterable[EngineView]) -> None:
+    def watch(self, engines: Iterable[WorkerView]) -> None:
         """Export the engines' live state, read at each scrape."""
-        self.registry.register(_EngineCollector(list(engines)))
+        self.registry.register(_WorkerCollector(list(engines)))
 
     def text(self, model: str) -> TextMetrics:
         """The metrics of one text model."""
@@ -198,8 +198,8 @@ class Metrics:
         return generate_latest(self.registry)
 
 
-class _EngineCollector(Collector):
-    def __init__(self, engines: list[EngineView]) -> None:
+class _WorkerCollector(Collector):
+    def __init__(self, engines: list[WorkerView]) -> None:
         self._engines = engines
 
     def collect(self) -> Iterator[GaugeMetricFamily]:

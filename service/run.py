@@ -13,9 +13,10 @@ from models.version import VERSION
 from service.catalog import read_catalog
 from service.device import DeviceError, choose_device
 from service.flags import read_flags, source_of
-from service.lifecycle import Director, Lifecycle, end_children
+from service.lifecycle import Lifecycle
 from service.server import build_server
 from service.settings import Settings, prepare_workers, read_settings
+from service.shutdown import ShutdownController, end_children
 
 
 def main(program: str, arguments: list[str]) -> int:
@@ -44,7 +45,9 @@ def serve(settings: Settings, build: Callable[[Lifecycle], LitServer]) -> int:
     prepare_workers()
     lifecycle = Lifecycle()
     server = build(lifecycle)
-    Director(server, lifecycle, settings.drain_delay_seconds, settings.drain_grace_seconds).install()
+    ShutdownController(
+        server, lifecycle, settings.drain_delay_seconds, settings.drain_grace_seconds
+    ).install()
     try:
         server.run(
             host=settings.host,

@@ -18,20 +18,22 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp
 
-from service import schemas
 from service.app import ROUTES, Application, wrap_lifespan
 from service.catalog import Entry, reread_entry
+from service.endpoints.studio import add_studio
 from service.errors import ApiError
-from service.lab import add_lab
-from service.lifecycle import MONITOR_SECONDS, Lifecycle, Phase
-from service.loaders import LandscapeLoader, SegmentLoader, TextLoader
-from service.middleware import RequestLayer
-from service.openapi import STREAMED_TEXT, errors, json_body, picture_answer, picture_body
-from service.runners import Runner
+from service.http.middleware import RequestLayer
+from service.http.openapi import STREAMED_TEXT, errors, json_body, picture_answer, picture_body
+from service.http.sse import error_response
+from service.lab.routes import add_lab
+from service.lifecycle import Lifecycle, Phase
+from service.schemas import images as image_schemas
+from service.schemas import info, text
 from service.settings import Settings
-from service.sse import error_response
-from service.studio import add_studio
-from service.worker import EngineAPI, WorkerConfig
+from service.shutdown import MONITOR_SECONDS
+from service.workers.batching import Batcher
+from service.workers.loaders import LandscapeLoader, SegmentLoader, TextLoader
+from service.workers.process import EngineAPI, WorkerConfig
 
 LITSERVE_PATHS = ("/", "/litserve-health", "/litserve-info")  # its own routes, replaced by ours
 
@@ -41,7 +43,7 @@ def build_server(
     catalog: Sequence[Entry],
     device: str,
     lifecycle: Lifecycle,
-    loader: Callable[[Entry, Settings], Callable[[str], Runner]] | None = None,
+    loader: Callable[[Entry, Settings], Callable[[str], Batcher]] | None = None,
 ) -> LitServer:
     """Put everything together; nothing has started when this returns.
 
@@ -81,7 +83,7 @@ def build_server(
     return server
 
 
-def default_loader(entry: Entry, settings: Settings) -> Callable[[str], Runner]:
+def default_loader(entry: Entry, settings: Settings) -> Callable[[str], Batcher]:
     """How a worker loads ``entry``."""
     if entry.kind == "gpt":
         interval = settings.stream_interval_seconds
@@ -147,9 +149,9 @@ def _add_models(app: FastAPI, application: Application) -> None:
         application.text.post,
         methods=["POST"],
         summary="Generate text",
-        response_model=schemas.TextResponse,
+        response_model=text.TextResponse,
         responses=STREAMED_TEXT | errors(400) | common,
-        openapi_extra=json_body(schemas.TextRequest),
+        openapi_extra=json_body(text.TextRequest),
     )
     app.add_api_route(
         ROUTES["landscape"],
@@ -157,7 +159,7 @@ def _add_models(app: FastAPI, application: Application) -> None:
         methods=["POST"],
         summary="Turn a sketch into landscapes",
         responses=picture_answer(
-            schemas.LandscapeResponse,
+            image_schemas.LandscapeResponse,
             {
                 "X-Seed": "The seed.",
                 "X-Unmatched-Fraction": "Share of pixels that matched no palette colour.",
@@ -165,29 +167,29 @@ def _add_models(app: FastAPI, application: Application) -> None:
         )
         | errors(400, 406)
         | common,
-        openapi_extra=picture_body("sketch", schemas.LandscapeParameters),
+        openapi_extra=picture_body("sketch", image_schemas.LandscapeParameters),
     )
     app.add_api_route(
         ROUTES["segmenter"],
         application.segment.post,
         methods=["POST"],
         summary="Turn a photo into a sketch",
-        responses=picture_answer(schemas.SegmentResponse, {}) | errors(400, 406) | common,
-        openapi_extra=picture_body("photo", schemas.SegmentParameters),
+        responses=picture_answer(image_schemas.SegmentResponse, {}) | errors(400, 406) | common,
+        openapi_extra=picture_body("photo", image_schemas.SegmentParameters),
     )
 
 
 def _add_operations(app: FastAPI, application: Application) -> None:
     few = errors(401, 500, 503)
     not_ready: dict[int | str, dict[str, Any]] = {
-        200: {"model": schemas.HealthResponse},
-        503: {"model": schemas.HealthResponse, "description": "Not ready; `status` says why."},
+        200: {"model": info.HealthResponse},
+        503: {"model": info.HealthResponse, "description": "Not ready; `status` says why."},
     }
     app.add_api_route("/palette", application.palette, summary="The colours to draw with", responses=few)
     app.add_api_route("/models", application.models, summary="The loaded checkpoints", responses=few)
     for path in ("/health", "/health/ready"):
         app.add_api_route(path, application.ready, summary="Readiness", responses=not_ready)
-    alive: dict[int | str, dict[str, Any]] = {200: {"model": schemas.HealthResponse}}
+    alive: dict[int | str, dict[str, Any]] = {200: {"model": info.HealthResponse}}
     app.add_api_route("/health/live", application.live, summary="Liveness", responses=alive)
     page: dict[int | str, dict[str, Any]] = {
         200: {"content": {"text/plain": {}}, "description": "The metrics."}

@@ -8,7 +8,7 @@ import pytest
 
 from benchmarks.compare.text import closed_asks, open_asks
 from benchmarks.compare.text_apis import LLAMA_CPP, PLAIN, PROSPERO, VLLM, Ask, EventReader, TextApi, text_of
-from service.schemas import TextRequest
+from service.schemas.text import TextRequest
 
 STREAM = (
     b'data: {"content":"ab","stop":false}\r\n\r\n'

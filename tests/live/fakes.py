@@ -13,9 +13,9 @@ import numpy as np
 
 from models.errors import RequestError
 from service.catalog import Entry
-from service.runners import BatchRunner, Runner, TextRunner
 from service.settings import Settings
-from service.wire import LandscapeWork, Picture, SegmentWork, TextWork, Work
+from service.workers.batching import Batcher, ContinuousBatcher, DynamicBatcher
+from service.workers.messages import LandscapeWork, Picture, SegmentWork, TextWork, Work
 
 
 @dataclass
@@ -118,7 +118,7 @@ class FakeTextLoader:
     step_seconds: float
     interval: float
 
-    def __call__(self, device: str) -> Runner:
+    def __call__(self, device: str) -> Batcher:
         if (self.folder / "broken").exists():
             raise ValueError("the fake checkpoint is broken, as asked")
         if (self.folder / "load_seconds").exists():
@@ -132,7 +132,7 @@ class FakeTextLoader:
             assert isinstance(work, TextWork)
             return work
 
-        return TextRunner(engine, convert, self.interval, description, self.step_seconds)
+        return ContinuousBatcher(engine, convert, self.interval, description, self.step_seconds)
 
 
 @dataclass(frozen=True)
@@ -142,7 +142,7 @@ class FakeImageLoader:
     kind: str
     seconds: float
 
-    def __call__(self, device: str) -> Runner:
+    def __call__(self, device: str) -> Batcher:
         def convert(work: Work) -> LandscapeWork | SegmentWork:
             assert isinstance(work, LandscapeWork | SegmentWork)
             return work
@@ -160,7 +160,7 @@ class FakeImageLoader:
             return Picture(key, grey.tobytes(), work.size, work.size, 3)
 
         description = {"device": device, "dtype": "none"}
-        return BatchRunner(forward, convert, answer, 8, 0.004, description, self.seconds)
+        return DynamicBatcher(forward, convert, answer, 8, 0.004, description, self.seconds)
 
 
 @dataclass(frozen=True)
@@ -170,7 +170,7 @@ class FakeLoaders:
     step_seconds: float = 0.003
     image_seconds: float = 0.01
 
-    def __call__(self, entry: Entry, settings: Settings) -> Callable[[str], Runner]:
+    def __call__(self, entry: Entry, settings: Settings) -> Callable[[str], Batcher]:
         if entry.kind == "gpt":
             interval = settings.stream_interval_seconds
             return FakeTextLoader(entry.folder, settings.text_slots, self.step_seconds, interval)
