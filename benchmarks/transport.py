@@ -24,8 +24,8 @@ import httpx
 from benchmarks.compare.statistics import percentile
 from benchmarks.streams import Streams, read_streams
 from benchmarks.wrk import Report, wrk
-from tests.live.probes import cpu_seconds, descendants, post_raw, running, wait_until, waiting
-from tests.live.server import ROOT, Server, fake_server, free_port
+from harness.probes import cpu_seconds, descendants, post_raw, running, wait_until, waiting
+from harness.server import ROOT, Server, fake_server, free_port
 
 ONE_TOKEN = {"prompt": "a", "max_tokens": 1, "seed": 0}
 STREAMS, MAX_TOKENS = 64, 1000

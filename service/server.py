@@ -21,6 +21,7 @@ from starlette.types import ASGIApp
 from service.app import ROUTES, Application, wrap_lifespan
 from service.catalog import Entry, reread_entry
 from service.endpoints.studio import add_studio
+from service.endpoints.version import add_version
 from service.errors import ApiError
 from service.http.middleware import RequestLayer
 from service.http.openapi import STREAMED_TEXT, errors, json_body, picture_answer, picture_body
@@ -77,6 +78,7 @@ def build_server(
     server.uvicorn_graceful_timeout = 3  # draining is over by then
     _replace_routes(server.app, application)
     add_lab(server.app, settings, lifecycle, application.metrics.lab)
+    add_version(server.app)
     page = add_studio(server.app)
     server.app.middleware_stack = _layers(server.app, settings, application, page)
     wrap_lifespan(server.app, application)

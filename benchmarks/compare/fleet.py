@@ -18,8 +18,8 @@ import httpx
 from benchmarks.compare import text_apis
 from benchmarks.compare.text_apis import TextApi
 from benchmarks.peers.install import LLAMA_CPP, MODEL, PEERS, PYTORCH, ROOT, VLLM
-from tests.live.probes import cpu_seconds, descendants, wait_until
-from tests.live.server import free_port
+from harness.probes import cpu_seconds, descendants, wait_until
+from harness.server import free_port
 
 LOGS = ROOT / "state" / "bench" / "logs"
 MAX_CLIENTS = 64

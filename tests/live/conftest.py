@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
-from tests.live.server import Server, fake_server, run_server
+from harness.server import Server, fake_server, run_server
 
 
 @pytest.fixture(scope="session")

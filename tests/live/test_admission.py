@@ -9,8 +9,8 @@ from contextlib import ExitStack
 import httpx
 import pytest
 
-from tests.live.probes import is_idle, post_raw, running, total, wait_until, waiting
-from tests.live.server import Server, fake_server
+from harness.probes import is_idle, post_raw, running, total, wait_until, waiting
+from harness.server import Server, fake_server
 
 SLOTS, QUEUE = 2, 4
 

@@ -13,8 +13,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.live.probes import command_line, descendants, running, wait_until
-from tests.live.server import Server, fake_server
+from harness.probes import command_line, descendants, running, wait_until
+from harness.server import Server, fake_server
 from tests.live.sse import stream_text, texts_of
 
 TOKENS = 2500  # 7.5 s and more

@@ -13,9 +13,9 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.live.probes import is_idle, running, total, wait_until, waiting, worker_pid
-from tests.live.server import Server, fake_server
-from tests.live.test_contract_errors import png
+from harness.pictures import png
+from harness.probes import is_idle, running, total, wait_until, waiting, worker_pid
+from harness.server import Server, fake_server
 
 
 @pytest.fixture(scope="module")

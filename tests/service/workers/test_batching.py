@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
+from harness.fakes import FakeEvent, FakeTextEngine
 from models.errors import RequestError
 from service.workers.batching import ALONE_SECONDS, ContinuousBatcher, DynamicBatcher
 from service.workers.messages import Event, Failed, LandscapeWork, Picture, Results, TextPiece, TextWork, Work
-from tests.live.fakes import FakeEvent, FakeTextEngine
 
 
 def text(prompt: str = "a", max_tokens: int = 3, seed: int = 0) -> TextWork:

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import httpx
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parent.parent
 
 
 @dataclass
@@ -94,6 +94,6 @@ def run_server(
 def fake_server(folder: Path, wait: bool = True, **environment: str) -> Iterator[Server]:
     """The real server around fake engines; keywords are environment variables."""
     folder.mkdir(parents=True, exist_ok=True)
-    arguments = ["-m", "tests.live.fake_server", str(folder)]
+    arguments = ["-m", "harness.fake_server", str(folder)]
     with run_server(folder / "server.log", arguments, environment, wait) as server:
         yield server
