@@ -13,6 +13,7 @@ from models.version import VERSION
 from service.catalog import read_catalog
 from service.device import DeviceError, choose_device
 from service.flags import read_flags, source_of
+from service.kinds import KINDS, configs_of
 from service.lifecycle import Lifecycle
 from service.server import build_server
 from service.settings import Settings, prepare_workers, read_settings
@@ -24,7 +25,7 @@ def main(program: str, arguments: list[str]) -> int:
     given = read_flags(program, arguments)
     try:
         settings = read_settings(given)
-        catalog = read_catalog(settings.checkpoints)
+        catalog = read_catalog(settings.checkpoints, configs_of(KINDS))
         device, phrase = choose_device(settings.device)
         settings.keys()
     except ValidationError as error:

@@ -21,27 +21,12 @@ from models.gpt.determinism import is_row_invariant
 from models.gpt.eager import lay_out_for_cpu
 from models.gpt.kernel import Kernel, load_kernel
 from models.gpt.network import GPT
+from models.gpt.request import TextRequest
 from models.gpt.sampling import Sampler, choose, log_probabilities
 from models.gpt.text import TextAssembler
 from models.gpt.tokenizer import Tokenizer, read_tokenizer
 
 EMPTY_PROMPT = "\n"
-
-
-@dataclass(frozen=True)
-class TextRequest:
-    """One completion to draw; ranges were checked by whoever sends it."""
-
-    prompt: str
-    seed: int
-    max_tokens: int = 200
-    max_characters: int | None = None
-    temperature: float = 0.8
-    top_k: int | None = None
-    top_p: float = 1.0
-    stop: tuple[str, ...] = ()
-    logprobs: int | None = None
-    attention: tuple[int, ...] = ()  # of which drawn tokens, counted from 0
 
 
 @dataclass(frozen=True)

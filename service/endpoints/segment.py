@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
-from collections.abc import Callable
-from concurrent.futures import Executor
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,58 +12,58 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from models.landscape.palette import rgb_array
-from service.endpoints.landscape import image_entry, shares
-from service.http.image_body import MEDIA_TYPES, read_picture, wants
+from service.endpoints.context import EndpointContext
+from service.endpoints.image_answer import image_entry, shares
+from service.http.accept import negotiate_format
+from service.http.image_body import read_image_body
+from service.http.openapi import COMMON_ERRORS, errors, picture_answer, picture_body
 from service.http.request_guard import RequestGuard, finals, timeout_of
+from service.http.request_log import record_of
 from service.images.codec import encode, read_photo
-from service.metrics import Metrics
-from service.schemas.images import SegmentParameters
-from service.settings import Settings
-from service.workers.client import WorkerClient
+from service.images.formats import MEDIA_TYPES
+from service.schemas.images import SegmentParameters, SegmentResponse
 from service.workers.messages import Picture, SegmentWork
 
 FIELD = "photo"
 MAX_SIDE = 1024  # pixels; the model's square is far smaller, and a queue of larger photos would fill memory
 
+DOCUMENTATION: dict[str, Any] = {
+    "summary": "Turn a photo into a sketch",
+    "responses": picture_answer(SegmentResponse, {}) | errors(400, 406) | COMMON_ERRORS,
+    "openapi_extra": picture_body(FIELD, SegmentParameters),
+}
+
 
 class SegmentEndpoint:
     """The same body forms and errors as the landscape endpoint."""
 
-    def __init__(
-        self,
-        settings: Settings,
-        find: Callable[[str | None], WorkerClient],
-        metrics: Metrics,
-        threads: Executor,
-    ) -> None:
-        self._settings = settings
-        self._find = find
-        self._metrics = metrics
-        self._threads = threads
+    def __init__(self, context: EndpointContext) -> None:
+        self._context = context
 
     async def post(self, request: Request) -> Response:
-        data, parameters = await read_picture(request, FIELD, SegmentParameters)
-        image_format = wants(request.headers.get("accept", ""), parameters.format, 1)
-        engine = self._find(parameters.model)
-        engine.check_admission()
-        loop = asyncio.get_running_loop()
-        photo = await loop.run_in_executor(self._threads, _read, data)
-        job = engine.submit([SegmentWork(photo.tobytes(), photo.shape[0], photo.shape[1])])
-        timeout = timeout_of(parameters.timeout, self._settings.request_timeout_seconds)
+        data, parameters = await read_image_body(request, FIELD, SegmentParameters)
+        image_format = negotiate_format(request.headers.get("accept", ""), parameters.format, 1)
+        client = self._context.find(parameters.model).client
+        client.check_admission()
+        photo = await self._context.in_thread(_read, data)
+        job = client.submit([SegmentWork(photo.tobytes(), photo.shape[0], photo.shape[1])])
+        timeout = timeout_of(parameters.timeout, self._context.settings.request_timeout_seconds)
         with RequestGuard(request.receive, job, timeout):
             (event,) = await finals(job)
         assert isinstance(event, Picture)
-        request.state.log_fields |= {"images": 1, **job.times()}
+        record = record_of(request)
+        record.images = 1
+        record.queue_s, record.engine_s = job.times()
         label_map = np.frombuffer(event.pixels, np.uint8).reshape(event.height, event.width)
         pixels = rgb_array()[label_map]
         encoded_as = image_format or parameters.format or "png"
-        encoded = await loop.run_in_executor(self._threads, encode, pixels, encoded_as)
-        self._metrics.images.labels(engine.name).inc()
+        encoded = await self._context.in_thread(encode, pixels, encoded_as)
+        self._context.metrics.images.sent.labels(client.name).inc()
         if image_format is not None:
             return Response(encoded, media_type=MEDIA_TYPES[image_format])
         body = {
-            "id": request.state.request_id,
-            "model": engine.name,
+            "id": record.id,
+            "model": client.name,
             "classes": shares(label_map),
             "image": image_entry(0, None, encoded_as, pixels, encoded),
         }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,17 +13,26 @@ from pydantic import ValidationError
 from starlette.requests import Request
 from starlette.responses import Response
 
+from service.endpoints.context import EndpointContext
 from service.errors import from_validation
 from service.http import sse
+from service.http.openapi import COMMON_ERRORS, STREAMED_TEXT, errors, json_body
 from service.http.request_guard import RequestGuard, finals, raise_failed, timeout_of
+from service.http.request_log import RequestRecord, record_of
 from service.http.sse import EventStream
-from service.metrics import Metrics
-from service.schemas.text import TextRequest
-from service.settings import Settings
-from service.workers.client import Job, WorkerClient
-from service.workers.messages import Failed, Logprob, TextPiece, TextWork
+from service.metrics import TextModelMetrics
+from service.schemas.text import TextBody, TextResponse
+from service.workers.jobs import Job
+from service.workers.messages import Failed, Logprob, TextPiece
 
 _encode = msgspec.json.Encoder().encode
+
+DOCUMENTATION: dict[str, Any] = {
+    "summary": "Generate text",
+    "response_model": TextResponse,
+    "responses": STREAMED_TEXT | errors(400) | COMMON_ERRORS,
+    "openapi_extra": json_body(TextBody),
+}
 
 
 @dataclass
@@ -60,24 +69,20 @@ class _Usage:
 class TextEndpoint:
     """Validates, submits a call per choice, and answers."""
 
-    def __init__(
-        self, settings: Settings, find: Callable[[str | None], WorkerClient], metrics: Metrics
-    ) -> None:
-        self._settings = settings
-        self._find = find
-        self._metrics = metrics
+    def __init__(self, context: EndpointContext) -> None:
+        self._context = context
 
     async def post(self, request: Request) -> Response:
-        parsed = parse(await request.body())
-        engine = self._find(parsed.model)
-        seed = secrets.randbits(53) if parsed.seed is None else parsed.seed
-        works = [_work(parsed, seed + index) for index in range(parsed.n)]
-        timeout = timeout_of(parsed.timeout, self._settings.request_timeout_seconds)
-        if self._settings.log_prompts:
-            request.state.log_fields["prompt"] = parsed.prompt
-        job = engine.submit(works, parsed.stream)
-        answer = _Answer(request, parsed, job, seed, self._metrics)
-        if parsed.stream:
+        body = parse(await request.body())
+        client = self._context.find(body.model).client
+        settings, record = self._context.settings, record_of(request)
+        seed = secrets.randbits(53) if body.seed is None else body.seed
+        timeout = timeout_of(body.timeout, settings.request_timeout_seconds)
+        if settings.log_prompts:
+            record.prompt = body.prompt
+        job = client.submit(body.requests(seed), body.stream)
+        answer = _Answer(client.name, body, job, seed, record, self._context.metrics.text.of(client.name))
+        if body.stream:
             return EventStream(answer.stream(), job, timeout)
         with RequestGuard(request.receive, job, timeout):
             return await answer.whole()
@@ -86,15 +91,22 @@ class TextEndpoint:
 class _Answer:
     """Turns the events of one job into the response."""
 
-    def __init__(self, request: Request, parsed: TextRequest, job: Job, seed: int, metrics: Metrics) -> None:
-        self._id: str = request.state.request_id
-        self._log: dict[str, Any] = request.state.log_fields
-        self._with_logprobs = parsed.logprobs is not None
-        self._with_attention = parsed.attention is not None
+    def __init__(
+        self,
+        model: str,
+        body: TextBody,
+        job: Job,
+        seed: int,
+        record: RequestRecord,
+        metrics: TextModelMetrics,
+    ) -> None:
+        self._model = model
+        self._record = record
+        self._with_logprobs = body.logprobs is not None
+        self._with_attention = body.attention is not None
         self._job = job
-        self._metrics = metrics.text(job.engine.name)
-        self._model = job.engine.name
-        self._choices = [_Choice(index, seed + index) for index in range(parsed.n)]
+        self._metrics = metrics
+        self._choices = [_Choice(index, seed + index) for index in range(body.n)]
         self._usage = _Usage()
         self._began = time.monotonic()
 
@@ -104,7 +116,7 @@ class _Answer:
             choice.add(event)
             self._count(event)
         body = {
-            "id": self._id,
+            "id": self._record.id,
             "model": self._model,
             "choices": [self._final(choice, "".join(choice.text)) for choice in self._choices],
             "usage": self._usage,
@@ -137,7 +149,7 @@ class _Answer:
                 chunk = b""
 
     def _event(self, choices: list[dict[str, Any]], usage: _Usage | None = None) -> bytes:
-        body: dict[str, Any] = {"id": self._id, "model": self._model, "choices": choices}
+        body: dict[str, Any] = {"id": self._record.id, "model": self._model, "choices": choices}
         if usage is not None:
             body["usage"] = usage
         return sse.event(_encode(body))
@@ -176,22 +188,8 @@ class _Answer:
         tokens = self._usage.completion_tokens
         self._metrics.prompt_tokens.inc(piece.prompt_tokens)
         self._metrics.per_token.observe(self._job.engine_seconds * len(self._choices) / max(1, tokens))
-        self._log |= {"tokens": tokens, **self._job.times()}
-
-
-def _work(request: TextRequest, seed: int) -> TextWork:
-    return TextWork(
-        prompt=request.prompt or "\n",
-        seed=seed,
-        max_tokens=request.max_tokens,
-        max_characters=request.max_characters,
-        temperature=float(request.temperature),
-        top_k=request.top_k,
-        top_p=float(request.top_p),
-        stop=request.stops(),
-        logprobs=request.logprobs,
-        attention=tuple(request.attention or ()),
-    )
+        self._record.tokens = tokens
+        self._record.queue_s, self._record.engine_s = self._job.times()
 
 
 def _logprobs(logprobs: list[Logprob]) -> list[dict[str, Any]]:
@@ -205,9 +203,9 @@ def _logprobs(logprobs: list[Logprob]) -> list[dict[str, Any]]:
     ]
 
 
-def parse(body: bytes) -> TextRequest:
+def parse(body: bytes) -> TextBody:
     """Raises ApiError 400 for what is not JSON, 422 for what is not a text request."""
     try:
-        return TextRequest.model_validate_json(body)
+        return TextBody.model_validate_json(body)
     except ValidationError as error:
         raise from_validation(error) from None

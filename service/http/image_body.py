@@ -1,4 +1,4 @@
-"""How an image and its parameters arrive (as a form, a raw body, or JSON), and which answer is wanted."""
+"""How an image and its parameters arrive: as a form, as a raw body, or in JSON."""
 
 from __future__ import annotations
 
@@ -15,15 +15,13 @@ from starlette.formparsers import MultiPartException
 from starlette.requests import Request
 
 from service.errors import ApiError, from_validation
-from service.schemas.images import ImageFormat, ImageParameters
-
-IMAGE_TYPES: Mapping[str, ImageFormat] = {"image/png": "png", "image/jpeg": "jpeg", "image/webp": "webp"}
-MEDIA_TYPES = {image_format: media_type for media_type, image_format in IMAGE_TYPES.items()}
+from service.images.formats import IMAGE_TYPES
+from service.schemas.images import ImageParameters
 
 P = TypeVar("P", bound=ImageParameters)
 
 
-async def read_picture(request: Request, field: str, parameters: type[P]) -> tuple[bytes, P]:
+async def read_image_body(request: Request, field: str, parameters: type[P]) -> tuple[bytes, P]:
     """The image bytes under ``field`` and the validated parameters, whichever form the body has.
 
     Raises:
@@ -137,62 +135,3 @@ def _typed(name: str, value: Any, parameters: type[ImageParameters]) -> Any:
 def _no_query(request: Request) -> None:
     for name in request.query_params:
         raise ApiError(422, "with a JSON body, parameters go into the body", name)
-
-
-def wants(accept: str, chosen: ImageFormat | None, count: int) -> ImageFormat | None:
-    """What to answer with: an image format, or None for JSON.
-
-    Args:
-        accept: the Accept header; empty means anything.
-        chosen: the request's `format`, which decides among image types.
-        count: how many images there are; several fit only into JSON.
-
-    Raises:
-        ApiError: 406 when nothing that is accepted can hold the answer.
-    """
-    ranges = _ranges(accept or "*/*")
-    json_quality = _quality("application/json", ranges)
-    explicit_json = ranges.get("application/json", 0.0)
-    if count > 1:
-        if json_quality <= 0:
-            raise ApiError(
-                406, "several images come as JSON only; accept application/json, or ask for n=1", "n"
-            )
-        return None
-    formats = {name: _quality(media_type, ranges) for media_type, name in IMAGE_TYPES.items()}
-    best = max(formats.values())
-    if explicit_json > 0 and explicit_json >= max(
-        (ranges.get(media_type, ranges.get("image/*", 0.0)) for media_type in IMAGE_TYPES), default=0.0
-    ):
-        return None
-    if chosen is not None and best > 0:
-        return chosen
-    if best > 0:
-        return max(formats, key=lambda name: formats[name])  # the first of equals: png
-    if json_quality > 0:
-        return None
-    raise ApiError(406, "can answer with image/png, image/jpeg, image/webp or application/json only")
-
-
-def _ranges(accept: str) -> dict[str, float]:
-    ranges: dict[str, float] = {}
-    for part in accept.lower().split(","):
-        media_range, *parameters = (piece.strip() for piece in part.split(";"))
-        quality = 1.0
-        for parameter in parameters:
-            if parameter.startswith("q="):
-                try:
-                    quality = min(1.0, max(0.0, float(parameter[2:])))
-                except ValueError:
-                    quality = 0.0
-        if media_range:
-            ranges[media_range] = quality
-    return ranges
-
-
-def _quality(media_type: str, ranges: Mapping[str, float]) -> float:
-    family = media_type.split("/")[0] + "/*"
-    for media_range in (media_type, family, "*/*"):
-        if media_range in ranges:
-            return ranges[media_range]
-    return 0.0

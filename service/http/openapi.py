@@ -11,7 +11,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from service.errors import ErrorBody
-from service.http.image_body import IMAGE_TYPES
+from service.images.formats import IMAGE_TYPES
 from service.schemas.images import ImageParameters
 
 _ERRORS = {
@@ -39,6 +39,9 @@ def errors(*statuses: int) -> dict[int | str, dict[str, Any]]:
         if status in (429, 503):
             entries[status]["headers"] = _RETRY_AFTER
     return entries
+
+
+COMMON_ERRORS = errors(401, 404, 408, 413, 415, 422, 429, 500, 503, 504)  # of every route to a model
 
 
 def json_body(schema: type[BaseModel]) -> dict[str, Any]:

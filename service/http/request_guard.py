@@ -8,7 +8,7 @@ from typing import NoReturn
 from starlette.types import Message, Receive
 
 from service.errors import ApiError
-from service.workers.client import Job
+from service.workers.jobs import Job
 from service.workers.messages import Event, Failed
 
 CLIENT_GONE = 499  # nginx's "client closed request"; nobody receives it, but the log and metrics show it

@@ -8,9 +8,9 @@ from collections.abc import AsyncIterator
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from service.errors import ApiError
+from service.errors import ApiError, error_response
 from service.http.request_guard import CLIENT_GONE, RequestGuard
-from service.workers.client import Job
+from service.workers.jobs import Job
 
 SILENCE_SECONDS = 10.0
 STUCK_SECONDS = 10.0  # beyond its deadline, a client that doesn't read what it asked for is cut off
@@ -24,7 +24,7 @@ def event(data: bytes) -> bytes:
 
 
 class EventStream(Response):
-    """Streams ``events`` (complete, formatted chunks) while attending to ``job``.
+    """Streams ``events`` (complete, formatted chunks) while guarding ``job``.
 
     An ApiError that ``events`` raises before its first chunk becomes an ordinary error answer, a later one an
     error event and the end.
@@ -75,8 +75,3 @@ class EventStream(Response):
         if left <= 0:
             self._job.nudge()
         self._silence = self._loop.call_later(left if left > 0 else SILENCE_SECONDS, self._on_silence)
-
-
-def error_response(error: ApiError) -> Response:
-    """The answer that an ApiError stands for."""
-    return Response(error.body(), error.status, error.headers(), "application/json")

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,11 +19,10 @@ from PIL.PngImagePlugin import PngImageFile
 from PIL.WebPImagePlugin import WebPImageFile
 
 from models.errors import RequestError
+from service.images.formats import ImageFormat
 from service.images.header import HeaderError, read_header
 from service.images.png import encode_png
 from service.images.sketch import Sketch, sketch_from_pixels
-
-ImageFormat = Literal["png", "jpeg", "webp"]
 
 MIN_SIDE = 16
 MAX_SIDE = 4096

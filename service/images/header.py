@@ -8,7 +8,8 @@ from __future__ import annotations
 import re
 import struct
 from dataclasses import dataclass
-from typing import Literal
+
+from service.images.formats import ImageFormat
 
 _PNG_MAGIC = b"\x89PNG\r\n\x1a\n"
 _JPEG_MAGIC = b"\xff\xd8\xff"
@@ -28,7 +29,7 @@ class HeaderError(ValueError):
 class ImageHeader:
     """What the header promises. ``num_scans`` counts a JPEG's passes over the picture; others have one."""
 
-    format: Literal["png", "jpeg", "webp"]
+    format: ImageFormat
     width: int
     height: int
     num_scans: int = 1

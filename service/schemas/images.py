@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated
 
 from pydantic import BaseModel, Field, StrictInt, StrictStr
 
+from service.images.formats import ImageFormat
 from service.schemas.fields import Seed, Strict, Timeout
-
-ImageFormat = Literal["png", "jpeg", "webp"]
 
 
 class ImageParameters(Strict):

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
+import msgspec
 from pydantic import (
     BaseModel,
+    ConfigDict,
     Field,
     StrictBool,
     StrictFloat,
@@ -15,30 +17,36 @@ from pydantic import (
     field_validator,
 )
 
+from models.gpt.request import TextRequest
 from service.schemas.fields import Seed, Strict, Timeout
 
 MAX_PROMPT_CHARACTERS = 32_768
 MAX_TOKENS = 4096
+MAX_TOP_K = 2**31 - 1  # more than any vocabulary has, and what a message can carry
 
 StopString = Annotated[StrictStr, Field(min_length=1, max_length=64)]
 DrawnToken = Annotated[StrictInt, Field(ge=0, lt=MAX_TOKENS)]
 
 
-class TextRequest(Strict):
+class TextBody(Strict):
     """Body of ``POST /generate/text``."""
+
+    model_config = ConfigDict(title="TextRequest")  # its name in the OpenAPI page
+
+    # What it shares with `TextRequest`, which is all that travels on from here, has its defaults from there.
 
     prompt: Annotated[StrictStr, Field(max_length=MAX_PROMPT_CHARACTERS)] = Field(
         description="Any Unicode text; an empty prompt counts as a newline.", examples=["ROMEO:"]
     )
-    max_tokens: Annotated[StrictInt, Field(ge=1, le=MAX_TOKENS)] = 200
+    max_tokens: Annotated[StrictInt, Field(ge=1, le=MAX_TOKENS)] = TextRequest.max_tokens
     max_characters: Annotated[StrictInt, Field(ge=1, le=65_536)] | None = Field(
-        None, description="Cut the text to exactly this many characters."
+        TextRequest.max_characters, description="Cut the text to exactly this many characters."
     )
     temperature: Annotated[StrictFloat | StrictInt, Field(ge=0, le=2)] = Field(
-        0.8, description="0 is greedy."
+        TextRequest.temperature, description="0 is greedy."
     )
-    top_k: Annotated[StrictInt, Field(ge=1)] | None = None
-    top_p: Annotated[StrictFloat | StrictInt, Field(gt=0, le=1)] = 1.0
+    top_k: Annotated[StrictInt, Field(ge=1, le=MAX_TOP_K)] | None = TextRequest.top_k
+    top_p: Annotated[StrictFloat | StrictInt, Field(gt=0, le=1)] = TextRequest.top_p
     seed: Seed | None = Field(None, description="Choice i is drawn with seed + i; drawn at random if absent.")
     stop: StopString | Annotated[list[StopString], Field(max_length=4)] = Field(
         default_factory=list, description="One string or up to four; the text ends before the first of them."
@@ -46,7 +54,7 @@ class TextRequest(Strict):
     stream: StrictBool = Field(False, description="Answer with server-sent events.")
     n: Annotated[StrictInt, Field(ge=1, le=8)] = 1
     logprobs: Annotated[StrictInt, Field(ge=0, le=10)] | None = Field(
-        None, description="Give each token's log probability and this many alternatives."
+        TextRequest.logprobs, description="Give each token's log probability and this many alternatives."
     )
     attention: Annotated[list[DrawnToken], Field(min_length=1, max_length=16)] | None = Field(
         None,
@@ -75,8 +83,11 @@ class TextRequest(Strict):
             raise ValueError("tokens are counted from 0, and max_tokens ends them")
         return value
 
-    def stops(self) -> tuple[str, ...]:
-        return (self.stop,) if isinstance(self.stop, str) else tuple(self.stop)
+    def requests(self, seed: int) -> list[TextRequest]:
+        """One for each choice, the first with ``seed``: what pydantic has checked becomes what travels."""
+        stop = [self.stop] if isinstance(self.stop, str) else self.stop
+        given = {**vars(self), "stop": stop, "attention": self.attention or ()}
+        return [msgspec.convert({**given, "seed": seed + index}, TextRequest) for index in range(self.n)]
 
 
 class AlternativeToken(BaseModel):

@@ -18,7 +18,7 @@ from typing import Any, Protocol
 import msgspec
 
 from models.errors import RequestError
-from service.workers.messages import Event, Failed, Logprob, Results, TextPiece, Work
+from service.workers.messages import Event, Failed, Logprob, Results, TextPiece
 
 log = logging.getLogger("prospero.worker")
 _to_json = msgspec.json.Encoder().encode
@@ -31,8 +31,8 @@ class Batcher(Protocol):
     warmup_seconds: float
     description: dict[str, Any]
 
-    def admit(self, key: int, work: Work, stream: bool) -> Failed | None:
-        """Take work in; a refusal comes back as its last event."""
+    def admit(self, key: int, request: bytes, stream: bool) -> Failed | None:
+        """Take a packed request in; a refusal comes back as its last event."""
 
     def drop(self, key: int) -> None:
         """Forget a request; unknown keys are ignored."""
@@ -42,6 +42,9 @@ class Batcher(Protocol):
 
     def step(self) -> Results | None:
         """Do one step of work; None if nothing came of it that anyone waits for."""
+
+
+Loader = Callable[[str], Batcher]  # device string → loaded and warmed up; must pickle, and import torch late
 
 
 class TextEngineProtocol(Protocol):
@@ -102,7 +105,7 @@ class ContinuousBatcher:
     def __init__(
         self,
         engine: TextEngineProtocol,
-        convert: Callable[[Work], Any],
+        decode: Callable[[bytes], Any],
         interval: float,
         description: dict[str, Any],
         warmup_seconds: float,
@@ -111,14 +114,14 @@ class ContinuousBatcher:
         self.description = description
         self.warmup_seconds = warmup_seconds
         self._engine = engine
-        self._convert = convert
+        self._decode = decode
         self._interval = interval
         self._streams: dict[int, _Stream] = {}
         self._next_round = 0.0  # when pieces leave, by time.monotonic
 
-    def admit(self, key: int, work: Work, stream: bool) -> Failed | None:
+    def admit(self, key: int, request: bytes, stream: bool) -> Failed | None:
         try:
-            self._engine.admit(key, self._convert(work))
+            self._engine.admit(key, self._decode(request))
         except Exception as error:
             return guarded_failure(key, error, "admitting a text")
         self._streams[key] = _Stream(0.0 if stream else math.inf)
@@ -185,7 +188,7 @@ class DynamicBatcher:
     def __init__(
         self,
         forward: Callable[[list[Any]], Sequence[Any]],
-        convert: Callable[[Work], Any],
+        decode: Callable[[bytes], Any],
         answer: Callable[[int, Any], Event],
         max_batch: int,
         wait: float,
@@ -196,16 +199,16 @@ class DynamicBatcher:
         self.description = description
         self.warmup_seconds = warmup_seconds
         self._forward = forward
-        self._convert = convert
+        self._decode = decode
         self._answer = answer
         self._wait = wait
         self._pending: dict[int, Any] = {}
         self._due = 0.0  # when the batch goes, full or not, by time.monotonic
         self._last_ended = self._last_company = -math.inf
 
-    def admit(self, key: int, work: Work, stream: bool) -> Failed | None:
+    def admit(self, key: int, request: bytes, stream: bool) -> Failed | None:
         try:
-            request = self._convert(work)
+            decoded = self._decode(request)
         except Exception as error:
             return guarded_failure(key, error, "admitting an image")
         if not self._pending:
@@ -214,7 +217,7 @@ class DynamicBatcher:
                 self._last_company = now
             is_alone = now - self._last_company > COMPANY_SECONDS
             self._due = now + (min(ALONE_SECONDS, self._wait) if is_alone else self._wait)
-        self._pending[key] = request
+        self._pending[key] = decoded
         return None
 
     def drop(self, key: int) -> None:

@@ -1,4 +1,4 @@
-"""One engine as the HTTP process sees it: admission, a bounded queue, dispatch, cancellation, supervision.
+"""One worker as the HTTP process sees it: admission, a bounded queue, dispatch, cancellation, supervision.
 
 The queue lives here and not in the worker, so that a worker's death costs only what it was working on. A call
 is queued → sent → ended; `WorkerClient` is the one place that moves it along.
@@ -17,13 +17,13 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from enum import StrEnum
-from typing import Any, cast
+from typing import Any
 
 from service.errors import ApiError
-from service.ipc import FrameBuffer, encode
+from service.ipc import encode
+from service.workers.jobs import Call, Job
 from service.workers.messages import (
     Cancel,
-    Event,
     Failed,
     FromWorker,
     Heartbeat,
@@ -31,109 +31,21 @@ from service.workers.messages import (
     Reload,
     Reloaded,
     Results,
-    Starting,
     Submit,
     TextPiece,
     ToWorker,
-    Work,
-    decode_from_worker,
+    pack,
 )
 
 log = logging.getLogger("prospero.engine")
 
 
 class State(StrEnum):
-    """What an engine's worker is doing."""
+    """What a worker is doing."""
 
     STARTING = "starting"
     READY = "ready"
     DOWN = "down"
-
-
-class Job:
-    """One HTTP request's work with an engine: its calls, and one mailbox for all their events.
-
-    Whatever ends a call (its last piece, an error, a deadline, a client that left, a lost worker) arrives as
-    an event, so that an endpoint only ever waits in one place.
-    """
-
-    def __init__(self, engine: WorkerClient) -> None:
-        self.engine = engine
-        self.calls: list[Call] = []
-        self.created_at = time.monotonic()
-        self._events: deque[tuple[int, Event | None]] = deque()
-        self._waiter: asyncio.Future[None] | None = None
-
-    async def next(self) -> tuple[int, Event | None]:
-        """Wait for the next event: (index of its call, event); None is a `nudge`."""
-        if not self._events:
-            self._waiter = asyncio.get_running_loop().create_future()
-            try:
-                await self._waiter
-            finally:
-                self._waiter = None
-        return self._events.popleft()
-
-    def has_events(self) -> bool:
-        """Whether `next` would return at once."""
-        return bool(self._events)
-
-    def deliver(self, index: int, event: Event | None) -> None:
-        self._events.append((index, event))
-        if self._waiter is not None and not self._waiter.done():
-            self._waiter.set_result(None)
-
-    def nudge(self) -> None:
-        """Wake whoever waits, with nothing to tell."""
-        self.deliver(0, None)
-
-    def fail(self, status: int, message: str) -> None:
-        """End every call that hasn't ended, freeing its place, and say so."""
-        for call in self.calls:
-            if not call.ended:
-                self.engine.withdraw(call)
-                self.deliver(call.index, Failed(call.key, status, message, None))
-
-    def cancel(self) -> None:
-        """Free every place that the job still holds."""
-        for call in self.calls:
-            if not call.ended:
-                self.engine.withdraw(call)
-
-    @property
-    def queue_seconds(self) -> float:
-        """The longest that one of its calls waited before it went to the worker."""
-        return max(
-            (call.sent_at - self.created_at for call in self.calls if call.sent_at is not None), default=0.0
-        )
-
-    @property
-    def engine_seconds(self) -> float:
-        """With the worker since it left the queue; asked of a job that has just ended."""
-        return time.monotonic() - self.created_at - self.queue_seconds
-
-    def times(self) -> dict[str, float]:
-        """For the log, of a job that has just ended: seconds in the queue, and with the worker since."""
-        return {"queue_s": round(self.queue_seconds, 5), "engine_s": round(self.engine_seconds, 5)}
-
-
-class Call:
-    """One unit of work: queued (`sent_at` is None) → sent → ended."""
-
-    __slots__ = ("ended", "index", "job", "key", "sent_at", "stream", "work")
-
-    def __init__(self, job: Job, index: int, key: int, work: Work, stream: bool) -> None:
-        self.job = job
-        self.index = index
-        self.key = key
-        self.work = work
-        self.stream = stream
-        self.sent_at: float | None = None
-        self.ended = False
-
-    def end(self, event: Event) -> None:
-        self.ended = True
-        self.job.deliver(self.index, event)
 
 
 class WorkerClient:
@@ -214,15 +126,17 @@ class WorkerClient:
         if len(self._queue) + count - max(0, free) > self._max_queue:
             raise ApiError(429, f"too many requests wait for {self.name!r}", retry_after=self._retry_after())
 
-    def submit(self, work: Sequence[Work], stream: bool = False) -> Job:
-        """Admit all of ``work`` or nothing; call ``i`` of the job is ``work[i]``.
+    def submit(self, requests: Sequence[object], stream: bool = False) -> Job:
+        """Admit all of ``requests`` or nothing; call ``i`` of the job is ``requests[i]``.
 
         Raises:
             ApiError: see `check_admission`.
         """
-        self.check_admission(len(work))
-        job = Job(self)
-        job.calls = [Call(job, index, next(self._keys), one, stream) for index, one in enumerate(work)]
+        self.check_admission(len(requests))
+        job = Job(self.withdraw)
+        # Packed before any has a place, so that one that can't be packed takes none.
+        packed = [pack(request) for request in requests]
+        job.calls = [Call(job, index, next(self._keys), one, stream) for index, one in enumerate(packed)]
         self._queue.extend(job.calls)
         self._dispatch()
         return job
@@ -253,7 +167,7 @@ class WorkerClient:
     # ---- for the listener and the supervisor -----------------------------------------------------------
 
     def attach(self, transport: asyncio.Transport, pid: int) -> None:
-        """A worker for this engine has connected and begins to load."""
+        """A worker for this model has connected and begins to load."""
         self.pid = pid
         self._absent_since = None
         self._transport = transport
@@ -333,7 +247,7 @@ class WorkerClient:
             call = self._queue.popleft()
             call.sent_at = time.monotonic()
             self._sent[call.key] = call
-            self._send(Submit(call.key, call.work, call.stream))
+            self._send(Submit(call.key, call.request, call.stream))
 
     def _send(self, message: ToWorker) -> None:
         # What one turn of the event loop has to say leaves in one write.
@@ -365,30 +279,3 @@ class WorkerClient:
     def _retry_after(self) -> int:
         rounds = (len(self._queue) + 1) / max(1, self._capacity)
         return min(60, max(1, math.ceil(rounds * self._service_seconds)))
-
-
-class WorkerProtocol(asyncio.Protocol):
-    """The HTTP process's end of one worker's connection; the first message tells whose it is."""
-
-    def __init__(self, engines: dict[str, WorkerClient]) -> None:
-        self._engines = engines
-        self._engine: WorkerClient | None = None
-        self._frames = FrameBuffer()
-        self._transport: asyncio.Transport | None = None
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = cast(asyncio.Transport, transport)  # uvloop's is one in all but its base class
-
-    def data_received(self, data: bytes) -> None:
-        assert self._transport is not None
-        for body in self._frames.feed(data):
-            message = decode_from_worker(body)
-            if isinstance(message, Starting):
-                self._engine = self._engines[message.model]
-                self._engine.attach(self._transport, message.pid)
-            elif self._engine is not None:
-                self._engine.receive(message)
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        if self._engine is not None and self._transport is not None:
-            self._engine.detach(self._transport)

@@ -1,4 +1,4 @@
-"""How a worker loads each kind of checkpoint into a `Batcher`. Imports torch, and so runs in workers only."""
+"""How a worker loads each kind of checkpoint into a `Batcher`. What needs torch is imported when it loads."""
 
 from __future__ import annotations
 
@@ -10,10 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from msgspec.msgpack import Decoder
 from numpy.typing import NDArray
 
+from models.gpt.request import TextRequest
 from service.workers.batching import Batcher, ContinuousBatcher, DynamicBatcher
-from service.workers.messages import Event, LandscapeWork, Picture, SegmentWork, TextWork, Work
+from service.workers.messages import Event, LandscapeWork, Picture, SegmentWork
 
 MAX_BATCH = 8  # images; beyond it a larger batch gains nothing here
 
@@ -28,7 +30,7 @@ class TextLoader:
     threads: int | None
 
     def __call__(self, device: str) -> Batcher:
-        from models.gpt.engine import TextEngine, TextRequest
+        from models.gpt.engine import TextEngine
 
         use_threads(self.threads)
         engine = TextEngine.load(self.folder, device, max_slots=self.slots)
@@ -38,23 +40,8 @@ class TextLoader:
             began = time.monotonic()
             engine.step()
             seconds.append(time.monotonic() - began)
-
-        def convert(work: Work) -> TextRequest:
-            assert isinstance(work, TextWork)
-            return TextRequest(
-                prompt=work.prompt,
-                seed=work.seed,
-                max_tokens=work.max_tokens,
-                max_characters=work.max_characters,
-                temperature=work.temperature,
-                top_k=work.top_k,
-                top_p=work.top_p,
-                stop=work.stop,
-                logprobs=work.logprobs,
-                attention=work.attention,
-            )
-
-        return ContinuousBatcher(engine, convert, self.interval, engine.describe(), max(seconds))
+        decode = Decoder(TextRequest).decode
+        return ContinuousBatcher(engine, decode, self.interval, engine.describe(), max(seconds))
 
 
 @dataclass(frozen=True)
@@ -72,14 +59,15 @@ class LandscapeLoader:
         use_threads(self.threads)
         engine = LandscapeEngine.load(self.folder, device)
         size = engine.image_size
+        unpack = Decoder(LandscapeWork).decode
 
-        def convert(work: Work) -> LandscapeRequest:
-            assert isinstance(work, LandscapeWork)
+        def decode(packed: bytes) -> LandscapeRequest:
+            work = unpack(packed)
             label_map = np.frombuffer(work.label_map, np.uint8).reshape(work.size, work.size)
             return LandscapeRequest(label_map, work.seed, work.class_seeds)
 
         example = LandscapeRequest(np.zeros((size, size), np.uint8), 0)
-        return _batch_batcher(engine, convert, example, self.wait, self.max_batch_seconds)
+        return _dynamic_batcher(engine, decode, example, self.wait, self.max_batch_seconds)
 
 
 @dataclass(frozen=True)
@@ -96,24 +84,25 @@ class SegmentLoader:
 
         use_threads(self.threads)
         engine = SegmenterEngine.load(self.folder, device)
+        unpack = Decoder(SegmentWork).decode
 
-        def convert(work: Work) -> NDArray[np.uint8]:
-            assert isinstance(work, SegmentWork)
+        def decode(packed: bytes) -> NDArray[np.uint8]:
+            work = unpack(packed)
             return np.frombuffer(work.photo, np.uint8).reshape(work.height, work.width, 3)
 
         example = np.zeros((256, 256, 3), np.uint8)
-        return _batch_batcher(engine, convert, example, self.wait, self.max_batch_seconds)
+        return _dynamic_batcher(engine, decode, example, self.wait, self.max_batch_seconds)
 
 
-def _batch_batcher(
-    engine: Any, convert: Callable[[Work], Any], example: Any, wait: float, max_batch_seconds: float
+def _dynamic_batcher(
+    engine: Any, decode: Callable[[bytes], Any], example: Any, wait: float, max_batch_seconds: float
 ) -> Batcher:
     engine.forward([example])  # the first pays for allocations that no later one does
     began = time.monotonic()
     engine.forward([example])
     seconds = time.monotonic() - began
     max_batch = max(1, min(MAX_BATCH, int(max_batch_seconds / seconds)))
-    return DynamicBatcher(engine.forward, convert, _answer, max_batch, wait, engine.describe(), seconds)
+    return DynamicBatcher(engine.forward, decode, _answer, max_batch, wait, engine.describe(), seconds)
 
 
 def _answer(key: int, pixels: NDArray[np.uint8]) -> Event:

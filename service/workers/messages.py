@@ -16,23 +16,19 @@ from service.ipc import Connection, Message
 # ---- what a worker is asked to do ----------------------------------------------------------------------
 
 
-class TextWork(Message):
-    """One choice of a text request; the fields of ``models.gpt.engine.TextRequest``."""
+class Submit(Message):
+    """Start a request under ``key``. A streamed text sends pieces as they come, any other only its end.
 
-    prompt: str
-    seed: int
-    max_tokens: int
-    max_characters: int | None
-    temperature: float
-    top_k: int | None
-    top_p: float
-    stop: tuple[str, ...]
-    logprobs: int | None
-    attention: tuple[int, ...] = ()
+    ``request`` is MessagePack of the type that the model's kind takes: its loader alone knows which.
+    """
+
+    key: int
+    request: bytes
+    stream: bool
 
 
 class LandscapeWork(Message):
-    """One landscape: a label map of ``size`` × ``size`` bytes, its seed, and seeds per class id."""
+    """One landscape to paint: a label map of ``size`` × ``size`` bytes, its seed, and seeds per class id."""
 
     label_map: bytes
     size: int
@@ -41,22 +37,11 @@ class LandscapeWork(Message):
 
 
 class SegmentWork(Message):
-    """One photo: ``height`` × ``width`` × 3 bytes, RGB."""
+    """One photo to segment: ``height`` × ``width`` × 3 bytes, RGB."""
 
     photo: bytes
     height: int
     width: int
-
-
-Work = TextWork | LandscapeWork | SegmentWork
-
-
-class Submit(Message):
-    """Start ``work`` under ``key``. A streamed text sends pieces as they come, any other only its end."""
-
-    key: int
-    work: Work
-    stream: bool
 
 
 class Cancel(Message):
@@ -159,6 +144,7 @@ FromWorker = Starting | Ready | Heartbeat | Results | Reloaded
 
 WorkerConnection = Connection[ToWorker]
 
+_encoder = msgspec.msgpack.Encoder()
 _to_worker = msgspec.msgpack.Decoder(ToWorker)
 _from_worker = msgspec.msgpack.Decoder(FromWorker)
 
@@ -172,6 +158,11 @@ def connect_worker(path: str) -> WorkerConnection:
     connected = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     connected.connect(path)
     return Connection(connected, _to_worker.decode)
+
+
+def pack(request: object) -> bytes:
+    """A request as `Submit` carries it: a dataclass or a message, in MessagePack."""
+    return _encoder.encode(request)
 
 
 def decode_from_worker(body: bytes) -> FromWorker:

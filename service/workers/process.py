@@ -13,7 +13,6 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,7 +22,7 @@ from litserve.specs.base import LitSpec
 
 from service.garbage import freeze_gc
 from service.logs import configure_logging
-from service.workers.batching import Batcher
+from service.workers.batching import Batcher, Loader
 from service.workers.messages import (
     Cancel,
     FromWorker,
@@ -50,7 +49,7 @@ class WorkerConfig:
     socket_path: str
     log_format: str
     log_level: str
-    load: Callable[[str], Batcher]  # device string → a loaded, warmed-up batcher
+    load: Loader
 
 
 class EngineAPI(LitAPI):
@@ -143,8 +142,8 @@ class Worker:
 
     def _handle(self, message: Submit | Cancel | Reload) -> None:
         match message:
-            case Submit(key, work, stream):
-                refusal = self._batcher.admit(key, work, stream)
+            case Submit(key, request, stream):
+                refusal = self._batcher.admit(key, request, stream)
                 if refusal is None:
                     self._owner[key] = self._batcher
                 else:

@@ -1,4 +1,4 @@
-"""What `pip install .` brings: code, the page, kernels, lists of data. No tests, and no checkpoints to serve."""
+"""What `pip install .` brings: code, the page, kernels, lists of data. No tests, no checkpoints to serve."""
 
 from __future__ import annotations
 

@@ -10,8 +10,9 @@ import torch
 
 from models.checkpoint import CheckpointError, save_checkpoint
 from models.errors import RequestError
-from models.gpt.engine import TextEngine, TextRequest
+from models.gpt.engine import TextEngine
 from models.gpt.network import CausalAttention
+from models.gpt.request import TextRequest
 from models.gpt.tokenizer import CharacterTokenizer
 from tests.models.gpt.small import ALPHABET, complete, make_bpe, make_engine, make_network, text_of
 

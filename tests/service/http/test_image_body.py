@@ -11,7 +11,8 @@ import pytest
 from starlette.requests import Request
 
 from service.errors import ApiError
-from service.http.image_body import read_picture, wants
+from service.http.accept import negotiate_format
+from service.http.image_body import read_image_body
 from service.schemas.images import LandscapeParameters
 
 DATA = b"\x89PNG not really \x00\xff"
@@ -39,12 +40,12 @@ DATA = b"\x89PNG not really \x00\xff"
     ],
 )
 def test_one_image(accept: str, chosen: Any, expected: str | None) -> None:
-    assert wants(accept, chosen, 1) == expected
+    assert negotiate_format(accept, chosen, 1) == expected
 
 
 @pytest.mark.parametrize("accept", ["", "*/*", "application/json", "image/png, application/*;q=0.1"])
 def test_several_images_come_as_json(accept: str) -> None:
-    assert wants(accept, "png", 2) is None
+    assert negotiate_format(accept, "png", 2) is None
 
 
 @pytest.mark.parametrize(
@@ -53,7 +54,7 @@ def test_several_images_come_as_json(accept: str) -> None:
 )
 def test_nothing_that_is_accepted_fits(accept: str, count: int) -> None:
     with pytest.raises(ApiError) as caught:
-        wants(accept, None, count)
+        negotiate_format(accept, None, count)
     assert caught.value.status == 406
 
 
@@ -68,7 +69,7 @@ def request(content_type: str, body: bytes, query: str = "") -> Request:
 
 
 def read(content_type: str, body: bytes, query: str = "") -> tuple[bytes, LandscapeParameters]:
-    return asyncio.run(read_picture(request(content_type, body, query), "sketch", LandscapeParameters))
+    return asyncio.run(read_image_body(request(content_type, body, query), "sketch", LandscapeParameters))
 
 
 def form(*parts: tuple[str, bytes, bool], boundary: str = "xx") -> tuple[str, bytes]:

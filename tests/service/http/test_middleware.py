@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -10,30 +11,32 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from service.errors import ApiError
+from service.http.auth import ApiKeys
+from service.http.body_limit import BodyLimits
 from service.http.middleware import RequestLayer
+from service.http.request_log import RequestLog
 from service.metrics import Metrics
 
 
 class Harness:
     """A layer around one endpoint, ``POST /echo``."""
 
-    def __init__(self, endpoint: Any = None, **changes: Any) -> None:
+    def __init__(
+        self,
+        endpoint: Any = None,
+        keys: frozenset[str] = frozenset(),
+        open_paths: frozenset[str] = frozenset(),
+        gate: Any = lambda *_: None,
+        is_leaving: bool = False,
+    ) -> None:
         self.metrics = Metrics()
-        arguments = {
-            "max_body_bytes": 1000,
-            "max_buffered_bytes": 1500,
-            "body_timeout": 0.2,
-            "keys": frozenset[str](),
-            "open_paths": frozenset[str](),
-            "gate": lambda *_: None,
-            "is_leaving": lambda: False,
-        }
         self.layer = RequestLayer(
             self._app,
-            posts={"/echo": endpoint or self._echo},
-            paths=frozenset({"/echo"}),
-            metrics=self.metrics,
-            **{**arguments, **changes},
+            {"/echo": endpoint or self._echo},
+            ApiKeys(keys, open_paths),
+            SimpleNamespace(check=gate, is_leaving=is_leaving),  # type: ignore[arg-type]
+            BodyLimits(max_bytes=1000, max_buffered_bytes=1500, seconds=0.2),
+            RequestLog(self.metrics, frozenset({"/echo"})),
         )
         self.hold = asyncio.Event()
         self.hold.set()
@@ -144,7 +147,7 @@ def test_the_gate_and_keys_come_before_the_body() -> None:
 
 def test_a_leaving_server_gives_up_its_connections() -> None:
     async def run() -> None:
-        messages = await Harness(is_leaving=lambda: True).post()
+        messages = await Harness(is_leaving=True).post()
         assert (b"connection", b"close") in messages[0]["headers"]
 
     asyncio.run(run())

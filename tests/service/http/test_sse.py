@@ -12,7 +12,7 @@ from service.errors import ApiError
 from service.http import sse
 from service.http.request_guard import CLIENT_GONE
 from service.http.sse import COMMENT, DONE, EventStream, event
-from service.workers.client import Job
+from service.workers.jobs import Job
 
 
 class Client:
@@ -43,7 +43,7 @@ def stream(events: Any, client: Client, timeout: float = 60.0) -> None:
     """Run an `EventStream` of ``events(job)`` to its end."""
 
     async def run() -> None:
-        job = Job(None)  # type: ignore[arg-type]  # no calls, no engine
+        job = Job(None)  # type: ignore[arg-type]  # no calls to withdraw
         await EventStream(events(job), job, timeout)({"type": "http"}, client.receive, client.send)
 
     asyncio.run(run())

@@ -14,7 +14,8 @@ from PIL import Image
 
 from models.errors import RequestError
 from models.landscape.palette import CLASS_NAMES, PALETTE, rgb_array
-from service.images.codec import ImageFormat, encode, read_photo, read_sketch
+from service.images.codec import encode, read_photo, read_sketch
+from service.images.formats import ImageFormat
 
 SIZE = 32
 GRASS = CLASS_NAMES.index("grass")

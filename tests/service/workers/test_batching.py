@@ -7,19 +7,21 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from msgspec.msgpack import Decoder
 
 from harness.fakes import FakeEvent, FakeTextEngine
 from models.errors import RequestError
+from models.gpt.request import TextRequest
 from service.workers.batching import ALONE_SECONDS, ContinuousBatcher, DynamicBatcher
-from service.workers.messages import Event, Failed, LandscapeWork, Picture, Results, TextPiece, TextWork, Work
+from service.workers.messages import Event, Failed, LandscapeWork, Picture, Results, TextPiece, pack
 
 
-def text(prompt: str = "a", max_tokens: int = 3, seed: int = 0) -> TextWork:
-    return TextWork(prompt, seed, max_tokens, None, 0.8, None, 1.0, (), None)
+def text(prompt: str = "a", max_tokens: int = 3, seed: int = 0) -> bytes:
+    return pack(TextRequest(prompt, seed, max_tokens))
 
 
 def text_batcher(interval: float = 0.0, engine: Any = None) -> ContinuousBatcher:
-    return ContinuousBatcher(engine or FakeTextEngine(4), lambda work: work, interval, {}, 0.01)
+    return ContinuousBatcher(engine or FakeTextEngine(4), Decoder(TextRequest).decode, interval, {}, 0.01)
 
 
 def pieces(results: Results | None) -> list[TextPiece]:
@@ -134,27 +136,27 @@ def test_a_failing_step_fails_what_was_in_it_with_one_id(prompt: str) -> None:
     assert pieces(batcher.step())[0].text == "a"
 
 
-def picture(seed: int = 0) -> LandscapeWork:
-    return LandscapeWork(b"\0", 1, seed, {})
+def picture(seed: int = 0) -> bytes:
+    return pack(LandscapeWork(b"\0", 1, seed, {}))
 
 
 def answer(key: int, pixels: bytes) -> Event:
     return Picture(key, pixels, 1, 1, 3)
 
 
-def batch_batcher(wait: float = 0.0, max_batch: int = 2, forward: Any = None) -> DynamicBatcher:
-    def convert(work: Work) -> int:
-        assert isinstance(work, LandscapeWork)
+def dynamic_batcher(wait: float = 0.0, max_batch: int = 2, forward: Any = None) -> DynamicBatcher:
+    def decode(packed: bytes) -> int:
+        work = Decoder(LandscapeWork).decode(packed)
         if work.seed == 13:
             raise RequestError("seed", "unlucky")
         return work.seed
 
     paint = forward or (lambda seeds: [bytes([seed] * 3) for seed in seeds])
-    return DynamicBatcher(paint, convert, answer, max_batch, wait, {}, 0.01)
+    return DynamicBatcher(paint, decode, answer, max_batch, wait, {}, 0.01)
 
 
 def test_answers_keep_the_order_and_the_cap() -> None:
-    batcher = batch_batcher()
+    batcher = dynamic_batcher()
     for key in (1, 2, 3):
         batcher.admit(key, picture(key), stream=False)
     first, second = batcher.step(), batcher.step()
@@ -176,7 +178,7 @@ def step_when_due(batcher: DynamicBatcher) -> int:
 
 
 def test_the_first_of_a_batch_waits_for_others_but_not_for_ever() -> None:
-    batcher = batch_batcher(wait=0.05)
+    batcher = dynamic_batcher(wait=0.05)
     for key in (1, 2):
         batcher.admit(key, picture(), stream=False)
     assert step_when_due(batcher) == 2
@@ -189,7 +191,7 @@ def test_the_first_of_a_batch_waits_for_others_but_not_for_ever() -> None:
 
 
 def test_a_client_that_is_alone_is_not_kept_waiting() -> None:
-    batcher = batch_batcher(wait=60.0)
+    batcher = dynamic_batcher(wait=60.0)
     for key in (1, 2):
         batcher.admit(key, picture(), stream=False)
         wait = batcher.wait_seconds()
@@ -201,7 +203,7 @@ def test_a_client_that_is_alone_is_not_kept_waiting() -> None:
 
 def test_one_that_came_during_a_forward_has_company(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("service.workers.batching.ALONE_SECONDS", 0.01)  # however slow this machine is
-    batcher = batch_batcher(wait=60.0)
+    batcher = dynamic_batcher(wait=60.0)
     batcher.admit(1, picture(), stream=False)
     assert step_when_due(batcher) == 1
     batcher.admit(2, picture(), stream=False)
@@ -211,14 +213,14 @@ def test_one_that_came_during_a_forward_has_company(monkeypatch: pytest.MonkeyPa
 
 
 def test_a_full_batch_does_not_wait() -> None:
-    batcher = batch_batcher(wait=60.0)
+    batcher = dynamic_batcher(wait=60.0)
     batcher.admit(1, picture(), stream=False)
     batcher.admit(2, picture(), stream=False)
     assert batcher.wait_seconds() == 0.0
 
 
 def test_a_bad_item_never_joins_a_batch() -> None:
-    batcher = batch_batcher()
+    batcher = dynamic_batcher()
     assert batcher.admit(1, picture(13), stream=False) == Failed(1, 422, "unlucky", "seed")
     batcher.admit(2, picture(2), stream=False)
     results = batcher.step()
@@ -228,7 +230,7 @@ def test_a_bad_item_never_joins_a_batch() -> None:
 
 @pytest.mark.parametrize("forward", [lambda seeds: seeds[1:], lambda seeds: seeds[99]])
 def test_a_failing_forward_fails_its_batch_only(forward: Any) -> None:
-    batcher = batch_batcher(max_batch=1, forward=forward)
+    batcher = dynamic_batcher(max_batch=1, forward=forward)
     batcher.admit(1, picture(), stream=False)
     batcher.admit(2, picture(), stream=False)
     results = batcher.step()
@@ -240,7 +242,7 @@ def test_a_failing_forward_fails_its_batch_only(forward: Any) -> None:
 
 
 def test_dropped_pictures_join_no_forward() -> None:
-    batcher = batch_batcher()
+    batcher = dynamic_batcher()
     batcher.admit(1, picture(), stream=False)
     batcher.drop(1)
     batcher.drop(1)

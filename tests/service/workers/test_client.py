@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from models.gpt.request import TextRequest
 from service.errors import ApiError
 from service.http.request_guard import RequestGuard, finals
 from service.ipc import encode
-from service.workers.client import Job, State, WorkerClient
+from service.workers.client import State, WorkerClient
+from service.workers.jobs import Job
 from service.workers.messages import (
     Cancel,
     Failed,
@@ -22,11 +25,12 @@ from service.workers.messages import (
     Results,
     Submit,
     TextPiece,
-    TextWork,
     ToWorker,
+    pack,
 )
 
-WORK = TextWork("a", 0, 3, None, 0.8, None, 1.0, (), None)
+WORK = TextRequest("a", 0, 3)
+PACKED = pack(WORK)
 
 
 class Worker:
@@ -50,7 +54,7 @@ class Setup:
     def __init__(self, capacity: int = 2, max_queue: int = 2, ready: bool = True) -> None:
         self.results: list[Results] = []
         self.deaths = 0
-        self.engine = WorkerClient(
+        self.client = WorkerClient(
             "gpt", "gpt", max_queue, 1.2, 300.0, None, lambda _, one: self.results.append(one), self._on_death
         )
         self.worker = Worker()
@@ -59,19 +63,19 @@ class Setup:
 
     def attach(self, capacity: int) -> None:
         self.worker = Worker()
-        self.engine.attach(self.worker, pid=2**22 + 1)  # type: ignore[arg-type]  # a pid that nobody has
-        self.engine.receive(Ready(capacity, 0.01, {"device": "cpu"}))
+        self.client.attach(self.worker, pid=2**22 + 1)  # type: ignore[arg-type]  # a pid that nobody has
+        self.client.receive(Ready(capacity, 0.01, {"device": "cpu"}))
 
     def _on_death(self, _: WorkerClient) -> None:
         self.deaths += 1
 
     def finish(self, *keys: int) -> None:
         events = tuple(TextPiece(key, "abc", 3, "length", (), 1, False) for key in keys)
-        self.engine.receive(Results(events, len(keys), 0.003, 3 * len(keys)))
+        self.client.receive(Results(events, len(keys), 0.003, 3 * len(keys)))
 
     @property
     def books(self) -> tuple[int, int]:
-        return self.engine.num_running, self.engine.num_waiting
+        return self.client.num_running, self.client.num_waiting
 
 
 def in_loop(test: Callable[[], Coroutine[Any, Any, None]]) -> Callable[[], None]:
@@ -85,12 +89,12 @@ def in_loop(test: Callable[[], Coroutine[Any, Any, None]]) -> Callable[[], None]
 @in_loop
 async def test_calls_go_to_the_worker_as_far_as_it_has_room() -> None:
     setup = Setup()
-    jobs = [setup.engine.submit([WORK]) for _ in range(3)]
+    jobs = [setup.client.submit([WORK]) for _ in range(3)]
     assert setup.books == (2, 1)
     await asyncio.sleep(0)
-    assert setup.worker.heard(Submit(1, WORK, False))
-    assert setup.worker.heard(Submit(2, WORK, False))
-    assert not setup.worker.heard(Submit(3, WORK, False))
+    assert setup.worker.heard(Submit(1, PACKED, False))
+    assert setup.worker.heard(Submit(2, PACKED, False))
+    assert not setup.worker.heard(Submit(3, PACKED, False))
     setup.finish(1)
     assert setup.books == (2, 0)
     assert [event.text for event in await finals(jobs[0])] == ["abc"]  # type: ignore[union-attr]
@@ -102,20 +106,28 @@ async def test_calls_go_to_the_worker_as_far_as_it_has_room() -> None:
 @in_loop
 async def test_all_of_a_job_is_admitted_or_nothing() -> None:
     setup = Setup()
-    setup.engine.submit([WORK] * 3)
+    setup.client.submit([WORK] * 3)
     with pytest.raises(ApiError) as caught:
-        setup.engine.submit([WORK] * 2)
+        setup.client.submit([WORK] * 2)
     assert caught.value.status == 429
     assert caught.value.retry_after is not None
     assert setup.books == (2, 1)
-    setup.engine.submit([WORK])
+    setup.client.submit([WORK])
     assert setup.books == (2, 2)
+
+
+@in_loop
+async def test_what_no_message_can_carry_takes_no_place() -> None:
+    setup = Setup()
+    with pytest.raises(OverflowError):
+        setup.client.submit([WORK, replace(WORK, top_k=2**64)])
+    assert setup.books == (0, 0)
 
 
 @in_loop
 async def test_a_withdrawn_call_leaves_queue_or_worker() -> None:
     setup = Setup(capacity=1)
-    sent, queued = setup.engine.submit([WORK]), setup.engine.submit([WORK])
+    sent, queued = setup.client.submit([WORK]), setup.client.submit([WORK])
     queued.cancel()
     assert setup.books == (1, 0)
     sent.cancel()
@@ -131,21 +143,21 @@ async def test_a_withdrawn_call_leaves_queue_or_worker() -> None:
 @in_loop
 async def test_a_lost_worker_costs_what_it_had_and_nothing_else() -> None:
     setup = Setup(capacity=1)
-    lost, kept = setup.engine.submit([WORK]), setup.engine.submit([WORK])
-    setup.engine.detach(setup.worker)  # type: ignore[arg-type]
-    assert setup.engine.state is State.DOWN
+    lost, kept = setup.client.submit([WORK]), setup.client.submit([WORK])
+    setup.client.detach(setup.worker)  # type: ignore[arg-type]
+    assert setup.client.state is State.DOWN
     assert setup.deaths == 1
     with pytest.raises(ApiError) as caught:
         await finals(lost)
     assert (caught.value.status, caught.value.retry_after) == (503, 1)
     assert setup.books == (0, 1)
     with pytest.raises(ApiError) as caught:
-        setup.engine.submit([WORK])
+        setup.client.submit([WORK])
     assert caught.value.status == 503
     setup.attach(1)
     assert setup.books == (1, 0)
     await asyncio.sleep(0)
-    assert setup.worker.heard(Submit(2, WORK, False))
+    assert setup.worker.heard(Submit(2, PACKED, False))
     setup.finish(2)
     assert len(await finals(kept)) == 1
 
@@ -154,21 +166,21 @@ async def test_a_lost_worker_costs_what_it_had_and_nothing_else() -> None:
 async def test_late_words_of_a_lost_worker_are_not_the_new_ones() -> None:
     setup = Setup()
     old = setup.worker
-    setup.engine.detach(old)  # type: ignore[arg-type]
+    setup.client.detach(old)  # type: ignore[arg-type]
     setup.attach(2)
-    setup.engine.detach(old)  # type: ignore[arg-type]  # its connection's end, told twice
-    assert setup.engine.is_ready
+    setup.client.detach(old)  # type: ignore[arg-type]  # its connection's end, told twice
+    assert setup.client.is_ready
     assert setup.deaths == 1
 
 
 @in_loop
 async def test_a_step_that_takes_too_long_costs_the_worker() -> None:
     setup = Setup()
-    job = setup.engine.submit([WORK])
-    setup.engine.receive(Heartbeat(9.0))
-    assert setup.engine.is_ready
-    setup.engine.receive(Heartbeat(10.5))  # the default for a warm-up step of 10 ms
-    assert setup.engine.state is State.DOWN
+    job = setup.client.submit([WORK])
+    setup.client.receive(Heartbeat(9.0))
+    assert setup.client.is_ready
+    setup.client.receive(Heartbeat(10.5))  # the default for a warm-up step of 10 ms
+    assert setup.client.state is State.DOWN
     assert setup.worker.aborted
     with pytest.raises(ApiError):
         await finals(job)
@@ -177,23 +189,23 @@ async def test_a_step_that_takes_too_long_costs_the_worker() -> None:
 @in_loop
 async def test_silence_costs_the_worker() -> None:
     setup = Setup()
-    setup.engine.supervise()
-    assert setup.engine.is_ready
-    setup.engine._heard_at -= 2.0
-    setup.engine.supervise()
-    assert setup.engine.state is State.DOWN
+    setup.client.supervise()
+    assert setup.client.is_ready
+    setup.client._heard_at -= 2.0
+    setup.client.supervise()
+    assert setup.client.state is State.DOWN
     assert setup.deaths == 1
 
 
 @in_loop
 async def test_a_failed_choice_ends_its_job_and_frees_the_rest() -> None:
     setup = Setup()
-    job = setup.engine.submit([WORK] * 2)
+    job = setup.client.submit([WORK] * 2)
 
     async def never() -> Any:
         await asyncio.sleep(60)
 
-    setup.engine.receive(Results((Failed(1, 422, "no", "prompt"),), 1, 0.0, 0))
+    setup.client.receive(Results((Failed(1, 422, "no", "prompt"),), 1, 0.0, 0))
     with pytest.raises(ApiError) as caught, RequestGuard(never, job, 60):
         await finals(job)
     assert (caught.value.status, caught.value.field) == (422, "prompt")
@@ -214,7 +226,7 @@ def test_a_deadline_frees_what_is_queued_and_what_is_sent(seconds: float) -> Non
         async def never() -> Any:
             await asyncio.sleep(60)
 
-        error = await wait_for(setup.engine.submit([WORK] * 2), never, seconds)
+        error = await wait_for(setup.client.submit([WORK] * 2), never, seconds)
         assert error.status == 504
         assert setup.books == (0, 0)
 
@@ -228,7 +240,7 @@ async def test_a_client_that_leaves_frees_what_is_queued_and_what_is_sent() -> N
     async def gone() -> Any:
         return {"type": "http.disconnect"}
 
-    error = await wait_for(setup.engine.submit([WORK] * 2), gone, 60)
+    error = await wait_for(setup.client.submit([WORK] * 2), gone, 60)
     assert error.status == 499
     assert setup.books == (0, 0)
 
@@ -236,29 +248,29 @@ async def test_a_client_that_leaves_frees_what_is_queued_and_what_is_sent() -> N
 @in_loop
 async def test_reload_answers_everybody_who_asked() -> None:
     setup = Setup()
-    asked = [asyncio.ensure_future(setup.engine.reload()) for _ in range(2)]
+    asked = [asyncio.ensure_future(setup.client.reload()) for _ in range(2)]
     await asyncio.sleep(0.01)
     assert setup.worker.written.count(encode(Reload())) == 1
-    setup.engine.receive(Ready(5, 0.01, {"device": "new"}))
-    setup.engine.receive(Reloaded(None))
+    setup.client.receive(Ready(5, 0.01, {"device": "new"}))
+    setup.client.receive(Reloaded(None))
     assert [outcome.error for outcome in await asyncio.gather(*asked)] == [None, None]
-    assert setup.engine.description == {"device": "new"}
+    assert setup.client.description == {"device": "new"}
 
 
 @in_loop
 async def test_a_worker_lost_in_a_reload_answers_too() -> None:
     setup = Setup()
-    asked = asyncio.ensure_future(setup.engine.reload())
+    asked = asyncio.ensure_future(setup.client.reload())
     await asyncio.sleep(0.01)
-    setup.engine.detach(setup.worker)  # type: ignore[arg-type]
+    setup.client.detach(setup.worker)  # type: ignore[arg-type]
     assert (await asked).error == "the worker was lost"
     with pytest.raises(ApiError):
-        await setup.engine.reload()
+        await setup.client.reload()
 
 
 @in_loop
 async def test_absence_is_measured_until_somebody_connects() -> None:
     setup = Setup(ready=False)
-    assert setup.engine.absent_seconds > 0
+    assert setup.client.absent_seconds > 0
     setup.attach(1)
-    assert setup.engine.absent_seconds == 0
+    assert setup.client.absent_seconds == 0

@@ -13,6 +13,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from models.gpt.request import TextRequest
 from service.ipc import MAX_FRAME_BYTES, FrameBuffer, encode
 from service.workers.messages import (
     Cancel,
@@ -30,18 +31,20 @@ from service.workers.messages import (
     Starting,
     Submit,
     TextPiece,
-    TextWork,
     ToWorker,
     WorkerConnection,
     connect_worker,
     decode_from_worker,
+    pack,
 )
 
-TEXT = TextWork("höre\0 \U0001f600", 2**53 - 1, 4096, None, 0.8, None, 1.0, ("\n\n", "x"), 10)
+TEXT = TextRequest("höre\0 \U0001f600", 2**53 - 1, 4096, stop=("\n\n", "x"), logprobs=10)
+LANDSCAPE = LandscapeWork(bytes(range(256)), 16, 7, {3: 4})
+PHOTO = SegmentWork(b"\xff" * 12, 2, 2)
 TO_WORKER: list[ToWorker] = [
-    Submit(1, TEXT, True),
-    Submit(2**62, LandscapeWork(bytes(range(256)), 16, 7, {3: 4}), False),
-    Submit(3, SegmentWork(b"\xff" * 12, 2, 2), False),
+    Submit(1, pack(TEXT), True),
+    Submit(2**62, pack(LANDSCAPE), False),
+    Submit(3, pack(PHOTO), False),
     Cancel(9),
     Reload(),
 ]
@@ -54,6 +57,11 @@ FROM_WORKER: list[FromWorker] = [
     Reloaded(None),
     Reloaded("broken"),
 ]
+
+
+@pytest.mark.parametrize("request_", [TEXT, LANDSCAPE, PHOTO], ids=lambda one: type(one).__name__)
+def test_requests_come_back_as_they_were(request_: object) -> None:
+    assert msgspec.msgpack.decode(pack(request_), type=type(request_)) == request_
 
 
 @pytest.mark.parametrize("message", FROM_WORKER, ids=lambda one: type(one).__name__)
