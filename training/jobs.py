@@ -22,28 +22,26 @@ class Job(NamedTuple):
 JOBS = {
     "text": Job("train text", "training.text.job", "train a GPT on text"),
     "landscape": Job("train landscape", "training.landscape.job", "train the landscape GAN"),
-    "segmenter": Job(
-        "train segmenter", "training.landscape.segmenter.job", "train the segmenter that is served"
-    ),
-    "judge": Job(
-        "train judge", "training.landscape.judge.job", "train the network that measures the landscape GAN"
+    "segmenter": Job("train segmenter", "training.segmenter.job", "train the segmenter that is served"),
+    "eval-segmenter": Job(
+        "train eval-segmenter",
+        "training.eval_segmenter.job",
+        "train the network that measures the landscape GAN",
     ),
     "pix2pix": Job(
-        "train pix2pix",
-        "training.landscape.pix2pix.job",
-        "train the anchor that the landscape GAN must beat",
+        "train pix2pix", "training.pix2pix.job", "train the baseline that the landscape GAN must beat"
     ),
     "lab": Job("train lab", "training.lab.job", "train a 2-D GAN, into an animation and figures"),
-    "lineage": Job(
-        "train lineage", "training.lineage.job", "measure what attention did for encoder–decoders"
+    "seq2seq": Job(
+        "train seq2seq", "training.seq2seq.job", "measure what attention did for encoder–decoders"
     ),
     "evaluate": Job("evaluate text", "training.text.scoring", "score a GPT checkpoint as it is served"),
     "evaluate-landscape": Job(
         "evaluate landscape",
-        "training.landscape.evaluation.job",
-        "measure a landscape checkpoint beside its anchors",
+        "training.evaluation.job",
+        "measure a landscape checkpoint beside its baselines",
     ),
-    "report": Job("report", "training.text.timing", "print how long text runs took to reach a figure"),
+    "report": Job("report", "training.text.timing", "print how long text runs took to reach a score"),
     "import": Job("import", "training.text.importing", "bring in a nanoGPT or Hugging Face GPT-2 checkpoint"),
 }
 

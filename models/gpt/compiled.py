@@ -12,10 +12,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from models.gpt.backend import Chunk
 from models.gpt.config import GPTConfig
 from models.gpt.kernel import CLayer, CNetwork, Kernel
 from models.gpt.network import GPT, CausalAttention
-from models.gpt.reading import Chunk
 from models.gpt.rotary import frequencies
 
 log = logging.getLogger("prospero.kernel")
@@ -26,13 +26,13 @@ ROW = struct.Struct("iii")  # `Row` in kernels/step.cpp
 
 
 @torch.inference_mode()
-def compiled_reader(network: GPT, max_slots: int, kernel: Kernel) -> CompiledReader | None:
-    """A reader whose first answer is right, if the kernel can serve such a network."""
+def compiled_backend(network: GPT, max_slots: int, kernel: Kernel) -> CompiledBackend | None:
+    """A backend whose first answer is right, if the kernel can serve such a network."""
     if not fits(network, kernel):
         return None
-    reader = CompiledReader(network, max_slots, kernel)
-    if agrees(reader, network):
-        return reader
+    backend = CompiledBackend(network, max_slots, kernel)
+    if agrees(backend, network):
+        return backend
     log.error("kernel %s gives wrong logits on this machine: text is served without it", kernel.level)
     return None
 
@@ -41,18 +41,18 @@ def fits(network: GPT, kernel: Kernel) -> bool:
     """Whether the kernel can serve a network: its kind, sizes in whole panels, weights exact in bfloat16."""
     config = network.config
     kind = (config.positions, config.norm, config.mlp, config.bias, config.qk_norm)
-    sizes = (config.width, config.head_width, config.mlp_width, config.context)
+    sizes = (config.hidden_size, config.head_width, config.mlp_width, config.max_seq_len)
     if kind != ("rope", "rms", "swiglu", False, True) or any(size % kernel.panel for size in sizes):
         return False
     matrices = [weights for weights in network.parameters() if weights.dim() == 2]
     return all(torch.equal(weights, weights.bfloat16().to(weights.dtype)) for weights in matrices)
 
 
-def agrees(reader: CompiledReader, network: GPT) -> bool:
-    """Whether an empty reader's logits after a short text are the network's own: asked once, at the start."""
+def agrees(backend: CompiledBackend, network: GPT) -> bool:
+    """Whether an empty backend's logits after a short text are the network's own: asked once at the start."""
     tokens = [i % network.config.vocabulary for i in range(12)]
     wanted = network.logits(network(torch.tensor([tokens]), CausalAttention())[:, -1])
-    error = (reader.read([Chunk(0, 0, tokens)]) - wanted).abs().max()
+    error = (backend.read([Chunk(0, 0, tokens)]) - wanted).abs().max()
     return bool(error < TOLERANCE * wanted.abs().max())
 
 
@@ -71,14 +71,14 @@ class PanelCache:
     """
 
     def __init__(self, config: GPTConfig, max_slots: int, lanes: int) -> None:
-        context, width, panel = config.context, config.head_width, 2 * lanes
+        context, width, panel = config.max_seq_len, config.head_width, 2 * lanes
         slots = (max_slots, config.kv_heads)
         keys, values = (
             (*slots, context // panel, width, lanes, 2),
             (*slots, width // panel, context, lanes, 2),
         )
-        self.keys = [torch.zeros(keys, dtype=torch.bfloat16) for _ in range(config.layers)]
-        self.values = [torch.zeros(values, dtype=torch.bfloat16) for _ in range(config.layers)]
+        self.keys = [torch.zeros(keys, dtype=torch.bfloat16) for _ in range(config.num_layers)]
+        self.values = [torch.zeros(values, dtype=torch.bfloat16) for _ in range(config.num_layers)]
 
     def read(self, layer: int, slot: int, places: Tensor) -> tuple[Tensor, Tensor]:
         """Keys and values (KV, n, D) at `places` (n,) of a slot's ring."""
@@ -88,7 +88,7 @@ class PanelCache:
         return keys[:, places], values[:, places]
 
 
-class CompiledReader:
+class CompiledBackend:
     """A network that `fits`, and the cache of its slots."""
 
     probed_sizes = 5  # every fifth: no multiple of the kernel's tile, so that each remainder is met
@@ -99,12 +99,12 @@ class CompiledReader:
         self._kernel, self._vocabulary = kernel, config.vocabulary
         self._padded_vocabulary = config.vocabulary + -config.vocabulary % kernel.panel
         self._held: list[object] = []  # what the C structures point to
-        layers = (CLayer * config.layers)(*(self._layer(network, i) for i in range(config.layers)))
+        layers = (CLayer * config.num_layers)(*(self._layer(network, i) for i in range(config.num_layers)))
         head = network.embedding.weight if config.tied else network.head.weight
         self._held.append(layers)
         self._network = CNetwork(
-            config.layers, config.width, config.heads, config.kv_heads, config.head_width, config.mlp_width,
-            config.vocabulary, config.context, config.norm_eps,
+            config.num_layers, config.hidden_size, config.heads, config.kv_heads, config.head_width,
+            config.mlp_width, config.vocabulary, config.max_seq_len, config.norm_eps,
             self._hold(network.embedding.weight.bfloat16()),
             self._hold(to_panels(head, kernel.lanes)),
             self._hold(network.get_parameter("norm.weight").float()),
@@ -166,7 +166,7 @@ class CompiledReader:
         )
 
     def _hold(self, tensor: Tensor) -> int:
-        """The address of a tensor that lives as long as this reader."""
+        """The address of a tensor that lives as long as this backend."""
         tensor = tensor.detach().contiguous()
         self._held.append(tensor)
         return tensor.data_ptr()

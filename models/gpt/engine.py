@@ -14,16 +14,16 @@ from torch import Tensor
 
 from models.checkpoint import load_weights, read_config, read_metrics
 from models.errors import RequestError
-from models.gpt.attention import TokenAttention, attention_weights, max_tokens, rounded
+from models.gpt.attention_probe import TokenAttention, attention_weights, max_tokens, rounded
 from models.gpt.config import GPTConfig
 from models.gpt.decoding import Decoder, Sequence
 from models.gpt.determinism import is_row_invariant
+from models.gpt.detokenizer import IncrementalDetokenizer
 from models.gpt.eager import lay_out_for_cpu
 from models.gpt.kernel import Kernel, load_kernel
 from models.gpt.network import GPT
 from models.gpt.request import TextRequest
 from models.gpt.sampling import Sampler, choose, log_probabilities
-from models.gpt.text import TextAssembler
 from models.gpt.tokenizer import Tokenizer, read_tokenizer
 
 EMPTY_PROMPT = "\n"
@@ -60,7 +60,7 @@ class _Run:
     request: TextRequest
     sequence: Sequence
     sampler: Sampler
-    text: TextAssembler
+    text: IncrementalDetokenizer
     prompt_tokens: int
     num_drawn: int = field(default=0)
     seen: list[int] = field(default_factory=list)  # all tokens, of a request that asks for attention
@@ -126,7 +126,7 @@ class TextEngine:
             request,
             self.decoder.open(tokens),
             Sampler(request.seed, request.temperature, request.top_k, request.top_p),
-            TextAssembler(request.stop, request.max_characters),
+            IncrementalDetokenizer(request.stop, request.max_characters),
             len(tokens),
         )
         if request.attention:
@@ -169,7 +169,7 @@ class TextEngine:
         if run.text.is_stopped:
             reason = "stop"
         self.drop(run.key)
-        is_truncated = run.prompt_tokens > self._network.config.context
+        is_truncated = run.prompt_tokens > self._network.config.max_seq_len
         return TextEvent(run.key, text, 1, reason, logprobs, run.prompt_tokens, is_truncated, attention)
 
     def _logprob(self, logits: Tensor, token: int, num_top: int) -> TokenLogprob:
@@ -200,7 +200,7 @@ class TextEngine:
             "device": str(weights.device),
             "dtype": str(weights.dtype).removeprefix("torch."),
             "determinism": "bitwise" if self._is_bitwise else "best effort",
-            "context": self._network.config.context,
+            "context": self._network.config.max_seq_len,
             "tokenizer": self.tokenizer.name,
             "kernel": "none" if self.decoder.kernel is None else self.decoder.kernel.level,
             "max_attention_tokens": max_tokens(self._network.config),

@@ -8,20 +8,26 @@ from pathlib import Path
 import pytest
 import torch
 
-from models.gpt.attention import attention_weights
+from models.gpt.attention_probe import attention_weights
+from models.gpt.backend import Chunk
 from models.gpt.build import build, find_compiler, instruction_set, kernel_path
-from models.gpt.compiled import CompiledReader
+from models.gpt.compiled import CompiledBackend
 from models.gpt.decoding import Decoder
 from models.gpt.determinism import is_row_invariant
 from models.gpt.engine import TextEngine
 from models.gpt.kernel import Kernel, load_kernel
 from models.gpt.network import GPT, CausalAttention
-from models.gpt.reading import Chunk
 from models.gpt.sampling import Sampler, choose
 from tests.models.gpt.small import ALPHABET, complete, make_bpe, make_network
 from tests.models.gpt.test_determinism import make_requests, outcome, run_crowd
 
-SHAPE = {"width": 128, "heads": 4, "kv_heads": 2, "mlp_width": 96, "context": 64}  # panels of 32, too
+SHAPE = {
+    "hidden_size": 128,
+    "heads": 4,
+    "kv_heads": 2,
+    "mlp_width": 96,
+    "max_seq_len": 64,
+}  # panels of 32, too
 
 
 @pytest.fixture(scope="module")
@@ -76,10 +82,10 @@ def test_rows_and_chunks_do_not_depend_on_their_company(kernel: Kernel, threads:
         decoder = Decoder(exact_network(300), 40, kernel)
         assert is_row_invariant(decoder)
         tokens = [i * 7 % 300 for i in range(60)]
-        whole = decoder.reader.read([Chunk(0, 0, tokens)])
+        whole = decoder.backend.read([Chunk(0, 0, tokens)])
         for i in range(60):
             company = [Chunk(slot, i, [slot]) for slot in range(2, 2 + i % 30)]
-            last = decoder.reader.read([*company, Chunk(1, i, [tokens[i]])])[-1]
+            last = decoder.backend.read([*company, Chunk(1, i, [tokens[i]])])[-1]
         assert torch.equal(whole[0], last)
     finally:
         torch.set_num_threads(before)
@@ -150,6 +156,6 @@ def test_a_file_that_is_no_library_is_passed_over(tmp_path: Path, caplog: pytest
 
 
 def test_a_kernel_that_errs_is_found_out(kernel: Kernel, monkeypatch: pytest.MonkeyPatch) -> None:
-    read = CompiledReader.read
-    monkeypatch.setattr(CompiledReader, "read", lambda self, chunks: read(self, chunks).flip(1))
+    read = CompiledBackend.read
+    monkeypatch.setattr(CompiledBackend, "read", lambda self, chunks: read(self, chunks).flip(1))
     assert Decoder(exact_network(57), 1, kernel).kernel is None
