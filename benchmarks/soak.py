@@ -63,6 +63,7 @@ class Mixed(Clients):
     async def _leave(self, _: httpx.AsyncClient) -> None:
         """Go away somewhere in the middle of it."""
         kind = self._random.choice(["whole", "stream", "picture"])
+        body: dict[str, Any]
         if kind == "picture":
             path, body = "/generate/landscape", {"sketch": SKETCH}
         else:

@@ -36,9 +36,10 @@ def opponent(kind: str) -> Iterator[str]:
     """The URL of a running opponent."""
     port = free_port()
     command = [sys.executable, "-m", "benchmarks.opponents", kind, str(port)]
-    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
     # A session of its own, as ours has: Linux shares the processors out among sessions.
-    process = subprocess.Popen(command, cwd=ROOT, start_new_session=True, **quiet)
+    process = subprocess.Popen(
+        command, cwd=ROOT, start_new_session=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
     url = f"http://127.0.0.1:{port}"
 
     def answers() -> bool:

@@ -46,10 +46,8 @@ JOBS = {
 }
 
 
-def run_job(job: Job, program: str, arguments: list[str]) -> int:
-    """Run one job; 0 when it is done, 1 with a line on stderr when its user has to mend something."""
-    from training.run import TrainingError  # brings torch along, which a list of jobs needs not
-
+def make_parser(job: Job, program: str) -> argparse.ArgumentParser:
+    """The parser of a job's arguments, which imports the job."""
     module = importlib.import_module(job.module)
     parser = argparse.ArgumentParser(
         prog=program,
@@ -58,9 +56,24 @@ def run_job(job: Job, program: str, arguments: list[str]) -> int:
         allow_abbrev=False,
     )
     module.add_arguments(parser)
+    parser.set_defaults(run_job=module.run)
+    return parser
+
+
+def run_job(job: Job, program: str, arguments: list[str]) -> int:
+    """Run one job; 0 when it is done, 1 with a line on stderr when its user has to mend something."""
+    try:
+        parser = make_parser(job, program)
+    except ModuleNotFoundError as error:
+        if error.name not in ("matplotlib", "tqdm"):  # the extra's
+            raise
+        print(f"error: {program} needs {error.name}: pip install 'prospero[train]'", file=sys.stderr)
+        return 1
+    from training.run import TrainingError  # brings torch along, which a list of jobs needs not
+
     args = parser.parse_args(arguments)
     try:
-        module.run(args)
+        args.run_job(args)
     except TrainingError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1

@@ -12,6 +12,7 @@ import argparse
 import json
 from collections import Counter
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -48,7 +49,16 @@ def label_photo(photo: NDArray[np.uint8], probabilities: Tensor) -> tuple[NDArra
     return split_snow(labels, photo), "kept"
 
 
-def label_folder(photos: Path, engine: SegmenterEngine, out: Path) -> dict[str, int]:
+class Labeller(Protocol):
+    """What is asked of a segmenter."""
+
+    image_size: int
+
+    def probabilities(self, photo: NDArray[np.uint8]) -> Tensor:
+        """(NUM_CLASSES, S, S), S = image_size, for an (H, W, 3) photo."""
+
+
+def label_folder(photos: Path, engine: Labeller, out: Path) -> dict[str, int]:
     """Label every JPEG of a folder; returns how many photos ended up how."""
     out.mkdir(parents=True, exist_ok=True)
     outcomes: Counter[str] = Counter()

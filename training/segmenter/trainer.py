@@ -59,7 +59,7 @@ class LabellerTrainer(Resumable):
             label_smoothing=self.settings.label_smoothing,
         )
         self._adam.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         torch.nn.utils.clip_grad_norm_(self.network.parameters(), 5.0)
         self._adam.step()
         self._average()

@@ -25,7 +25,7 @@ def bank(data: PhotoSet) -> StyleBank:
     return make_bank(data.photos, data.maps)
 
 
-def test_worker_processes_change_nothing(data: PhotoSet, bank: StyleBank):
+def test_worker_processes_change_nothing(data: PhotoSet, bank: StyleBank) -> None:
     batches = Batches(data, bank, SETTINGS)
     alone = list(iterate(batches, 3, 7, workers=0))
     helped = list(iterate(batches, 3, 7, workers=2))
@@ -35,14 +35,14 @@ def test_worker_processes_change_nothing(data: PhotoSet, bank: StyleBank):
             assert torch.equal(getattr(one, name), getattr(other, name))
 
 
-def test_an_epoch_shows_every_photo_once(data: PhotoSet, bank: StyleBank):
+def test_an_epoch_shows_every_photo_once(data: PhotoSet, bank: StyleBank) -> None:
     batches = Batches(data, bank, SETTINGS)
     seen = np.concatenate([batches(step).photos.float().mean(dim=(1, 2, 3)).numpy() for step in range(4)])
     expected = data.photos.mean(axis=(1, 2, 3))  # flips change no mean
     np.testing.assert_allclose(np.sort(seen), np.sort(expected), rtol=1e-4)
 
 
-def test_photo_targets_and_inputs_are_flipped_together(data: PhotoSet, bank: StyleBank):
+def test_photo_targets_and_inputs_are_flipped_together(data: PhotoSet, bank: StyleBank) -> None:
     plain = SETTINGS.model_copy(update={"sketch_share": 0.0})
     batch = Batches(data, bank, plain)(0).to(torch.device("cpu"))
     known = batch.targets != UNLABELLED
@@ -54,7 +54,7 @@ def test_photo_targets_and_inputs_are_flipped_together(data: PhotoSet, bank: Sty
         assert sky[2] > sky[0]  # blue sky stays where the map says sky
 
 
-def test_own_looks_are_the_photos_own(data: PhotoSet, bank: StyleBank):
+def test_own_looks_are_the_photos_own(data: PhotoSet, bank: StyleBank) -> None:
     own = SETTINGS.model_copy(update={"own_style_share": 1.0})
     batch = Batches(data, bank, own)(0)
     assert batch.is_own.all()

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -21,7 +22,7 @@ from training.__main__ import main
 from training.landscape.job import load_split
 from training.photos.photo_set import is_held_out
 
-TINY = {
+TINY: dict[str, Any] = {
     "image_size": 32,
     "widths": [16, 16, 8],
     "spade_max_size": 16,
@@ -42,7 +43,7 @@ def arguments(data: Path, run: Path, steps: int, *more: str, **changes: object) 
 
 def final_state(run: Path) -> dict[str, torch.Tensor]:
     state = torch.load(run / "state.pt", weights_only=True)["state"]
-    found = {}
+    found: dict[str, torch.Tensor] = {}
     for part in ("generator", "critic", "averaged"):
         found |= {f"{part}.{name}": tensor for name, tensor in state[part].items()}
     return found
@@ -59,7 +60,7 @@ def wait_for(path: Path, child: subprocess.Popen[bytes]) -> None:
 
 def test_killed_and_resumed_equals_uninterrupted(
     siftflow: Path, small_siftflow: SmallSiftFlow, tmp_path: Path
-):
+) -> None:
     whole, broken = tmp_path / "whole", tmp_path / "broken"
     assert main(arguments(siftflow, whole, 9, "--save-every=100")) == 0
 
@@ -95,10 +96,13 @@ def paint_plainly(folder: Path) -> torch.Tensor:
     size = generator.config.image_size
     noise = [torch.zeros(1, 1, side, side) for side in generator.sizes]
     with torch.inference_mode():
-        return generator(torch.zeros(1, size, size, dtype=torch.long), generator.styles[:1] * 0, noise)
+        painted: torch.Tensor = generator(
+            torch.zeros(1, size, size, dtype=torch.long), generator.styles[:1] * 0, noise
+        )
+    return painted
 
 
-def test_a_run_brings_a_checkpoint_that_serves_and_grows(siftflow: Path, tmp_path: Path):
+def test_a_run_brings_a_checkpoint_that_serves_and_grows(siftflow: Path, tmp_path: Path) -> None:
     out = tmp_path / "landscape"
     assert main(arguments(siftflow, tmp_path / "small", 10, f"--out={out}")) == 0
     assert check_weights(out) > 0
@@ -126,7 +130,7 @@ def test_a_run_brings_a_checkpoint_that_serves_and_grows(siftflow: Path, tmp_pat
     )
 
 
-def test_training_lowers_the_generator_s_losses(siftflow: Path, tmp_path: Path):
+def test_training_lowers_the_generator_s_losses(siftflow: Path, tmp_path: Path) -> None:
     run = tmp_path / "run"
     assert main(arguments(siftflow, run, 60, "--set=generator_rate=0.002")) == 0
     lines = [json.loads(line) for line in (run / "log.jsonl").read_text().splitlines()]
@@ -135,7 +139,7 @@ def test_training_lowers_the_generator_s_losses(siftflow: Path, tmp_path: Path):
     assert styles[-1] < 0.93 * styles[0]
 
 
-def test_photos_labelled_by_a_segmenter_train_too(siftflow: Path, tmp_path: Path):
+def test_photos_labelled_by_a_segmenter_train_too(siftflow: Path, tmp_path: Path) -> None:
     photos, labels = make_pseudo(tmp_path, [f"photo{number}" for number in range(30)])
     pseudo = ["--pseudo", str(photos), str(labels)]
     assert main([*arguments(siftflow, tmp_path / "run", 2), *pseudo]) == 0
@@ -151,7 +155,9 @@ def test_photos_labelled_by_a_segmenter_train_too(siftflow: Path, tmp_path: Path
     )
 
 
-def test_user_mistakes_are_one_line(siftflow: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+def test_user_mistakes_are_one_line(
+    siftflow: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert main(arguments(tmp_path / "nowhere", tmp_path / "run", 1)) == 1
     assert "no such folder" in capsys.readouterr().err
     assert main([*arguments(siftflow, tmp_path / "run", 1), "--set=wings=2"]) == 1

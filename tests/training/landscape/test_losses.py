@@ -12,7 +12,7 @@ def logits_for(labels: torch.Tensor) -> torch.Tensor:
     return 10 * torch.nn.functional.one_hot(labels, NUM_CLASSES + 1).permute(0, 3, 1, 2).float()
 
 
-def test_label_loss_wants_the_label_and_ignores_holes():
+def test_label_loss_wants_the_label_and_ignores_holes() -> None:
     labels = torch.zeros((1, 8, 8), dtype=torch.long)
     labels[:, 4:] = 2
     right = label_loss(logits_for(labels), labels)
@@ -26,7 +26,7 @@ def test_label_loss_wants_the_label_and_ignores_holes():
     assert label_loss(logits_for(labels), torch.full_like(labels, UNLABELLED)) == 0
 
 
-def test_painted_loss_wants_painted_and_ignores_holes():
+def test_painted_loss_wants_painted_and_ignores_holes() -> None:
     labels = torch.zeros((1, 8, 8), dtype=torch.long)
     said = torch.full_like(labels, FAKE)
     assert fake_loss(logits_for(said), labels) < 0.01
@@ -35,7 +35,7 @@ def test_painted_loss_wants_painted_and_ignores_holes():
     assert fake_loss(logits_for(said), labels) < 0.01
 
 
-def test_rare_classes_weigh_more_but_not_without_limit():
+def test_rare_classes_weigh_more_but_not_without_limit() -> None:
     labels = torch.zeros((1, 100, 100), dtype=torch.long)
     labels[0, 0, :10] = 3
     labels[0, :30] = torch.where(labels[0, :30] == 3, 3, 5)
@@ -44,14 +44,14 @@ def test_rare_classes_weigh_more_but_not_without_limit():
     assert weights[1] == 0
 
 
-def test_targets_shrink_to_cell_middles():
+def test_targets_shrink_to_cell_middles() -> None:
     labels = torch.arange(64).view(1, 8, 8)
     assert shrink_targets(labels, 8) is not None
     assert torch.equal(shrink_targets(labels, 8), labels)
     assert shrink_targets(labels, 2)[0].tolist() == [[18, 22], [50, 54]]
 
 
-def test_mixing_takes_whole_classes():
+def test_mixing_takes_whole_classes() -> None:
     labels = torch.arange(16).repeat_interleave(16).view(1, 16, 16) % 13
     mask = mix_by_class(labels, torch.Generator().manual_seed(0))
     chosen = {int(number): set(mask[0, 0][labels[0] == number].tolist()) for number in labels.unique()}

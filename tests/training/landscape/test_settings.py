@@ -7,7 +7,7 @@ from training.landscape.settings import PRESETS, LandscapeSettings
 
 
 @pytest.mark.parametrize("name", PRESETS)
-def test_presets_are_valid(name: str):
+def test_presets_are_valid(name: str) -> None:
     preset = PRESETS[name]
     assert LandscapeSettings.model_validate(preset.model_dump()) == preset
     # The critic halves its folded input once a width but the first.
@@ -16,14 +16,14 @@ def test_presets_are_valid(name: str):
     )
 
 
-def test_the_discriminator_must_see_whole_pictures():
+def test_the_discriminator_must_see_whole_pictures() -> None:
     values = PRESETS["cpu-128"].model_dump()
     with pytest.raises(ValidationError, match="times a power of two"):
         LandscapeSettings.model_validate(values | {"discriminator_view": 48})
     assert LandscapeSettings.model_validate(values | {"discriminator_view": 256}).discriminator_view == 256
 
 
-def test_blur_weight_falls_to_its_floor():
+def test_blur_weight_falls_to_its_floor() -> None:
     settings = PRESETS["cpu-128"].model_copy(
         update={"steps": 100, "blur_weight": 4.0, "blur_until": 0.5, "blur_floor": 0.25}
     )

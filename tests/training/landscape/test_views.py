@@ -13,14 +13,14 @@ def numbered(size: int, count: int = 8) -> tuple[torch.Tensor, torch.Tensor]:
     return labels.unsqueeze(1).float(), labels
 
 
-def test_small_pictures_are_shown_whole():
+def test_small_pictures_are_shown_whole() -> None:
     pictures, labels = numbered(32)
     shown, shown_labels = view(pictures, labels, 32, torch.Generator())
     assert shown is pictures
     assert shown_labels is labels
 
 
-def test_near_and_far_evenly_and_labels_with_their_pixels():
+def test_near_and_far_evenly_and_labels_with_their_pixels() -> None:
     pictures, labels = numbered(64)
     marks = torch.arange(8.0).view(8, 1, 1, 1).expand(8, 1, 64, 64)  # which picture it is
     shown, shown_labels = view(
@@ -36,7 +36,7 @@ def test_near_and_far_evenly_and_labels_with_their_pixels():
         assert torch.equal(shown[row, 0], shown_labels[row].float())
 
 
-def test_same_draws_same_views_and_gradients_pass():
+def test_same_draws_same_views_and_gradients_pass() -> None:
     pictures, labels = numbered(64)
     pictures = pictures.clone().requires_grad_()
     first, _ = view(pictures, labels, 16, torch.Generator().manual_seed(2))

@@ -23,7 +23,7 @@ def train(data: Path, run: Path, steps: int, *more: str, **changes: object) -> N
     assert main(["pix2pix", f"--data={data}", f"--run={run}", "--threads=1", *pairs, *more]) == 0
 
 
-def test_learns_and_paints(siftflow: Path, tmp_path: Path):
+def test_learns_and_paints(siftflow: Path, tmp_path: Path) -> None:
     run = tmp_path / "run"
     train(siftflow, run, 60, rate=0.002)
     lines = [json.loads(line) for line in (run / "log.jsonl").read_text().splitlines()]
@@ -46,11 +46,11 @@ def test_learns_and_paints(siftflow: Path, tmp_path: Path):
     assert (run / "checkpoint" / "sheet.jpg").stat().st_size > 0
 
 
-def test_resumes_exactly(siftflow: Path, tmp_path: Path):
+def test_resumes_exactly(siftflow: Path, tmp_path: Path) -> None:
     assert_resumes_exactly(train, siftflow, tmp_path, ("generator", "critic"))
 
 
-def test_shapes_and_field_of_view():
+def test_shapes_and_field_of_view() -> None:
     network = UNet(Pix2PixConfig(image_size=64, training_data="", width=4))
     labels = torch.zeros((2, 64, 64), dtype=torch.long)
     assert network(labels).shape == (2, 3, 64, 64)
@@ -60,7 +60,7 @@ def test_shapes_and_field_of_view():
     assert logits.shape == (1, 1, 14, 14)
 
 
-def test_the_rate_falls_in_the_second_half():
+def test_the_rate_falls_in_the_second_half() -> None:
     settings = PRESETS["small"].model_copy(update={"steps": 100})
     assert settings.rate_at(0) == settings.rate_at(50) == settings.rate
     assert settings.rate_at(75) == pytest.approx(settings.rate / 2)

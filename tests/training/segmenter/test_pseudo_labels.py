@@ -23,7 +23,7 @@ def scene(lower: str) -> np.ndarray:
     return labels
 
 
-def test_sure_pixels_are_kept_and_unsure_ones_are_holes():
+def test_sure_pixels_are_kept_and_unsure_ones_are_holes() -> None:
     probabilities = sure_of(scene("sea"))
     probabilities[:, :2] = 1 / NUM_CLASSES
     labels, outcome = label_photo(GREY, probabilities)
@@ -33,13 +33,13 @@ def test_sure_pixels_are_kept_and_unsure_ones_are_holes():
     assert np.array_equal(labels[2:], scene("sea")[2:])
 
 
-def test_what_is_left_out_and_why():
+def test_what_is_left_out_and_why() -> None:
     assert label_photo(GREY, sure_of(scene("sea"), confidence=0.3)) == (None, "unsure")
     assert label_photo(GREY, sure_of(scene("building"))) == (None, "built")
     assert label_photo(GREY, sure_of(scene("sky"))) == (None, "one class")
 
 
-def test_bright_mountains_become_snow():
+def test_bright_mountains_become_snow() -> None:
     labels, _ = label_photo(np.full((20, 20, 3), 245, dtype=np.uint8), sure_of(scene("mountain")))
     assert labels is not None
     assert (labels[14:] == CLASS_NAMES.index("snow")).all()
@@ -58,7 +58,7 @@ class Unsure:
         return found
 
 
-def test_a_second_run_leaves_no_map_of_the_first(tmp_path: Path):
+def test_a_second_run_leaves_no_map_of_the_first(tmp_path: Path) -> None:
     Image.fromarray(GREY).save(tmp_path / "photo.jpg")
     segmenter, out = Unsure(), tmp_path / "labels"
     assert label_folder(tmp_path, segmenter, out) == {"kept": 1}

@@ -8,7 +8,7 @@ from training.segmenter.trainer import row_chances
 NAMES = ("coast_1.jpg", "street_1.jpg", "forest_2.jpg", "street_3.jpg", "highway_4.jpg")
 
 
-def test_natural_scenes_get_their_share():
+def test_natural_scenes_get_their_share() -> None:
     chances = row_chances(NAMES, 0.8)
     assert chances is not None
     assert chances == pytest.approx([0.4, 0.2 / 3, 0.4, 0.2 / 3, 0.2 / 3])
