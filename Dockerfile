@@ -5,17 +5,17 @@ ARG DEVICE=cpu
 WORKDIR /build
 RUN python -m venv /venv
 ENV PATH=/venv/bin:$PATH PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_ROOT_USER_ACTION=ignore
-COPY constraints.txt requirements-torch.txt ./
+COPY requirements-torch.txt ./
 COPY deploy/install_torch.py deploy/
 # Its headers and tests, a fifth of it, are for those who build against it.
 RUN python deploy/install_torch.py "$DEVICE" && rm -rf /venv/lib/python3.11/site-packages/torch/include \
     /venv/lib/python3.11/site-packages/torch/test
 COPY requirements.txt ./
-RUN pip install --only-binary :all: -c constraints.txt -r requirements.txt
+RUN pip install --only-binary :all: -r requirements.txt
 
 FROM packages AS train-packages
 COPY requirements-train.txt ./
-RUN pip install --only-binary :all: -c constraints.txt -r requirements-train.txt
+RUN pip install --only-binary :all: -r requirements-train.txt
 
 # Compiles for each level of x86-64, not for the processor at hand: what is built here runs elsewhere.
 FROM python:3.11-slim AS kernels

@@ -11,7 +11,8 @@ PROSPERO_DEVICE ?= $(DEVICE)
 # The CUDA build of torch runs on a CPU too: once it is installed, DEVICE=cpu does not replace it.
 BUILD := $(if $(or $(filter cuda%,$(DEVICE)),$(wildcard $(VENV)/.serve-cuda)),cuda,cpu)
 RUN := $(VENV)/bin/python
-PIP := $(RUN) -m pip --disable-pip-version-check --quiet install --only-binary :all: --constraint constraints.txt
+PROSPERO := $(VENV)/bin/prospero
+PIP := $(RUN) -m pip --disable-pip-version-check --quiet install --only-binary :all:
 PYTEST := $(RUN) -m pytest --timeout=300
 SERVE := $(VENV)/.serve-$(BUILD)
 TRAIN := $(VENV)/.train
@@ -22,8 +23,8 @@ DEV := $(VENV)/.dev
 help: ## this list
 	@awk -F':.*## ' '/^[a-z0-9-]+:.*## / {printf "make %-16s %s\n", $$1, $$2}' Makefile
 
-serve: $(SERVE) ## serve the checkpoints on 127.0.0.1:8000   [PORT=8000 DEVICE=cpu|cuda]
-	@PROSPERO_PORT=$(PROSPERO_PORT) PROSPERO_DEVICE=$(PROSPERO_DEVICE) exec $(RUN) -m service
+serve: $(SERVE) ## serve the checkpoints on 127.0.0.1:8000   [PORT=8000 DEVICE=cpu|cuda ARGS="--text-slots 8"]
+	@exec $(PROSPERO) serve --port $(PROSPERO_PORT) --device $(PROSPERO_DEVICE) $(ARGS)
 
 compile: $(SERVE) ## compile the kernel that makes text many times as fast; needs a C++ compiler
 	$(RUN) -m models.gpt.build
@@ -57,41 +58,42 @@ format: $(DEV) ## format the code and apply the linter's safe fixes
 	$(RUN) -m ruff check --fix .
 
 train-text: $(TRAIN) ## train a text model   [DATA=input.txt ARGS="--preset ..."]
-	$(RUN) -m training text --run runs/text --device $(DEVICE) $(if $(DATA),--data "$(DATA)") $(ARGS)
+	$(PROSPERO) train text --run runs/text --device $(DEVICE) $(if $(DATA),--data "$(DATA)") $(ARGS)
 
 train-landscape: $(TRAIN) ## train a landscape model   [DATA=folder ARGS="--preset ..."]
-	$(RUN) -m training landscape --run runs/landscape --device $(DEVICE) $(if $(DATA),--data "$(DATA)") $(ARGS)
+	$(PROSPERO) train landscape --run runs/landscape --device $(DEVICE) $(if $(DATA),--data "$(DATA)") $(ARGS)
 
 eval-text: $(TRAIN) ## score the bundled GPT as it is served   [DATA=input.txt MODEL=checkpoints/gpt-shakespeare]
-	$(RUN) -m training evaluate $(or $(MODEL),checkpoints/gpt-shakespeare) $(if $(DATA),--data "$(DATA)")
+	$(PROSPERO) evaluate text $(or $(MODEL),checkpoints/gpt-shakespeare) $(if $(DATA),--data "$(DATA)")
 
 eval-landscape: $(TRAIN) ## measure a landscape model beside its baselines   [DATA=siftflow/ MODEL=checkpoints/landscape ARGS="--pix2pix ..."]
-	$(RUN) -m training evaluate-landscape $(or $(MODEL),checkpoints/landscape) --device $(DEVICE) \
+	$(PROSPERO) evaluate landscape $(or $(MODEL),checkpoints/landscape) --device $(DEVICE) \
 	  --data "$(DATA)" --out runs/landscape-evaluation $(ARGS)
 
-lock: ## pin anew, in constraints.txt, what the requirements bring along
-	deploy/lock.sh "$$(deploy/find_python.sh)"
+lock: ## write requirements*.txt anew from pyproject.toml   [ARGS="--upgrade-package NAME"]
+	"$$(deploy/find_python.sh)" deploy/lock.py $(ARGS)
 
 clean: ## remove the environment and every cache
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache
+	rm -rf $(VENV) build *.egg-info .mypy_cache .ruff_cache .pytest_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-# One stamp per set of requirements: a change of its files installs it again.
+# One stamp per set of requirements: a change of its files installs it again. Each set includes the one before.
 $(RUN):
 	"$$(deploy/find_python.sh)" -m venv $(VENV)
 
-$(SERVE): requirements.txt requirements-torch.txt constraints.txt deploy/install_torch.py | $(RUN)
+$(SERVE): pyproject.toml requirements.txt requirements-torch.txt deploy/install_torch.py | $(RUN)
 	@echo "installing what serving needs into $(VENV) ($(BUILD))"
 	@rm -f $(VENV)/.serve-*
 	$(PIP) -r requirements.txt
 	$(RUN) deploy/install_torch.py $(BUILD)
+	$(PIP) --no-deps --no-build-isolation --editable .
 	@touch $@
 
-$(TRAIN): requirements-train.txt constraints.txt $(SERVE)
+$(TRAIN): requirements-train.txt $(SERVE)
 	$(PIP) -r requirements-train.txt
 	@touch $@
 
-$(DEV): requirements-dev.txt constraints.txt $(TRAIN)
+$(DEV): requirements-bench.txt requirements-dev.txt $(TRAIN)
 	$(PIP) -r requirements-dev.txt
 	@touch $@
 

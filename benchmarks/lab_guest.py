@@ -20,8 +20,8 @@ from typing import Any
 
 import httpx
 
-from tests.live.probes import total
-from tests.live.server import ROOT, Server, run_server
+from harness.probes import total
+from harness.server import ROOT, Server, run_server
 
 TEXT = {"prompt": "ROMEO:", "max_tokens": 200, "temperature": 0.8, "top_k": 40}
 CPU_SECONDS = "prospero_lab_cpu_seconds_total"

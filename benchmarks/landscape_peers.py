@@ -35,7 +35,8 @@ class Spade(nn.Module):
 
     def forward(self, x: Tensor, labels: Tensor) -> Tensor:
         hidden = functional.relu(self.shared(functional.interpolate(labels, size=x.shape[2:])))
-        return self.norm(x) * (1 + self.gamma(hidden)) + self.beta(hidden)
+        shifted: Tensor = self.norm(x) * (1 + self.gamma(hidden)) + self.beta(hidden)
+        return shifted
 
 
 class SpadeBlock(nn.Module):

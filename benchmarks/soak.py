@@ -20,9 +20,9 @@ from typing import Any
 import httpx
 
 from benchmarks.transport import http_pid, resident_kilobytes
-from tests.live.load import SKETCH, Clients
-from tests.live.probes import Samples, is_idle, metrics, post_raw, sum_of, wait_until, worker_pid
-from tests.live.server import Server, fake_server
+from harness.load import SKETCH, Clients
+from harness.probes import Samples, is_idle, metrics, post_raw, sum_of, wait_until, worker_pid
+from harness.server import Server, fake_server
 
 KNOWN = {200, 422, 429, 499, 503, 504}  # 500 has no place here
 BAD_BODIES: list[Any] = [{}, {"prompt": 7}, {"prompt": "a", "n": 9}, {"prompt": "refuse"}, []]
@@ -63,6 +63,7 @@ class Mixed(Clients):
     async def _leave(self, _: httpx.AsyncClient) -> None:
         """Go away somewhere in the middle of it."""
         kind = self._random.choice(["whole", "stream", "picture"])
+        body: dict[str, Any]
         if kind == "picture":
             path, body = "/generate/landscape", {"sketch": SKETCH}
         else:

@@ -8,6 +8,7 @@ import random
 import re
 import time
 from dataclasses import dataclass, field
+from functools import partial
 from urllib.parse import urlsplit
 
 import uvloop
@@ -61,12 +62,17 @@ class _Client(asyncio.Protocol):
             self._ask()
 
 
+def _itself(client: _Client) -> _Client:
+    return client
+
+
 async def _read(url: str, num_streams: int, max_tokens: int, seconds: float) -> Streams:
     parts = urlsplit(url)
+    assert parts.hostname is not None
     streams, loop, clients = Streams(), asyncio.get_running_loop(), []
     for seed in range(num_streams):
         client = _Client(streams, parts.path, seed, max_tokens)
-        await loop.create_connection(lambda client=client: client, parts.hostname, parts.port)
+        await loop.create_connection(partial(_itself, client), parts.hostname, parts.port or 80)
         clients.append(client)
     await asyncio.sleep(seconds / 4)  # all are under way, at different points
     streams.num_tokens, streams.gaps, streams.firsts = 0, [], []

@@ -24,8 +24,8 @@ import httpx
 from benchmarks.compare.statistics import percentile
 from benchmarks.streams import Streams, read_streams
 from benchmarks.wrk import Report, wrk
-from tests.live.probes import cpu_seconds, descendants, post_raw, running, wait_until, waiting
-from tests.live.server import ROOT, Server, fake_server, free_port
+from harness.probes import cpu_seconds, descendants, post_raw, running, wait_until, waiting
+from harness.server import ROOT, Server, fake_server, free_port
 
 ONE_TOKEN = {"prompt": "a", "max_tokens": 1, "seed": 0}
 STREAMS, MAX_TOKENS = 64, 1000
@@ -36,9 +36,10 @@ def opponent(kind: str) -> Iterator[str]:
     """The URL of a running opponent."""
     port = free_port()
     command = [sys.executable, "-m", "benchmarks.opponents", kind, str(port)]
-    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
     # A session of its own, as ours has: Linux shares the processors out among sessions.
-    process = subprocess.Popen(command, cwd=ROOT, start_new_session=True, **quiet)
+    process = subprocess.Popen(
+        command, cwd=ROOT, start_new_session=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
     url = f"http://127.0.0.1:{port}"
 
     def answers() -> bool:

@@ -10,11 +10,11 @@ from __future__ import annotations
 import importlib.metadata
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 REQUIREMENTS = ROOT / "requirements-torch.txt"
-CONSTRAINTS = ROOT / "constraints.txt"
 CPU_INDEX = "https://download.pytorch.org/whl/cpu"
 PROBE_SECONDS = 10  # for an index to say whether it has the build
 
@@ -24,16 +24,25 @@ def main(device: str) -> int:
     if device not in ("cpu", "cuda"):
         print(f"DEVICE={device}: must be cpu or cuda", file=sys.stderr)
         return 2
-    pins = [line.split("#")[0].strip() for line in REQUIREMENTS.read_text().splitlines()]
-    torch = next(pin for pin in pins if pin.startswith("torch=="))
-    others = [pin for pin in pins if pin and pin != torch]
-    if device == "cuda":
-        if installed_version().endswith("+cpu"):  # satisfies the pin as far as pip is concerned
-            pip("uninstall", "--yes", "--quiet", "torch")
-        return pip("install", torch, *others, "--constraint", str(CONSTRAINTS))
-    if installed_version() == torch.removeprefix("torch==") + "+cpu":
+    torch, imported = read_requirements(REQUIREMENTS.read_text())
+    if device == "cpu" and installed_version() == torch.removeprefix("torch==") + "+cpu":
         return 0
-    return pip("install", *others, "--constraint", str(CONSTRAINTS)) or install_cpu(torch)
+    if device == "cuda" and installed_version().endswith(
+        "+cpu"
+    ):  # satisfies the pin as far as pip is concerned
+        pip("uninstall", "--yes", "--quiet", "torch")
+    with tempfile.TemporaryDirectory() as folder:
+        hashed = Path(folder) / "requirements.txt"
+        hashed.write_text(imported)
+        status = pip("install", "--requirement", str(hashed))
+    return status or (install_cpu(torch) if device == "cpu" else pip("install", torch))
+
+
+def read_requirements(text: str) -> tuple[str, str]:
+    """torch's own line, and those of what it imports: pip wants hashes for all lines of a file or none."""
+    lines = text.splitlines(keepends=True)
+    torch = next(line for line in lines if line.startswith("torch=="))
+    return torch.strip(), "".join(line for line in lines if line != torch)
 
 
 def install_cpu(torch: str) -> int:
@@ -45,7 +54,7 @@ def install_cpu(torch: str) -> int:
     if has_build(build, where) and pip("install", "--no-deps", build, *where) == 0:
         return 0
     print(f"{build} is neither at pip's configured places nor at {CPU_INDEX}: taking {torch} as it comes")
-    return pip("install", torch, "--constraint", str(CONSTRAINTS))
+    return pip("install", torch)
 
 
 def has_build(build: str, where: tuple[str, ...]) -> bool:

@@ -1,8 +1,8 @@
-"""``python -m service``. Workers import this too, and shall not pay for what only the main process needs."""
+"""``python -m service``: `prospero serve`. Workers import this too, and shall not pay for what main needs."""
 
 import sys
 
 if __name__ == "__main__":
     from service.run import main
 
-    sys.exit(main())
+    sys.exit(main("python -m service", sys.argv[1:]))

@@ -1,4 +1,4 @@
-"""What ``python -m service`` does: check all that can be checked, say what will be served, and serve it."""
+"""What ``prospero serve`` does: check all that can be checked, say what will be served, and serve it."""
 
 from __future__ import annotations
 
@@ -9,8 +9,10 @@ from litserve import LitServer
 from pydantic import ValidationError
 
 from models.checkpoint import CheckpointError
+from models.version import VERSION
 from service.catalog import read_catalog
 from service.device import DeviceError, choose_device
+from service.flags import read_flags, source_of
 from service.kinds import KINDS, configs_of
 from service.lifecycle import Lifecycle
 from service.server import build_server
@@ -18,23 +20,24 @@ from service.settings import Settings, prepare_workers, read_settings
 from service.shutdown import ShutdownController, end_children
 
 
-def main() -> int:
+def main(program: str, arguments: list[str]) -> int:
     """Serve until a signal; 0 after an orderly end, 1 after a failure, 2 for what can't be started."""
+    given = read_flags(program, arguments)
     try:
-        settings = read_settings()
+        settings = read_settings(given)
         catalog = read_catalog(settings.checkpoints, configs_of(KINDS))
         device, phrase = choose_device(settings.device)
         settings.keys()
     except ValidationError as error:
         first = error.errors()[0]
-        print(f"prospero: PROSPERO_{str(first['loc'][0]).upper()}: {first['msg']}", file=sys.stderr)
+        print(f"prospero: {source_of(str(first['loc'][0]), given)}: {first['msg']}", file=sys.stderr)
         return 2
     except (CheckpointError, DeviceError, ValueError, OSError) as error:
         print(f"prospero: {error}", file=sys.stderr)
         return 2
     names = ", ".join(f"{entry.name} ({entry.kind})" for entry in catalog)
     address = f"http://{settings.host}:{settings.port}"
-    print(f"prospero: starting on {address}, models {names}, device {phrase}", flush=True)
+    print(f"prospero: {VERSION} starting on {address}, models {names}, device {phrase}", flush=True)
     return serve(settings, lambda lifecycle: build_server(settings, catalog, device, lifecycle))
 
 

@@ -1,4 +1,4 @@
-"""Every dial of the server, each with its one default: environment variables ``PROSPERO_*``.
+"""Every dial of the server, each with its one default: variables ``PROSPERO_*``, flags of `prospero serve`.
 
 The only module of the service that reads the environment.
 """
@@ -6,8 +6,10 @@ The only module of the service that reads the environment.
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Literal
+from types import MappingProxyType
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
@@ -21,56 +23,80 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="PROSPERO_", frozen=True, extra="forbid")
 
     # Where to listen, what to serve, on what.
-    host: Literal["127.0.0.1", "0.0.0.0", "::"] = "127.0.0.1"  # the addresses that LitServe binds
-    port: int = Field(8000, ge=1024, le=65535)
-    root_path: str = ""  # the prefix that a proxy in front strips
-    checkpoints: Path = Path("checkpoints")  # every checkpoint in this folder is served
-    text_model: str = "gpt-shakespeare"  # the defaults of requests that name no model
-    landscape_model: str = "landscape"
-    segment_model: str = "segmenter"
-    device: str = Field("auto", pattern=r"^(auto|cpu|cuda(:\d+)?)$")
-    threads: int | None = Field(None, ge=1)  # of each worker's arithmetic; None: one per core
+    host: Literal["127.0.0.1", "0.0.0.0", "::"] = Field(  # the addresses that LitServe binds
+        "127.0.0.1", description="address to listen on"
+    )
+    port: int = Field(8000, ge=1024, le=65535, description="port to listen on")
+    root_path: str = Field("", description="prefix that a proxy in front strips")
+    checkpoints: Path = Field(Path("checkpoints"), description="folder; every checkpoint in it is served")
+    text_model: str = Field("gpt-shakespeare", description="default of requests that name no model")
+    landscape_model: str = Field("landscape", description="the same for landscapes")
+    segment_model: str = Field("segmenter", description="the same for segmentation")
+    device: str = Field("auto", pattern=r"^(auto|cpu|cuda(:\d+)?)$", description="auto, cpu, cuda or cuda:N")
+    threads: int | None = Field(None, ge=1, description="of each worker's arithmetic; unset: one per core")
 
     # How much at once.
-    text_slots: int = Field(64, ge=1, le=4096)  # texts generated at once
-    text_queue: int = Field(256, ge=1)  # further ones that may wait
-    landscape_queue: int = Field(64, ge=1)
-    segment_queue: int = Field(64, ge=1)
-    batch_wait_seconds: float = Field(0.004, ge=0)  # images: a batch waits so long for likely others
-    max_batch_seconds: Seconds = 1.0  # images: a batch is capped to about this much of forward
-    stream_interval_seconds: float = Field(0.018, ge=0)  # texts: a stream gets at most one event per interval
+    text_slots: int = Field(64, ge=1, le=4096, description="texts generated at once")
+    text_queue: int = Field(256, ge=1, description="further texts that may wait")
+    landscape_queue: int = Field(64, ge=1, description="landscapes that may wait")
+    segment_queue: int = Field(64, ge=1, description="photos that may wait")
+    batch_wait_seconds: float = Field(
+        0.004, ge=0, description="images: a batch waits so long for likely others"
+    )
+    max_batch_seconds: Seconds = Field(
+        1.0, description="images: a batch is capped to about this much of forward"
+    )
+    stream_interval_seconds: float = Field(
+        0.018, ge=0, description="texts: a stream gets at most one event per interval"
+    )
 
     # How long.
-    request_timeout_seconds: Seconds = 120.0  # the most that a request's own `timeout` may ask for, too
-    body_timeout_seconds: Seconds = 20.0  # for the whole body to arrive
-    step_timeout_seconds: Seconds | None = None  # None: the larger of 10 s and 20 warm-up steps
-    load_timeout_seconds: Seconds = 300.0  # for a worker to load and warm its model
-    heartbeat_timeout_seconds: Seconds = 1.2  # a worker silent for longer is dead
-    drain_delay_seconds: float = Field(5.0, ge=0)  # between SIGTERM's not-ready and the first refusal
-    drain_grace_seconds: Seconds = 60.0  # for what is in flight then to finish
-    max_restarts: int = Field(5, ge=0)  # of one worker within restart_window_seconds; more end the server
-    restart_window_seconds: Seconds = 300.0
+    request_timeout_seconds: Seconds = Field(
+        120.0, description="for an answer; the most that a request's own `timeout` may ask for, too"
+    )
+    body_timeout_seconds: Seconds = Field(20.0, description="for the whole body to arrive")
+    step_timeout_seconds: Seconds | None = Field(
+        None, description="for a worker's step; unset: the larger of 10 s and 20 warm-up steps"
+    )
+    load_timeout_seconds: Seconds = Field(300.0, description="for a worker to load and warm its model")
+    heartbeat_timeout_seconds: Seconds = Field(1.2, description="a worker silent for longer is dead")
+    drain_delay_seconds: float = Field(
+        5.0, ge=0, description="between SIGTERM's not-ready and the first refusal"
+    )
+    drain_grace_seconds: Seconds = Field(60.0, description="for what is in flight then to finish")
+    max_restarts: int = Field(
+        5, ge=0, description="of one worker within restart_window_seconds; more end the server"
+    )
+    restart_window_seconds: Seconds = Field(300.0, description="see max_restarts")
 
     # Who may do what.
-    max_body_bytes: int = Field(16 * 1024 * 1024, ge=1024)
-    max_buffered_bytes: int = Field(512 * 1024 * 1024, ge=1024)  # of all bodies together; more is 503
-    api_keys: Annotated[tuple[SecretStr, ...], NoDecode] = ()  # comma-separated; empty: no key asked for
-    api_keys_file: Path | None = None  # one key a line, read at start
-    protect_metrics: bool = False  # ask for a key on /metrics too
-    admin_token: SecretStr | None = None  # without one, /admin/* is 404
-    cors_origins: Annotated[tuple[str, ...], NoDecode] = ()  # comma-separated; empty: CORS off
+    max_body_bytes: int = Field(16 * 1024 * 1024, ge=1024, description="of one request")
+    max_buffered_bytes: int = Field(
+        512 * 1024 * 1024, ge=1024, description="of all bodies together; more is 503"
+    )
+    api_keys: Annotated[tuple[SecretStr, ...], NoDecode] = Field(
+        (), description="comma-separated; empty: no key asked for"
+    )
+    api_keys_file: Path | None = Field(None, description="one key a line, read at start")
+    protect_metrics: bool = Field(False, description="ask for a key on /metrics too")
+    admin_token: SecretStr | None = Field(None, description="for /admin/*, which is 404 without one")
+    cors_origins: Annotated[tuple[str, ...], NoDecode] = Field(
+        (), description="comma-separated; empty: CORS off"
+    )
 
     # The GAN Lab.
-    lab_runs: int = Field(2, ge=0, le=64)  # at once; 0: no lab
-    lab_life_seconds: Seconds = 900.0  # the longest that a run may live
-    lab_idle_seconds: Seconds = 30.0  # for a new run's viewer to come
-    lab_grace_seconds: Seconds = 5.0  # for a viewer who left to come back
-    lab_frames_per_second: float = Field(10.0, gt=0, le=30)
+    lab_runs: int = Field(2, ge=0, le=64, description="lab runs at once; 0: no lab")
+    lab_life_seconds: Seconds = Field(900.0, description="the longest that a lab run may live")
+    lab_idle_seconds: Seconds = Field(30.0, description="for a new run's viewer to come")
+    lab_grace_seconds: Seconds = Field(5.0, description="for a viewer who left to come back")
+    lab_frames_per_second: float = Field(10.0, gt=0, le=30, description="at most, of each lab run")
 
     # What to log.
-    log_format: Literal["text", "json"] = "text"
-    log_level: Literal["debug", "info", "warning", "error"] = "info"
-    log_prompts: bool = False
+    log_format: Literal["text", "json"] = Field("text", description="of the lines on standard error")
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        "info", description="lines below it are left out"
+    )
+    log_prompts: bool = Field(False, description="write prompts into the log")
 
     @field_validator("api_keys", "cors_origins", mode="before")
     @classmethod
@@ -94,17 +120,22 @@ class Settings(BaseSettings):
         return frozenset(keys)
 
 
-def read_settings() -> Settings:
-    """Read the environment.
+def read_settings(given: Mapping[str, Any] = MappingProxyType({})) -> Settings:
+    """The environment's settings, under those that are ``given`` as flags.
 
     Raises:
         ValueError: a value is out of range (pydantic's ValidationError), or a ``PROSPERO_*`` name is unknown.
     """
-    known = {f"PROSPERO_{name.upper()}" for name in Settings.model_fields}
+    known = {variable_of(name) for name in Settings.model_fields}
     unknown = sorted(name for name in os.environ if name.startswith("PROSPERO_") and name not in known)
     if unknown:
         raise ValueError(f"unknown setting {', '.join(unknown)}")
-    return Settings()
+    return Settings(**given)
+
+
+def variable_of(name: str) -> str:
+    """The environment variable of a setting."""
+    return f"PROSPERO_{name.upper()}"
 
 
 def prepare_workers() -> None:

@@ -93,7 +93,12 @@ def test_no_imports_run_in_a_circle() -> None:
 
 @pytest.mark.parametrize("package", PACKAGES)
 def test_the_product_never_imports_its_tests_or_benchmarks(package: str) -> None:
-    assert importers({"tests", "benchmarks", "pytest"}, package) == set()
+    assert importers({"tests", "benchmarks", "harness", "pytest"}, package) == set()
+
+
+def test_what_tests_and_benchmarks_share_has_a_room_of_its_own() -> None:
+    assert importers({"tests"}, "benchmarks", "harness") == set()
+    assert importers({"benchmarks"}, "harness") == set()
 
 
 def test_models_know_nothing_of_http() -> None:

@@ -9,5 +9,5 @@ from torch.optim import Optimizer
 def optimizer_step(optimiser: Optimizer, loss: Tensor) -> None:
     """Take one step of ``optimiser`` on ``loss``; gradients from before are dropped."""
     optimiser.zero_grad(set_to_none=True)
-    loss.backward()  # type: ignore[no-untyped-call]
+    loss.backward()
     optimiser.step()

@@ -18,8 +18,8 @@ import httpx
 from benchmarks.compare import text_apis
 from benchmarks.compare.text_apis import TextApi
 from benchmarks.peers.install import LLAMA_CPP, MODEL, PEERS, PYTORCH, ROOT, VLLM
-from tests.live.probes import cpu_seconds, descendants, wait_until
-from tests.live.server import free_port
+from harness.probes import cpu_seconds, descendants, wait_until
+from harness.server import free_port
 
 LOGS = ROOT / "state" / "bench" / "logs"
 MAX_CLIENTS = 64
@@ -112,7 +112,8 @@ HUGGING_FACE = Contender(
     "Hugging Face generate",
     PYTORCH[0],
     text_apis.PLAIN,
-    (_python("pytorch"), str(ROOT / "benchmarks/peers/fastapi_server.py"), str(MODEL / "hf"), "{port}"),
+    (_python("pytorch"), "-m", "benchmarks.peers.fastapi_server", str(MODEL / "hf"), "{port}"),
+    environment={"PYTHONPATH": str(ROOT)},
     rounds=1,
     peer="pytorch",
 )
@@ -120,7 +121,8 @@ LITSERVE = Contender(
     "LitServe",
     PYTORCH[1],
     text_apis.PLAIN,
-    (_python("pytorch"), str(ROOT / "benchmarks/peers/litserve_server.py"), str(MODEL / "hf"), "{port}"),
+    (_python("pytorch"), "-m", "benchmarks.peers.litserve_server", str(MODEL / "hf"), "{port}"),
+    environment={"PYTHONPATH": str(ROOT)},
     stream_option=("stream",),
     rounds=1,
     peer="pytorch",

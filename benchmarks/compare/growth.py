@@ -19,8 +19,8 @@ from benchmarks.compare.text import closed_asks, say, summary
 from benchmarks.compare.text_apis import Ask
 from benchmarks.compare.text_client import TextClient
 from benchmarks.peers.install import ROOT
-from tests.live.probes import descendants
-from tests.live.server import free_port
+from harness.probes import descendants
+from harness.server import free_port
 
 LENGTH_CLIENTS = 8
 PROMPT_LENGTHS = (16, 64, 128, 256, 512, 1024)

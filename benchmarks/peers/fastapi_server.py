@@ -1,4 +1,4 @@
-"""Hugging Face ``generate`` behind FastAPI: ``python benchmarks/peers/fastapi_server.py MODEL PORT``.
+"""Hugging Face ``generate`` behind FastAPI: ``python -m benchmarks.peers.fastapi_server MODEL PORT``.
 
 What waits is generated as one batch; what comes meanwhile waits for the next. That is more than most such
 servers do, which call ``generate`` for each request.
@@ -18,9 +18,10 @@ from typing import Any
 import uvicorn
 from fastapi import FastAPI
 from fastapi.responses import StreamingResponse
-from generation import MAX_BATCH, Model, Wish, event
 from torch import Tensor
 from transformers.generation.streamers import BaseStreamer
+
+from benchmarks.peers.generation import MAX_BATCH, Model, Wish, event
 
 
 @dataclass(eq=False)

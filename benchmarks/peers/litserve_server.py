@@ -1,4 +1,4 @@
-"""LitServe as shipped, batching: ``python benchmarks/peers/litserve_server.py MODEL PORT [stream]``.
+"""LitServe as shipped, batching: ``python -m benchmarks.peers.litserve_server MODEL PORT [stream]``.
 
 Around a plain sampling loop over the same model. A LitServe server either streams every answer or none.
 """
@@ -10,8 +10,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from generation import MAX_BATCH, Model, Wish, event
 from litserve import LitAPI, LitServer
+
+from benchmarks.peers.generation import MAX_BATCH, Model, Wish, event
 
 
 class TextAPI(LitAPI):

@@ -50,7 +50,9 @@ def make_network() -> GPT2LMHeadModel:
         bos_token_id=None,
         eos_token_id=None,
     )
-    return GPT2LMHeadModel(config).eval()
+    network = GPT2LMHeadModel(config)
+    network.eval()
+    return network
 
 
 def make_tokenizer() -> PreTrainedTokenizerFast:

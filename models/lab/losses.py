@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn.functional import relu, softplus
 
 from models.lab.config import Loss
@@ -53,7 +53,11 @@ def generator_losses(loss: Loss, fake: Tensor) -> Tensor:
 
 
 def gradient_penalty(
-    loss: Loss, discriminator: nn.Module, real: Tensor, fake: Tensor, random: torch.Generator
+    loss: Loss,
+    discriminator: Callable[[Tensor], Tensor],
+    real: Tensor,
+    fake: Tensor,
+    random: torch.Generator,
 ) -> Tensor:
     """The discriminator's penalty before its weight; ``real`` and ``fake`` are samples (B, 2).
 

@@ -1,4 +1,4 @@
-"""``GET /palette``, ``/models``, ``/metrics``: what there is to draw with, what serves, and how it does."""
+"""``GET /palette``, ``/models``, ``/version`` and ``/metrics``: what there is, what serves, and how well."""
 
 from __future__ import annotations
 
@@ -8,10 +8,11 @@ from fastapi import FastAPI
 from starlette.responses import Response
 
 from models.landscape.palette import PALETTE, UNLABELLED_SOURCES
+from models.version import VERSION
 from service.http.openapi import errors
 from service.metrics import CONTENT_TYPE, Metrics
 from service.registry import LoadedModel, ModelRegistry
-from service.schemas.info import ModelEntry, ModelsResponse, PaletteEntry, PaletteResponse
+from service.schemas.info import ModelEntry, ModelsResponse, PaletteEntry, PaletteResponse, VersionResponse
 
 _OF_EVERY_KIND = {"parameters", "training_data", "metrics", "device", "dtype", "determinism"}
 
@@ -41,6 +42,10 @@ class InfoEndpoint:
         """The loaded checkpoints: what they are, what they were trained on, how well they do."""
         return ModelsResponse(models=[self._entry(model) for model in self._models.models])
 
+    async def version(self) -> VersionResponse:
+        """The version that answers."""
+        return VersionResponse(version=VERSION)
+
     def _entry(self, model: LoadedModel) -> ModelEntry:
         entry, said = model.entry, model.client.description
         return ModelEntry(
@@ -59,10 +64,12 @@ class InfoEndpoint:
 
 
 def add_info(app: FastAPI, models: ModelRegistry) -> None:
-    """Add ``/palette`` and ``/models``."""
+    """Add ``/palette``, ``/models`` and ``/version``, which the OpenAPI document names, too."""
+    app.version = VERSION
     info, responses = InfoEndpoint(models), errors(401, 500, 503)
     app.add_api_route("/palette", info.palette, summary="The colours to draw with", responses=responses)
     app.add_api_route("/models", info.models, summary="The loaded checkpoints", responses=responses)
+    app.add_api_route("/version", info.version, summary="The version that answers", responses=responses)
 
 
 def add_metrics(app: FastAPI, metrics: Metrics) -> None:

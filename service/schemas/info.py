@@ -1,4 +1,4 @@
-"""What ``/palette``, ``/models`` and ``/health`` answer."""
+"""What ``/palette``, ``/models``, ``/health`` and ``/version`` answer."""
 
 from __future__ import annotations
 
@@ -47,3 +47,9 @@ class HealthResponse(BaseModel):
 
     status: str
     engines: dict[str, str]
+
+
+class VersionResponse(BaseModel):
+    """Of the server; the contract follows semantic versioning (CHANGELOG.md)."""
+
+    version: str

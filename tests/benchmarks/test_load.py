@@ -92,7 +92,7 @@ async def step(server: FakeTextServer, rate: float, seconds: float) -> OpenStep:
     async with server.serve() as url:
         shared = asks(10)
         loop = OpenLoop(lambda: TextClient(url, PLAIN, shared, stream=True), seed=0)
-        loop.JUDGE_SECONDS = 0.2  # type: ignore[misc]
+        loop.JUDGE_SECONDS = 0.2
         try:
             return await loop.step(rate, seconds)
         finally:

@@ -6,7 +6,7 @@ import { startServer } from "./server.mjs";
 const here = new URL(".", import.meta.url).pathname;
 const given = process.argv.slice(2);
 const files = given.length ? given : readdirSync(here).filter((name) => name.endsWith(".test.mjs")).sort();
-const server = await startServer("tests.live.fake_server", { PROSPERO_LAB_RUNS: "4" });
+const server = await startServer("harness.fake_server", { PROSPERO_LAB_RUNS: "4" });
 const tests = spawn(process.execPath, ["--test", "--test-concurrency=1", "--test-reporter=spec", ...files], {
   cwd: here,
   stdio: "inherit",

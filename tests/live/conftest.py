@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
-from tests.live.server import Server, fake_server, run_server
+from harness.server import Server, fake_server, run_server
 
 
 @pytest.fixture(scope="session")
@@ -20,7 +20,7 @@ def fake(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 @pytest.fixture(scope="session")
 def bundled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """The server with the bundled checkpoints, as `make serve` starts it."""
-    with run_server(tmp_path_factory.mktemp("bundled") / "server.log", ["-m", "service"]) as server:
+    with run_server(tmp_path_factory.mktemp("bundled") / "server.log", ["-m", "prospero", "serve"]) as server:
         yield server
 
 

@@ -11,8 +11,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.live.probes import total, wait_until
-from tests.live.server import Server, fake_server
+from harness.probes import total, wait_until
+from harness.server import Server, fake_server
 
 TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 

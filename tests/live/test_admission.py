@@ -9,8 +9,8 @@ from contextlib import ExitStack
 import httpx
 import pytest
 
-from tests.live.probes import is_idle, post_raw, running, total, wait_until, waiting
-from tests.live.server import Server, fake_server
+from harness.probes import is_idle, post_raw, running, total, wait_until, waiting
+from harness.server import Server, fake_server, starting_fake_server
 
 SLOTS, QUEUE = 2, 4
 
@@ -105,7 +105,7 @@ def test_refusals_are_counted(full: Server) -> None:
 def test_a_model_that_loads_is_not_there_yet(tmp_path_factory: pytest.TempPathFactory) -> None:
     folder = tmp_path_factory.mktemp("loading")
     (folder / "load_seconds").write_text("3")
-    with fake_server(folder, wait=False, FAKE_KINDS="gpt") as server:
+    with starting_fake_server(folder, FAKE_KINDS="gpt") as server:
 
         def answer() -> httpx.Response | None:
             try:

@@ -12,9 +12,9 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.live.probes import is_idle, post_raw, running, total, wait_until, waiting
-from tests.live.server import Server, fake_server
-from tests.live.test_contract_errors import png
+from harness.pictures import png
+from harness.probes import is_idle, post_raw, running, total, wait_until, waiting
+from harness.server import Server, fake_server
 
 LONG = 4096  # tokens, at 3 ms each
 

@@ -12,16 +12,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from models.landscape.palette import rgb_array
+from harness.pictures import png
 
 LIMIT = 16 * 1024 * 1024
-
-
-def png(width: int = 64, height: int = 64, color: Any = None) -> bytes:
-    pixels = np.full((height, width, 3), rgb_array()[0] if color is None else color, np.uint8)
-    file = io.BytesIO()
-    Image.fromarray(pixels).save(file, "PNG")
-    return file.getvalue()
 
 
 def check(response: httpx.Response, status: int, kind: str, field: str | None, words: str = "") -> None:

@@ -14,8 +14,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from harness.server import Server
 from models.landscape.palette import PALETTE, rgb_array
-from tests.live.server import Server
 
 
 @pytest.fixture(scope="module")

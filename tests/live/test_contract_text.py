@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.live.server import Server
+from harness.server import Server
 from tests.live.sse import stream_text, texts_of
 
 

@@ -7,7 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests.live.server import ROOT, run_server
+from harness.server import ROOT, run_server
 
 
 def test_a_short_run_is_served(tmp_path: Path) -> None:

@@ -13,8 +13,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.live.probes import command_line, descendants, running, wait_until
-from tests.live.server import Server, fake_server
+from harness.probes import command_line, descendants, running, wait_until
+from harness.server import Server, fake_server, starting_fake_server
 from tests.live.sse import stream_text, texts_of
 
 TOKENS = 2500  # 7.5 s and more
@@ -132,7 +132,7 @@ def test_losing_the_http_process_ends_the_server(tmp_path: Path) -> None:
 def test_stopping_while_it_starts(tmp_path: Path, seconds: float) -> None:
     """No hang, no orphans, however early the signal comes."""
     (tmp_path / "load_seconds").write_text("60")
-    with fake_server(tmp_path, wait=False, FAKE_KINDS="gpt") as server:
+    with starting_fake_server(tmp_path, FAKE_KINDS="gpt") as server:
         wait_until(lambda: len(descendants(server.process.pid)) >= 2)
         time.sleep(seconds)
         processes = descendants(server.process.pid)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.live.server import fake_server
+from harness.server import fake_server
 
 # A deadline of microseconds is answered 504, as it should be.
 CONFIG = """

@@ -14,8 +14,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from harness.server import Server
 from models.landscape.palette import rgb_array
-from tests.live.server import Server
 
 PATHS = {"/generate/landscape": "sketch", "/segment": "photo"}
 MEDIA_TYPES = ["image/png", "image/jpeg", "image/webp"]

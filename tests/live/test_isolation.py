@@ -11,10 +11,10 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.live.probes import is_idle, running, wait_until, worker_pid
-from tests.live.server import Server
+from harness.pictures import png
+from harness.probes import is_idle, running, wait_until, worker_pid
+from harness.server import Server
 from tests.live.sse import stream_text, texts_of
-from tests.live.test_contract_errors import png
 
 EXPLOSIONS = ["explode", "explode plainly", "exit"]  # an unpicklable exception, an ordinary one, SystemExit
 

@@ -8,9 +8,9 @@ import httpx
 import pytest
 import torch
 
+from harness.probes import total
+from harness.server import ROOT, Server, run_server
 from models.checkpoint import CheckpointConfig, save_checkpoint
-from tests.live.probes import total
-from tests.live.server import ROOT, Server, run_server
 
 
 @pytest.fixture(scope="module")

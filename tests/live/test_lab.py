@@ -14,8 +14,8 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.live.probes import metrics, sum_of, total
-from tests.live.server import Server, fake_server
+from harness.probes import metrics, sum_of, total
+from harness.server import Server, fake_server
 
 SMALL = {
     "generator_layers": 1,

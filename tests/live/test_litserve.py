@@ -17,13 +17,13 @@ from litserve.loops import LitLoop, inference_worker
 from litserve.specs.base import LitSpec
 from starlette.middleware.gzip import GZipMiddleware
 
+from harness.fakes import FakeLoaders, fake_catalog
+from harness.probes import descendants
+from harness.server import ROOT, Server
 from service.lifecycle import Lifecycle
 from service.server import LITSERVE_PATHS, build_server
 from service.settings import Settings
 from service.workers.process import EngineAPI, EngineLoop, EngineSpec, WorkerConfig
-from tests.live.fakes import FakeLoaders, fake_catalog
-from tests.live.probes import descendants
-from tests.live.server import ROOT, Server
 
 
 def source(thing: Any) -> str:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.live.server import ROOT, Server
+from harness.server import ROOT, Server
 
 
 def curl_commands() -> list[str]:

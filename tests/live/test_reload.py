@@ -11,9 +11,9 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.live.load import Clients
-from tests.live.probes import is_idle, running, total, wait_until, worker_pid
-from tests.live.server import Server, fake_server
+from harness.load import Clients
+from harness.probes import is_idle, running, total, wait_until, worker_pid
+from harness.server import Server, fake_server
 
 TOKEN = {"Authorization": "Bearer open sesame"}
 

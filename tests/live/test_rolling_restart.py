@@ -12,9 +12,9 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.live.load import Clients
-from tests.live.probes import wait_until
-from tests.live.server import Server, fake_server, free_port
+from harness.load import Clients
+from harness.probes import wait_until
+from harness.server import Server, fake_server, free_port
 
 # The ordinary interval of two seconds; requests are never sent twice.
 CONFIG = """

@@ -9,8 +9,8 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.live.probes import is_idle, post_raw, wait_until
-from tests.live.server import Server
+from harness.probes import is_idle, post_raw, wait_until
+from harness.server import Server
 from tests.live.sse import stream_text, texts_of
 
 PROMPTS = ["", "ROMEO:", "KING HENRY VI:\nWhat", "First Citizen:\nWe " * 40, "To be, or not to be" * 30]

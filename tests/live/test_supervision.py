@@ -13,9 +13,9 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.live.probes import is_idle, running, total, wait_until, waiting, worker_pid
-from tests.live.server import Server, fake_server
-from tests.live.test_contract_errors import png
+from harness.pictures import png
+from harness.probes import is_idle, running, total, wait_until, waiting, worker_pid
+from harness.server import Server, fake_server, starting_fake_server
 
 
 @pytest.fixture(scope="module")
@@ -148,7 +148,7 @@ def test_too_many_restarts_end_the_server(tmp_path: Path) -> None:
 
 def test_a_model_that_cannot_load_ends_the_server(tmp_path: Path) -> None:
     (tmp_path / "broken").touch()
-    with fake_server(tmp_path, wait=False, FAKE_KINDS="gpt", PROSPERO_MAX_RESTARTS="1") as server:
+    with starting_fake_server(tmp_path, FAKE_KINDS="gpt", PROSPERO_MAX_RESTARTS="1") as server:
         assert server.process.wait(60) == 1
         assert "the fake checkpoint is broken" in server.read_log()
 
@@ -156,6 +156,6 @@ def test_a_model_that_cannot_load_ends_the_server(tmp_path: Path) -> None:
 def test_a_worker_that_never_loads_ends_the_server(tmp_path: Path) -> None:
     (tmp_path / "load_seconds").write_text("600")
     limits = {"PROSPERO_LOAD_TIMEOUT_SECONDS": "2", "PROSPERO_MAX_RESTARTS": "0"}
-    with fake_server(tmp_path, wait=False, FAKE_KINDS="gpt", **limits) as server:
+    with starting_fake_server(tmp_path, FAKE_KINDS="gpt", **limits) as server:
         assert server.process.wait(60) == 1
         assert "has not loaded within 2 s" in server.read_log()

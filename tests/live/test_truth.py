@@ -12,9 +12,9 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
-from tests.live.load import Books, Clients
-from tests.live.probes import cpu_seconds, descendants, is_idle, total, wait_until, worker_pid
-from tests.live.server import Server, fake_server
+from harness.load import Books, Clients
+from harness.probes import cpu_seconds, descendants, is_idle, total, wait_until, worker_pid
+from harness.server import Server, fake_server
 
 
 @pytest.fixture(scope="module")

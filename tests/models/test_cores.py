@@ -18,7 +18,7 @@ def three_threads() -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("three_threads")
-def test_side_by_side_in_order_and_one_thread_each():
+def test_side_by_side_in_order_and_one_thread_each() -> None:
     meeting = threading.Barrier(3, timeout=30)  # passed only if three run at once
 
     def work(item: int) -> tuple[int, int]:
@@ -29,7 +29,7 @@ def test_side_by_side_in_order_and_one_thread_each():
     assert torch.get_num_threads() == 3
 
 
-def test_the_first_failure_is_raised():
+def test_the_first_failure_is_raised() -> None:
     def work(item: int) -> int:
         if item:
             raise ValueError(f"item {item}")

@@ -49,7 +49,7 @@ class LabellerTrainer(Resumable):
         logits = F.interpolate(logits.float(), size=labels.shape[-1], mode="bilinear", align_corners=False)
         loss = target_loss(logits, labels, self._allowed, self._weights, self.settings.label_smoothing)
         self._adam.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         torch.nn.utils.clip_grad_norm_(self.network.parameters(), 5.0)
         self._adam.step()
         self.average.update(step + 1)

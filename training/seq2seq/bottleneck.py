@@ -69,7 +69,7 @@ class Pair:
         network, optimiser = self.networks[name], self._optimisers[name]
         target = source.flip(1)
         loss = F.cross_entropy(network(source, target).flatten(0, 1), target.flatten())
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         nn.utils.clip_grad_norm_(network.parameters(), self.settings.gradient_clip)
         for group in optimiser.param_groups:
             group["lr"] = self.settings.learning_rate * factor

@@ -14,6 +14,7 @@ from models.lab.config import VIEW, LabConfig, Loss
 from models.lab.frames import NUM_GRADIENTS, NUM_SHOWN, Viewer, manifold_densities, manifold_grid, realness
 from models.lab.trainer import Trainer
 from models.lab.yardstick import DivergedError
+from tests.models.lab.layers import first_layer
 
 SMALL: dict[str, Any] = {"generator_width": 8, "discriminator_width": 8, "batch_size": 16}
 
@@ -44,7 +45,7 @@ def test_the_heat_map_lies_as_documented() -> None:
     viewer = Viewer(trainer)
     for direction, axis in (([4.0, 0.0], 1), ([0.0, 4.0], 0)):
         with torch.no_grad():
-            trainer.discriminator[0].weight.copy_(torch.tensor([direction]))
+            first_layer(trainer.discriminator).weight.copy_(torch.tensor([direction]))
         heat = np.array(viewer.frame()["heat"]).reshape(30, 30)
         assert (np.diff(heat, axis=axis) >= 0).all()
         assert (np.diff(heat, axis=1 - axis) == 0).all()
@@ -56,7 +57,7 @@ def test_the_heat_map_lies_as_documented() -> None:
 def test_gradients_point_to_higher_scores(loss: Loss) -> None:
     trainer = Trainer(LabConfig(discriminator_layers=0, loss=loss, **SMALL))
     with torch.no_grad():
-        trainer.discriminator[0].weight.copy_(torch.tensor([[0.1, 0.0]]))
+        first_layer(trainer.discriminator).weight.copy_(torch.tensor([[0.1, 0.0]]))
     gradients = np.array(Viewer(trainer).frame()["gradients"]).reshape(-1, 2)
     assert (gradients[:, 0] > 0).all()
     assert (gradients[:, 1] == 0).all()
@@ -99,7 +100,7 @@ def test_what_went_out_of_bounds_is_said_and_not_shown() -> None:
     trainer = Trainer(LabConfig(**SMALL))
     viewer = Viewer(trainer)
     with torch.no_grad():
-        trainer.discriminator[0].weight.fill_(math.nan)
+        first_layer(trainer.discriminator).weight.fill_(math.nan)
     with pytest.raises(DivergedError, match="smaller rates"):
         viewer.frame()
 

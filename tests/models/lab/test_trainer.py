@@ -11,6 +11,7 @@ from torch import nn
 from models.lab.config import LabConfig, Loss
 from models.lab.frames import Viewer
 from models.lab.trainer import Trainer
+from tests.models.lab.layers import first_layer
 
 SMALL = LabConfig(
     generator_width=8, discriminator_width=8, generator_layers=1, discriminator_layers=1, batch_size=16
@@ -106,7 +107,7 @@ def test_one_sgd_step_by_hand() -> None:
     )
     config = config.model_copy(update={"generator_rate": 0.1, "beta1": 0.0, "half_life": None})
     trainer = Trainer(config)
-    bias = trainer.generator[0].bias.detach().clone()
-    slope = trainer.discriminator[0].weight.detach().clone()[0]
+    bias = first_layer(trainer.generator).bias.detach().clone()
+    slope = first_layer(trainer.discriminator).weight.detach().clone()[0]
     trainer.step(train_discriminator=False)
-    assert torch.allclose(trainer.generator[0].bias, bias + 0.1 * slope, atol=1e-6)
+    assert torch.allclose(first_layer(trainer.generator).bias, bias + 0.1 * slope, atol=1e-6)

@@ -17,7 +17,7 @@ def landscape(**changes: object) -> LandscapeConfig:
     )
 
 
-def test_widths_must_end_at_the_image_size():
+def test_widths_must_end_at_the_image_size() -> None:
     assert landscape().has_class_seeds
     assert not landscape(num_styles=1).has_class_seeds
     with pytest.raises(ValidationError, match="do not end at 64"):
@@ -26,16 +26,16 @@ def test_widths_must_end_at_the_image_size():
         landscape(image_size=48)
 
 
-def test_another_palette_is_refused_by_name():
+def test_another_palette_is_refused_by_name() -> None:
     with pytest.raises(ValidationError, match="another palette"):
         landscape(classes=tuple(reversed(CLASS_NAMES)))
 
 
-def test_segmenter_needs_a_depth_per_width():
+def test_segmenter_needs_a_depth_per_width() -> None:
     with pytest.raises(ValidationError, match="2 widths but 1 depths"):
         SegmenterConfig(image_size=64, training_data="x", widths=(8, 8), depths=(1,))
 
 
-def test_needs_no_torch():
+def test_needs_no_torch() -> None:
     code = "import sys, models.landscape.config, models.landscape.palette; assert 'torch' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True)

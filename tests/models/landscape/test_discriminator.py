@@ -6,7 +6,7 @@ from models.landscape.discriminator import FAKE, Discriminator
 from models.landscape.palette import NUM_CLASSES
 
 
-def test_shapes():
+def test_shapes() -> None:
     discriminator = Discriminator((8, 16, 16), patch=2)
     logits, whole = discriminator(torch.zeros(2, 3, 32, 32))
     assert logits.shape == (2, NUM_CLASSES + 1, 16, 16)
@@ -14,7 +14,7 @@ def test_shapes():
     assert FAKE == NUM_CLASSES
 
 
-def test_every_pixel_is_seen():
+def test_every_pixel_is_seen() -> None:
     torch.manual_seed(0)
     discriminator = Discriminator((8, 8), patch=4)
     pictures = torch.rand(1, 3, 16, 16, requires_grad=True)

@@ -35,7 +35,7 @@ def some_requests(count: int) -> list[LandscapeRequest]:
     return [LandscapeRequest(label_map=labels, seed=seed) for seed, labels in enumerate(maps)]
 
 
-def test_same_bytes_alone_and_in_any_batch(engine: LandscapeEngine):
+def test_same_bytes_alone_and_in_any_batch(engine: LandscapeEngine) -> None:
     requests = some_requests(5)
     together = engine.forward(requests)
     assert [picture.shape for picture in together] == [(32, 32, 3)] * 5
@@ -47,7 +47,7 @@ def test_same_bytes_alone_and_in_any_batch(engine: LandscapeEngine):
     assert engine.forward([]) == []
 
 
-def test_seeds_and_class_seeds_change_the_picture(engine: LandscapeEngine):
+def test_seeds_and_class_seeds_change_the_picture(engine: LandscapeEngine) -> None:
     labels = np.zeros((32, 32), dtype=np.uint8)
     plain, other, restyled, same = engine.forward(
         [
@@ -62,7 +62,7 @@ def test_seeds_and_class_seeds_change_the_picture(engine: LandscapeEngine):
     assert np.array_equal(plain, same)
 
 
-def test_describe(engine: LandscapeEngine):
+def test_describe(engine: LandscapeEngine) -> None:
     said = engine.describe()
     assert said["metrics"] == {"figure": 1.5}
     assert said["training_data"] == "noise"
@@ -70,7 +70,7 @@ def test_describe(engine: LandscapeEngine):
     assert said["image_size"] == engine.image_size == 32
 
 
-def test_a_truncated_checkpoint_is_refused(folder: Path, tmp_path: Path):
+def test_a_truncated_checkpoint_is_refused(folder: Path, tmp_path: Path) -> None:
     broken = tmp_path / "landscape"
     broken.mkdir()
     for path in folder.iterdir():

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from models.landscape.config import LandscapeConfig
-from models.landscape.generator import Conditions, Generator, look_up
+from models.landscape.generator import Block, Conditions, Generator, Modulation, look_up
 from models.landscape.palette import CLASS_NAMES, NUM_CLASSES
 
 
@@ -24,10 +24,11 @@ def paint(
     draws = torch.Generator().manual_seed(noise_seed)
     noise = [torch.randn((len(labels), 1, size, size), generator=draws) for size in generator.sizes]
     with torch.inference_mode():
-        return generator(labels, styles, noise)
+        painted: torch.Tensor = generator(labels, styles, noise)
+    return painted
 
 
-def test_everything_reaches_the_picture(generator: Generator):
+def test_everything_reaches_the_picture(generator: Generator) -> None:
     labels = torch.zeros((1, 32, 32), dtype=torch.long)
     styles = torch.zeros((1, NUM_CLASSES, 9))
     plain = paint(generator, labels, styles)
@@ -43,15 +44,21 @@ def test_everything_reaches_the_picture(generator: Generator):
     assert not torch.equal(paint(generator, labels, changed), plain)
 
 
-def test_the_map_says_where_noise_is_loud(generator: Generator):
+def modulations(generator: Generator) -> list[Modulation]:
+    """The layers that take noise, one a block."""
+    return [block.second for block in generator.blocks if isinstance(block, Block)]
+
+
+def test_the_map_says_where_noise_is_loud(generator: Generator) -> None:
     labels = torch.zeros((1, 32, 32), dtype=torch.long)
     labels[:, :, 16:] = CLASS_NAMES.index("rock")
     styles = torch.zeros((1, NUM_CLASSES, 9))
     with torch.no_grad():
-        for block in generator.blocks[:-1]:
-            block.second.affine.weight.chunk(3)[2].zero_()  # their noise off
-            block.second.affine.bias.chunk(3)[2].zero_()
-        gains = generator.blocks[-1].second.rows.weight.chunk(3)[2]
+        for layer in modulations(generator)[:-1]:
+            layer.affine.weight.chunk(3)[2].zero_()  # their noise off
+            assert layer.affine.bias is not None
+            layer.affine.bias.chunk(3)[2].zero_()
+        gains = modulations(generator)[-1].rows.weight.chunk(3)[2]
         gains.zero_()
         gains[:, CLASS_NAMES.index("rock")] = 1.0
     changed = (paint(generator, labels, styles, 1) - paint(generator, labels, styles, 0)).abs().amax(dim=1)
@@ -59,7 +66,7 @@ def test_the_map_says_where_noise_is_loud(generator: Generator):
     assert (changed[..., 18:] > 0).float().mean() > 0.9
 
 
-def test_a_lookup_is_a_one_by_one_convolution():
+def test_a_lookup_is_a_one_by_one_convolution() -> None:
     torch.manual_seed(1)
     labels, styles = torch.randint(NUM_CLASSES, (2, 16, 16)), torch.randn(2, NUM_CLASSES, 9)
     conditions, weight = Conditions(labels, styles), torch.randn(5, NUM_CLASSES + 10)
@@ -68,7 +75,7 @@ def test_a_lookup_is_a_one_by_one_convolution():
     torch.testing.assert_close(mixed, expected, atol=1e-5, rtol=1e-4)
 
 
-def test_the_look_of_an_absent_class_changes_nothing(generator: Generator):
+def test_the_look_of_an_absent_class_changes_nothing(generator: Generator) -> None:
     labels = torch.zeros((1, 32, 32), dtype=torch.long)
     styles = torch.zeros((1, NUM_CLASSES, 9))
     changed = styles.clone()
@@ -76,7 +83,7 @@ def test_the_look_of_an_absent_class_changes_nothing(generator: Generator):
     assert torch.equal(paint(generator, labels, changed), paint(generator, labels, styles))
 
 
-def test_conditions_hold_shares_looks_and_height():
+def test_conditions_hold_shares_looks_and_height() -> None:
     labels = torch.zeros((1, 4, 4), dtype=torch.long)
     labels[0, 2:, 2:] = 5
     styles = torch.zeros((1, NUM_CLASSES, 9))

@@ -41,26 +41,26 @@ def lab(rgb: np.ndarray) -> np.ndarray:
     return np.stack([116 * f[:, 1] - 16, 500 * (f[:, 0] - f[:, 1]), 200 * (f[:, 1] - f[:, 2])], axis=1)
 
 
-def test_ids_are_rows_and_names_are_unique():
+def test_ids_are_rows_and_names_are_unique() -> None:
     assert [entry.id for entry in PALETTE] == list(range(NUM_CLASSES))
     assert len(set(CLASS_NAMES)) == NUM_CLASSES < UNLABELLED
     assert sum(entry.group != "built" for entry in PALETTE) >= 10
 
 
-def test_colours_are_far_apart():
+def test_colours_are_far_apart() -> None:
     colours = lab(rgb_array())
     assert min(np.linalg.norm(a - b) for a, b in combinations(colours, 2)) >= 40
     blank = lab(np.array([[255, 255, 255], [0, 0, 0]], dtype=np.uint8))
     assert min(np.linalg.norm(a - b) for a in colours for b in blank) >= 25
 
 
-def test_every_siftflow_class_has_exactly_one_place():
+def test_every_siftflow_class_has_exactly_one_place() -> None:
     placed = [name for entry in PALETTE for name in entry.sources.get(SIFTFLOW, ())]
     placed += UNLABELLED_SOURCES[SIFTFLOW]
     assert sorted(placed) == sorted(SIFTFLOW_CLASSES)
 
 
-def test_source_table_maps_numbers():
+def test_source_table_maps_numbers() -> None:
     table = source_table(SIFTFLOW, SIFTFLOW_CLASSES)
     assert table[0] == UNLABELLED
     assert table[SIFTFLOW_CLASSES.index("desert")] == CLASS_NAMES.index("sand")

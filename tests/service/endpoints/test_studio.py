@@ -8,7 +8,6 @@ import subprocess
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
-import httpx
 import pytest
 from fastapi import FastAPI
 from starlette.testclient import TestClient
@@ -34,7 +33,8 @@ def names(suffix: str) -> list[str]:
     return [name for name in read_files(FOLDER) if name.endswith(suffix)]
 
 
-def check_headers(answer: httpx.Response, suffix: str) -> None:
+def check_headers(page: TestClient, path: str, suffix: str) -> None:
+    answer = page.get(path)
     assert answer.status_code == 200
     assert answer.headers["content-type"] == MEDIA_TYPES[suffix]
     policy = answer.headers["content-security-policy"]
@@ -44,12 +44,12 @@ def check_headers(answer: httpx.Response, suffix: str) -> None:
 
 
 def test_index(page: TestClient) -> None:
-    check_headers(page.get("/"), ".html")
+    check_headers(page, "/", ".html")
 
 
 @pytest.mark.parametrize("name", [*names(".js"), *names(".css"), *names(".svg")])
 def test_every_file_is_served_with_its_type(page: TestClient, name: str) -> None:
-    check_headers(page.get(f"/studio/{name}"), PurePosixPath(name).suffix)
+    check_headers(page, f"/studio/{name}", PurePosixPath(name).suffix)
 
 
 def test_a_file_known_already_is_not_sent_again(page: TestClient) -> None:

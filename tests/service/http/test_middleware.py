@@ -135,12 +135,12 @@ def test_the_gate_and_keys_come_before_the_body() -> None:
 
     async def run() -> None:
         assert status(await Harness(gate=gate).post(60.0, b"")) == 429
-        keys = {"keys": frozenset({"k"})}
-        assert status(await Harness(**keys).post(60.0, b"")) == 401
-        assert status(await Harness(**keys).post(b"", x_api_key="k")) == 200
-        assert status(await Harness(**keys).post(b"", authorization="Bearer k")) == 200
-        assert status(await Harness(**keys).post(b"", path="/elsewhere")) == 401
-        assert status(await Harness(open_paths=frozenset({"/echo"}), **keys).post(b"")) == 200
+        keys = frozenset({"k"})
+        assert status(await Harness(keys=keys).post(60.0, b"")) == 401
+        assert status(await Harness(keys=keys).post(b"", x_api_key="k")) == 200
+        assert status(await Harness(keys=keys).post(b"", authorization="Bearer k")) == 200
+        assert status(await Harness(keys=keys).post(b"", path="/elsewhere")) == 401
+        assert status(await Harness(keys=keys, open_paths=frozenset({"/echo"})).post(b"")) == 200
 
     asyncio.run(run())
 

@@ -92,8 +92,9 @@ def test_no_comment_while_events_flow(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_an_early_error_chooses_the_status() -> None:
-    async def events(_: Job) -> AsyncIterator[bytes]:
-        raise ApiError(429, "full", retry_after=3)
+    async def events(_: Job, is_full: bool = True) -> AsyncIterator[bytes]:
+        if is_full:
+            raise ApiError(429, "full", retry_after=3)
         yield b""
 
     client = Client()

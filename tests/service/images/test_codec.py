@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import struct
 import zlib
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,8 @@ from service.images.formats import ImageFormat
 
 SIZE = 32
 GRASS = CLASS_NAMES.index("grass")
+
+Pixels = NDArray[np.uint8]
 
 
 def labels() -> NDArray[np.uint8]:
@@ -138,7 +141,7 @@ def test_transparent_parts_of_a_photo_are_white() -> None:
 @pytest.mark.parametrize("image_format", ["PNG", "JPEG", "WEBP"])
 def test_orientation_is_applied(orientation: int, image_format: str) -> None:
     """Stored as a camera would store it, each of the eight comes back upright."""
-    stored = {
+    stored: Callable[[Pixels], Pixels] = {
         1: lambda a: a, 2: lambda a: a[:, ::-1], 3: lambda a: a[::-1, ::-1], 4: lambda a: a[::-1],
         5: lambda a: a.swapaxes(0, 1), 6: lambda a: np.rot90(a, 1),
         7: lambda a: a[::-1, ::-1].swapaxes(0, 1), 8: lambda a: np.rot90(a, -1),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from typing import Any
 
 import pytest
 from PIL import Image
@@ -10,7 +11,7 @@ from PIL import Image
 from service.images.header import HeaderError, read_header
 
 
-def encoded(size: tuple[int, int], mode: str = "RGB", **options: object) -> bytes:
+def encoded(size: tuple[int, int], mode: str = "RGB", **options: Any) -> bytes:
     file = io.BytesIO()
     Image.new(mode, size).save(file, **options)
     return file.getvalue()
@@ -29,7 +30,7 @@ def encoded(size: tuple[int, int], mode: str = "RGB", **options: object) -> byte
     ],
     ids=str,
 )
-def test_size_is_read(size: tuple[int, int], options: dict[str, object]) -> None:
+def test_size_is_read(size: tuple[int, int], options: dict[str, Any]) -> None:
     header = read_header(encoded(size, **options))
     assert (header.width, header.height) == size
     assert header.format == str(options["format"]).lower()
@@ -64,7 +65,7 @@ def test_other_bytes_are_refused(data: bytes) -> None:
 
 
 @pytest.mark.parametrize("options", [{"format": "PNG"}, {"format": "JPEG"}, {"format": "WEBP"}], ids=str)
-def test_any_cut_gives_a_header_or_a_clear_error(options: dict[str, object]) -> None:
+def test_any_cut_gives_a_header_or_a_clear_error(options: dict[str, Any]) -> None:
     data = encoded((32, 24), **options)
     for length in range(len(data)):
         try:

@@ -12,7 +12,7 @@ from service.images.palette_match import FIRM_DELTA_E, MAX_DELTA_E, SOFT, UNMATC
 
 def pack(rgb: NDArray[np.uint8]) -> NDArray[np.uint32]:
     wide = rgb.astype(np.uint32)
-    return wide[..., 0] | wide[..., 1] << 8 | wide[..., 2] << 16
+    return (wide[..., 0] | wide[..., 1] << 8 | wide[..., 2] << 16).astype(np.uint32)
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import fields
+from typing import Any
 
 from models.gpt.request import TextRequest
 from service.schemas.text import TextBody
@@ -17,7 +18,7 @@ def test_what_a_body_leaves_out_has_the_requests_default() -> None:
 
 
 def test_each_choice_has_a_request_that_says_what_the_body_said() -> None:
-    given = {"max_tokens": 5, "max_characters": 9, "top_k": 3, "top_p": 0.5, "logprobs": 2}
+    given: dict[str, Any] = {"max_tokens": 5, "max_characters": 9, "top_k": 3, "top_p": 0.5, "logprobs": 2}
     body = TextBody(prompt="a", seed=1, n=2, temperature=1, stop="x", stream=True, **given)
     assert body.requests(seed=40) == [
         TextRequest("a", seed, temperature=1.0, stop=("x",), **given) for seed in (40, 41)

@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 from msgspec.msgpack import Decoder
 
+from harness.fakes import FakeEvent, FakeTextEngine
 from models.errors import RequestError
 from models.gpt.request import TextRequest
 from service.workers.batching import ALONE_SECONDS, ContinuousBatcher, DynamicBatcher
 from service.workers.messages import Event, Failed, LandscapeWork, Picture, Results, TextPiece, pack
-from tests.live.fakes import FakeEvent, FakeTextEngine
 
 
 def text(prompt: str = "a", max_tokens: int = 3, seed: int = 0) -> bytes:

@@ -22,7 +22,7 @@ def three_threads() -> Iterator[None]:
 
 @pytest.mark.usefixtures("three_threads")
 @pytest.mark.parametrize(("asked", "given"), [(None, 3), (2, 2)])
-def test_a_reload_has_as_many_threads_as_the_first_load(asked: int | None, given: int):
+def test_a_reload_has_as_many_threads_as_the_first_load(asked: int | None, given: int) -> None:
     counts = []
 
     def load() -> None:

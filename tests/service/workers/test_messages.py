@@ -9,6 +9,7 @@ import struct
 import tempfile
 import threading
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -142,7 +143,8 @@ def test_frames_of_two_threads_do_not_mix(pair: tuple[socket.socket, WorkerConne
     ]
     for thread in threads:
         thread.start()
-    frames, messages = FrameBuffer(), []
+    frames = FrameBuffer()
+    messages: list[Any] = []
     while len(messages) < 220:
         messages += [decode_from_worker(body) for body in frames.feed(server.recv(65_536))]
     for thread in threads:

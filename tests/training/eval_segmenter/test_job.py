@@ -4,7 +4,9 @@ import json
 from pathlib import Path
 
 import numpy as np
+from torch import nn
 
+from models.segmenter.network import Segmenter
 from tests.training.resuming import assert_resumes_exactly
 from training.__main__ import main
 from training.eval_segmenter.engine import EvalSegmenter
@@ -30,7 +32,7 @@ def train(data: Path, run: Path, steps: int, *more: str) -> None:
     assert main(["eval-segmenter", f"--data={data}", f"--run={run}", "--threads=1", *pairs, *more]) == 0
 
 
-def test_learns_and_is_loaded_as_it_was_scored(siftflow: Path, tmp_path: Path):
+def test_learns_and_is_loaded_as_it_was_scored(siftflow: Path, tmp_path: Path) -> None:
     out = tmp_path / "segmenter"
     train(siftflow, tmp_path / "run", 60, f"--out={out}")
     metrics = json.loads((out / "metrics.json").read_text())
@@ -42,11 +44,11 @@ def test_learns_and_is_loaded_as_it_was_scored(siftflow: Path, tmp_path: Path):
     assert "# Eval segmenter, 32×32" in (out / "README.md").read_text()
 
 
-def test_resumes_exactly(siftflow: Path, tmp_path: Path):
+def test_resumes_exactly(siftflow: Path, tmp_path: Path) -> None:
     assert_resumes_exactly(train, siftflow, tmp_path, ("network", "averaged"))
 
 
-def test_pictures_of_any_size_and_number():
+def test_pictures_of_any_size_and_number() -> None:
     segmenter = EvalSegmenter(PRESETS["small"].network(), "cpu")
     draw = np.random.default_rng(0)
     pictures = [draw.integers(0, 256, (side, side, 3), dtype=np.uint8) for side in (64, 128)]
@@ -55,9 +57,9 @@ def test_pictures_of_any_size_and_number():
     assert segmenter.forward([]) == []
 
 
-def test_another_network_and_seed_than_the_segmenter_and_small_enough_to_ship():
+def test_another_network_and_seed_than_the_segmenter_and_small_enough_to_ship() -> None:
     settings = PRESETS["small"]
-    network = settings.network()
-    assert type(network) is not type(SEGMENTER_PRESETS["small"].network())
+    network: nn.Module = settings.network()
+    assert not isinstance(network, Segmenter)
     assert settings.seed not in {preset.seed for preset in SEGMENTER_PRESETS.values()}
     assert 2 * sum(weight.numel() for weight in network.parameters()) < 4 * 2**20

@@ -11,7 +11,7 @@ def grey(level: int, count: int = 3) -> np.ndarray:
     return np.full((count, 64, 64, 3), level, dtype=np.uint8)
 
 
-def test_histograms_count_pixels_of_their_class_only():
+def test_histograms_count_pixels_of_their_class_only() -> None:
     maps = np.zeros((3, 64, 64), dtype=np.uint8)
     maps[:, 32:], maps[:, 60:] = 4, UNLABELLED
     counts = class_histograms(grey(119), maps)
@@ -22,7 +22,7 @@ def test_histograms_count_pixels_of_their_class_only():
     assert counts[0, 0, 0].argmax() == int(50.03 / 100 * BINS)  # grey 119 is L = 50
 
 
-def test_distance_is_how_far_colours_moved():
+def test_distance_is_how_far_colours_moved() -> None:
     maps = np.zeros((3, 64, 64), dtype=np.uint8)
     one, other = (class_histograms(grey(level), maps) for level in (119, 172))  # L = 50.0 and 70.3
     assert histogram_distance(one, one) == 0

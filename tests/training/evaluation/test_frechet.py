@@ -14,7 +14,7 @@ def some_pictures(count: int, seed: int, grain: float = 15) -> np.ndarray:
     return np.clip(flat + draw.normal(0, grain, flat.shape), 0, 255).astype(np.uint8)
 
 
-def test_known_gaussians():
+def test_known_gaussians() -> None:
     draw = np.random.default_rng(0)
     one = draw.standard_normal((4000, 3))
     assert frechet(one, one) == pytest.approx(0, abs=1e-6)
@@ -22,7 +22,7 @@ def test_known_gaussians():
     assert frechet(one, 3 * one) == pytest.approx(3 * 4, rel=0.1)
 
 
-def test_orders_pictures():
+def test_orders_pictures() -> None:
     project = fit_projection(some_pictures(200, 0))
     real, more = project(some_pictures(150, 1)), project(some_pictures(150, 2))
     dark = project(some_pictures(150, 3) // 2)
@@ -33,7 +33,7 @@ def test_orders_pictures():
     assert frechet(smooth, real) > 5 * floor
 
 
-def test_features_do_not_depend_on_the_batch():
+def test_features_do_not_depend_on_the_batch() -> None:
     pictures = some_pictures(70, 0)
     for all_rows, few_rows in zip(raw_features(pictures), raw_features(pictures[66:]), strict=True):
         np.testing.assert_allclose(all_rows[66:], few_rows, rtol=1e-4, atol=1e-5)

@@ -22,7 +22,7 @@ def train(job: str, data: Path, run: Path, settings: list[str]) -> Path:
 
 def test_evaluates_a_checkpoint(
     siftflow: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-):
+) -> None:
     monkeypatch.setattr("training.evaluation.metrics.RESAMPLINGS", 2)
     monkeypatch.setattr("training.evaluation.paintings.MIN_PAINTINGS", 20)
     checkpoint = train("landscape", siftflow, tmp_path / "painter", PAINTER)

@@ -74,7 +74,7 @@ def result(segmenter_and_references: tuple[EvalSegmenter, References]) -> Result
         return bench.run(Painter(), {"pix2pix": Painter(spread=0, grain=1)})
 
 
-def test_a_good_painter_is_near_the_floor_and_baselines_are_far(result: Result):
+def test_a_good_painter_is_near_the_floor_and_baselines_are_far(result: Result) -> None:
     table = result.table
     for name in ("frechet_judge", "frechet_random", "sliced_wasserstein", "class_colours"):
         assert table["paintings"][name] < 0.8 * table["class_mean"][name], name
@@ -86,7 +86,7 @@ def test_a_good_painter_is_near_the_floor_and_baselines_are_far(result: Result):
     assert table["collapsed"]["mean_iou"] < table["paintings"]["mean_iou"]
 
 
-def test_counts_intervals_and_twins(result: Result):
+def test_counts_intervals_and_twins(result: Result) -> None:
     counts = result.counts
     assert counts["paintings"] == counts["maps"] * counts["seeds_per_map"] >= 60
     assert counts["seeds_per_map"] % len(CORRUPTIONS) == 0
@@ -99,12 +99,12 @@ def test_counts_intervals_and_twins(result: Result):
         assert scores["mean_iou_ratio"] == pytest.approx(1, abs=0.3)
 
 
-def test_the_worse_painter_loses(result: Result):
+def test_the_worse_painter_loses(result: Result) -> None:
     assert set(worse_than(result, "pix2pix")) <= {"precision", "mean_iou", "pixel_accuracy"}
     assert worse_than(result, "paintings") != []
 
 
-def test_report_shows_every_figure(result: Result):
+def test_report_shows_every_figure(result: Result) -> None:
     page = as_markdown(result, "checkpoints/x")
     for name in (*result.table["paintings"], *CORRUPTIONS, "nearest layout", "Against pix2pix"):
         assert name in page
@@ -114,7 +114,7 @@ def test_report_shows_every_figure(result: Result):
     assert len(check(result)) == 13
 
 
-def test_marks():
+def test_marks() -> None:
     least = Check("x", 0.9, must=0.85, goal=0.95, is_least=True)
     assert least.mark == "must"
     assert Check("x", 1.2, must=1.5, goal=1.15, is_least=False).mark == "must"
@@ -124,11 +124,11 @@ def test_marks():
 
 
 @pytest.mark.parametrize(("num_maps", "seeds"), [(119, 12), (160, 12), (200, 6), (1, 1002)])
-def test_at_least_a_thousand_paintings_and_each_kind_its_share(num_maps: int, seeds: int):
+def test_at_least_a_thousand_paintings_and_each_kind_its_share(num_maps: int, seeds: int) -> None:
     assert sets.seeds_per_map(num_maps) == seeds
 
 
-def test_layouts():
+def test_layouts() -> None:
     plain = np.zeros((3, 32, 32), dtype=np.uint8)
     plain[1, 16:], plain[2] = 5, 7
     wanted = plain[1:2].copy()
@@ -136,7 +136,7 @@ def test_layouts():
     assert nearest_layouts(wanted, plain, 3)[0].tolist() == [1, 0, 2]
 
 
-def test_class_means(segmenter_and_references: tuple[EvalSegmenter, References]):
+def test_class_means(segmenter_and_references: tuple[EvalSegmenter, References]) -> None:
     means = class_means(segmenter_and_references[1].training)
     assert np.abs(means[0].astype(int) - COLOURS[1]).max() < 12
     assert (means[12] == 128).all()
@@ -144,7 +144,7 @@ def test_class_means(segmenter_and_references: tuple[EvalSegmenter, References])
 
 def test_drawn_paintings_share_maps_and_seeds_with_their_twins(
     segmenter_and_references: tuple[EvalSegmenter, References],
-):
+) -> None:
     references = segmenter_and_references[1]
     count = len(references.filled)
     clean = sets.paint_clean(Painter(), references, 12)

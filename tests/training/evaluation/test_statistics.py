@@ -11,14 +11,14 @@ def normal(count: int, seed: int, dims: int = 6) -> np.ndarray:
     return np.random.default_rng(seed).standard_normal((count, dims))
 
 
-def test_kernel_distance_is_unbiased_and_sees_a_shift():
+def test_kernel_distance_is_unbiased_and_sees_a_shift() -> None:
     same = [kernel_distance(normal(60, 2 * seed), normal(90, 2 * seed + 1)) for seed in range(60)]
     assert abs(np.mean(same)) < 3 * np.std(same) / np.sqrt(len(same))
     assert min(same) < 0 < max(same)
     assert kernel_distance(normal(60, 0) + 1, normal(90, 1)) > 10 * np.std(same)
 
 
-def test_precision_and_recall_tell_few_modes_from_noise():
+def test_precision_and_recall_tell_few_modes_from_noise() -> None:
     real = normal(300, 0)
     assert precision(normal(300, 1), real) > 0.7
     narrow = normal(300, 2) * 0.3
@@ -28,13 +28,13 @@ def test_precision_and_recall_tell_few_modes_from_noise():
     assert precision(far, real) == recall(far, real) == 0
 
 
-def test_more_paintings_than_photos_change_neither_but_by_chance():
+def test_more_paintings_than_photos_change_neither_but_by_chance() -> None:
     real, few, many = normal(300, 0), normal(300, 1), normal(1500, 2)
     for metric in (precision, recall):
         assert metric(many, real) == pytest.approx(metric(few, real), abs=0.06)
 
 
-def test_nearest():
+def test_nearest() -> None:
     training = np.array([[0.0, 0.0], [3.0, 4.0]])
     found = nearest(np.array([[0.0, 1.0], [3.0, 4.0]]), training)
     assert found == pytest.approx([1, 0], abs=1e-6)
@@ -47,7 +47,7 @@ def pictures(count: int, seed: int, grain: float) -> np.ndarray:
     return np.clip(flat, 0, 255).astype(np.uint8)
 
 
-def test_patches_see_missing_grain_on_the_fine_level_alone():
+def test_patches_see_missing_grain_on_the_fine_level_alone() -> None:
     real, more, smooth = (
         sample_patches(pictures(90, seed, grain)) for seed, grain in ((0, 20), (1, 20), (2, 2))
     )
@@ -58,7 +58,7 @@ def test_patches_see_missing_grain_on_the_fine_level_alone():
     assert sliced_wasserstein(smooth[:1], real[:1]) > 4 * sliced_wasserstein(smooth[1:], real[1:])
 
 
-def test_pyramid_adds_up():
+def test_pyramid_adds_up() -> None:
     import torch
     import torch.nn.functional as F
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageSequence
 
 from models.lab.yardstick import Effort
 from training.__main__ import main
@@ -31,7 +31,7 @@ def _few_samples(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_writes_animation_timeline_and_figures(tmp_path: Path) -> None:
     assert run(tmp_path / "new" / "blobs.gif", "--data", "three_blobs", "--seeds", "2") == 0
     with Image.open(tmp_path / "new/blobs.gif") as animation:
-        assert animation.n_frames == 5  # the start, and four moments
+        assert len(list(ImageSequence.Iterator(animation))) == 5  # the start, and four moments
     with Image.open(tmp_path / "new/blobs.png") as timeline:
         assert timeline.width > timeline.height
     report = json.loads((tmp_path / "new/blobs.json").read_text())

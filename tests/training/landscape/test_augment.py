@@ -15,7 +15,7 @@ def striped() -> tuple[torch.Tensor, torch.Tensor]:
     return (labels.unsqueeze(1).expand(8, 3, 16, 16) + 1) / 10, labels
 
 
-def test_labels_move_with_their_pixels():
+def test_labels_move_with_their_pixels() -> None:
     pictures, labels = striped()
     moved, moved_labels = move(pictures, labels, draws())
     inside = moved_labels != UNLABELLED
@@ -24,7 +24,7 @@ def test_labels_move_with_their_pixels():
     assert not torch.equal(moved_labels, labels)
 
 
-def test_cut_outs_are_not_judged():
+def test_cut_outs_are_not_judged() -> None:
     pictures, labels = striped()
     cut, cut_labels = cut_out(pictures, labels, draws())
     hidden = cut_labels == UNLABELLED
@@ -33,7 +33,7 @@ def test_cut_outs_are_not_judged():
     assert torch.equal(cut[:, 1][~hidden], pictures[:, 1][~hidden])
 
 
-def test_same_draws_same_result_and_gradients():
+def test_same_draws_same_result_and_gradients() -> None:
     pictures, labels = striped()
     pictures = pictures.clone().requires_grad_()
     first, _ = augment(pictures, labels, torch.Generator().manual_seed(3))
@@ -44,13 +44,13 @@ def test_same_draws_same_result_and_gradients():
     assert pictures.grad.abs().sum() > 0
 
 
-def test_colours_shift_by_picture():
+def test_colours_shift_by_picture() -> None:
     pictures, _ = striped()
     shifted = shift_colours(pictures, draws())
     assert not torch.allclose(shifted[0], shifted[1])
 
 
-def test_groups_change_in_the_same_way():
+def test_groups_change_in_the_same_way() -> None:
     pictures, labels = striped()
     both, both_labels = augment(pictures.clone(), labels, torch.Generator().manual_seed(0), groups=2)
     assert torch.equal(both_labels[:4], both_labels[4:])

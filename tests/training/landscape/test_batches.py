@@ -32,7 +32,7 @@ def make(data: PhotoSet, bank: StyleBank) -> Batches:
     return Batches(data, bank, SETTINGS, torch.device("cpu"))
 
 
-def test_a_step_is_the_same_whenever_it_is_made(data: PhotoSet, bank: StyleBank):
+def test_a_step_is_the_same_whenever_it_is_made(data: PhotoSet, bank: StyleBank) -> None:
     batches = make(data, bank)
     first, other, again = batches(3), batches(4), batches(3)
     for name in ("photos", "targets", "inputs", "styles"):
@@ -40,7 +40,7 @@ def test_a_step_is_the_same_whenever_it_is_made(data: PhotoSet, bank: StyleBank)
         assert not torch.equal(getattr(first, name), getattr(other, name))
 
 
-def test_photos_are_drawn_by_their_chances(data: PhotoSet, bank: StyleBank):
+def test_photos_are_drawn_by_their_chances(data: PhotoSet, bank: StyleBank) -> None:
     chances = np.zeros(len(data))
     chances[[2, 5]] = 1, 3
     batches = make(PhotoSet(data.names, data.photos, data.maps, chances), bank)
@@ -49,7 +49,7 @@ def test_photos_are_drawn_by_their_chances(data: PhotoSet, bank: StyleBank):
     assert rows.count(5) / len(rows) == pytest.approx(0.75, abs=0.05)
 
 
-def test_photo_targets_and_inputs_are_flipped_together(data: PhotoSet, bank: StyleBank):
+def test_photo_targets_and_inputs_are_flipped_together(data: PhotoSet, bank: StyleBank) -> None:
     batch = make(data, bank)(0)
     clean, targets = batch.inputs[::2], batch.targets[::2]
     known = (targets != UNLABELLED) & (targets != UNTOLD)
@@ -62,7 +62,7 @@ def test_photo_targets_and_inputs_are_flipped_together(data: PhotoSet, bank: Sty
         assert sky[2] > sky[0]  # blue sky stays where the map says sky
 
 
-def test_half_of_the_inputs_are_drawn_like(data: PhotoSet, bank: StyleBank):
+def test_half_of_the_inputs_are_drawn_like(data: PhotoSet, bank: StyleBank) -> None:
     batch = make(data, bank)(0)
     judged = batch.targets < UNTOLD
     differs = ((batch.inputs != batch.targets) & judged).float().flatten(1).sum(dim=1)
@@ -70,7 +70,7 @@ def test_half_of_the_inputs_are_drawn_like(data: PhotoSet, bank: StyleBank):
     assert (differs[1::2] > 0).any()
 
 
-def test_own_styles_are_the_photos_own(data: PhotoSet, bank: StyleBank):
+def test_own_styles_are_the_photos_own(data: PhotoSet, bank: StyleBank) -> None:
     batches = make(data, bank)
     batch, rows = batches(0), batches.rows(0)
     own = batch.own_rows
@@ -78,7 +78,7 @@ def test_own_styles_are_the_photos_own(data: PhotoSet, bank: StyleBank):
     assert (batch.styles[own] - bank.styles[rows[own]]).abs().mean() < 0.1  # jitter alone
 
 
-def test_clouds_may_be_forgotten_but_then_are_not_judged_as_sky(data: PhotoSet, bank: StyleBank):
+def test_clouds_may_be_forgotten_but_then_are_not_judged_as_sky(data: PhotoSet, bank: StyleBank) -> None:
     maps = np.where(data.maps == SKY, np.uint8(CLOUD), data.maps)
     batches = Batches(PhotoSet(data.names, data.photos, maps), bank, SETTINGS, torch.device("cpu"))
     for batch in map(batches, range(6)):

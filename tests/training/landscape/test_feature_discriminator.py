@@ -24,7 +24,7 @@ def make_trunk() -> EfficientNetLite:
     return trunk.eval()
 
 
-def test_folded_features_are_the_trunks():
+def test_folded_features_are_the_trunks() -> None:
     trunk = make_trunk()
     pictures = torch.randn(1, 3, 64, 96)
     with torch.no_grad():
@@ -34,7 +34,7 @@ def test_folded_features_are_the_trunks():
         assert torch.allclose(one, other, atol=1e-4 * float(other.abs().max()))
 
 
-def test_verdicts_depend_on_picture_and_map_and_only_heads_learn():
+def test_verdicts_depend_on_picture_and_map_and_only_heads_learn() -> None:
     features = FrozenFeatures(make_trunk())
     discriminator = FeatureDiscriminator(features.widths, mixed=8, width=8).eval()
     pictures = torch.randn(2, 3, 64, 64, requires_grad=True)
@@ -52,7 +52,7 @@ def test_verdicts_depend_on_picture_and_map_and_only_heads_learn():
     assert not any(weight.requires_grad for weight in fixed)
 
 
-def test_shares_of_a_cell_know_holes_and_unsure_sky():
+def test_shares_of_a_cell_know_holes_and_unsure_sky() -> None:
     targets = torch.zeros((1, 8, 8), dtype=torch.long)
     targets[0, :4, :4], targets[0, :4, 4:], targets[0, 4:, :2] = UNLABELLED, UNTOLD, 9
     shares = class_shares(targets)
@@ -62,7 +62,7 @@ def test_shares_of_a_cell_know_holes_and_unsure_sky():
     assert shares[0, 9, 1, 0] == shares[0, SKY, 1, 0] == 0.5
 
 
-def test_hinge_and_feature_loss():
+def test_hinge_and_feature_loss() -> None:
     sure = [torch.tensor([2.0, -2.0])]  # real judged real, fake judged fake
     assert discriminator_hinge(sure) == 0
     assert discriminator_hinge([-sure[0]]) == 6

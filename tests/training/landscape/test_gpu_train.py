@@ -20,7 +20,7 @@ from training.photos.pack import write_pack
 from training.photos.photo_set import PhotoSet
 
 
-def test_a_rehearsal_from_pack_to_checkpoint_and_on(tmp_path: Path):
+def test_a_rehearsal_from_pack_to_checkpoint_and_on(tmp_path: Path) -> None:
     draw = np.random.default_rng(0)
     photos = np.kron(draw.integers(0, 256, (6, 8, 8, 3)), np.ones((1, 16, 16, 1))).astype(np.uint8)
     maps = np.kron(draw.integers(0, 6, (6, 4, 4)), np.ones((1, 32, 32))).astype(np.uint8)
@@ -51,7 +51,7 @@ def test_a_rehearsal_from_pack_to_checkpoint_and_on(tmp_path: Path):
     assert torch.equal(one["head.weight"], two["head.weight"])  # gone on from, not begun anew
 
 
-def test_shards_are_small_and_whole(tmp_path: Path, monkeypatch):
+def test_shards_are_small_and_whole(tmp_path: Path, monkeypatch) -> None:
     monkeypatch.setattr("training.landscape.gpu_train.SHARD_BYTES", 1000)
     module = torch.nn.Sequential(*(torch.nn.Linear(16, 16) for _ in range(4)))
     save_shards(module, tmp_path, "part")

@@ -47,7 +47,7 @@ def train(data: Path, run: Path, steps: int, *more: str, **changes: object) -> i
     return main([*head, *pairs, *more])
 
 
-def test_stopped_and_resumed_equals_uninterrupted(siftflow: Path, segmenter: Path, tmp_path: Path):
+def test_stopped_and_resumed_equals_uninterrupted(siftflow: Path, segmenter: Path, tmp_path: Path) -> None:
     def run(data: Path, folder: Path, steps: int, *more: str) -> None:
         assert train(data, folder, steps, f"--segmenter={segmenter}", *more) == 0
 
@@ -57,7 +57,7 @@ def test_stopped_and_resumed_equals_uninterrupted(siftflow: Path, segmenter: Pat
 
 def test_a_run_brings_a_checkpoint_that_serves(
     siftflow: Path, segmenter: Path, unlabelled: Path, tmp_path: Path
-):
+) -> None:
     out = tmp_path / "landscape"
     more = [f"--segmenter={segmenter}", f"--photos={unlabelled}", f"--out={out}"]
     assert train(siftflow, tmp_path / "run", 3, *more) == 0
@@ -83,7 +83,7 @@ def test_a_run_brings_a_checkpoint_that_serves(
     assert check_weights(tmp_path / "other" / "checkpoint") > 0
 
 
-def test_training_lowers_the_generator_s_losses(siftflow: Path, segmenter: Path, tmp_path: Path):
+def test_training_lowers_the_generator_s_losses(siftflow: Path, segmenter: Path, tmp_path: Path) -> None:
     run = tmp_path / "run"
     more = [f"--segmenter={segmenter}", "--set=generator_rate=0.002"]
     assert train(siftflow, run, 40, *more, falling_floor=1.0) == 0
@@ -93,7 +93,7 @@ def test_training_lowers_the_generator_s_losses(siftflow: Path, segmenter: Path,
     assert styles[-1] < 0.93 * styles[0]
 
 
-def test_rare_classes_are_drawn_more_often_and_people_s_labels_most():
+def test_rare_classes_are_drawn_more_often_and_people_s_labels_most() -> None:
     def make(count: int, classes: list[int]) -> PhotoSet:
         maps = np.zeros((count, 8, 8), dtype=np.uint8)
         for row, number in enumerate(classes):
@@ -111,7 +111,7 @@ def test_rare_classes_are_drawn_more_often_and_people_s_labels_most():
     assert data.chances[0] > 2 * data.chances[1]
 
 
-def test_held_out_photos_keep_the_labels_that_people_gave(siftflow: Path):
+def test_held_out_photos_keep_the_labels_that_people_gave(siftflow: Path) -> None:
     held_out = load_held_out(siftflow, 32)
     assert len(held_out) > 0
     assert all(is_held_out(name) for name in held_out.names)
@@ -119,7 +119,7 @@ def test_held_out_photos_keep_the_labels_that_people_gave(siftflow: Path):
 
 def test_user_mistakes_are_one_line(
     siftflow: Path, segmenter: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-):
+) -> None:
     good = f"--segmenter={segmenter}"
     assert train(tmp_path / "nowhere", tmp_path / "run", 1, good) == 1
     assert "no such folder" in capsys.readouterr().err

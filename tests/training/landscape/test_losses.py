@@ -15,7 +15,7 @@ def logits_for(labels: torch.Tensor) -> torch.Tensor:
     return 12 * torch.nn.functional.one_hot(labels, NUM_CLASSES + 1).permute(0, 3, 1, 2).float()
 
 
-def test_label_loss_wants_the_label_and_ignores_holes():
+def test_label_loss_wants_the_label_and_ignores_holes() -> None:
     labels = torch.zeros((1, 8, 8), dtype=torch.long)
     labels[:, 4:] = 2
     right = label_loss(logits_for(labels), labels)
@@ -29,14 +29,14 @@ def test_label_loss_wants_the_label_and_ignores_holes():
     assert label_loss(logits_for(labels), torch.full_like(labels, UNLABELLED)) == 0
 
 
-def test_a_set_is_met_by_any_of_its_classes_and_by_no_other():
+def test_a_set_is_met_by_any_of_its_classes_and_by_no_other() -> None:
     either = torch.full((1, 8, 8), UNTOLD)
     for number, wants in ((SKY, True), (CLOUD, True), (CLASS_NAMES.index("sea"), False), (FAKE, False)):
         loss = label_loss(logits_for(torch.full((1, 8, 8), number)), either)
         assert (loss < 0.01) == wants
 
 
-def test_fake_loss_wants_fake_and_ignores_holes():
+def test_fake_loss_wants_fake_and_ignores_holes() -> None:
     labels = torch.zeros((1, 8, 8), dtype=torch.long)
     said = torch.full_like(labels, FAKE)
     assert fake_loss(logits_for(said), labels) < 0.01
@@ -45,7 +45,7 @@ def test_fake_loss_wants_fake_and_ignores_holes():
     assert fake_loss(logits_for(said), labels) < 0.01
 
 
-def test_rare_classes_weigh_more_but_not_without_limit():
+def test_rare_classes_weigh_more_but_not_without_limit() -> None:
     labels = torch.zeros((1, 100, 100), dtype=torch.long)
     labels[0, 0, :10] = 3
     labels[0, :30] = torch.where(labels[0, :30] == 3, 3, 5)
@@ -54,7 +54,7 @@ def test_rare_classes_weigh_more_but_not_without_limit():
     assert weights[1] == weights[UNLABELLED] == 0
 
 
-def test_targets_shrink_to_cell_middles():
+def test_targets_shrink_to_cell_middles() -> None:
     labels = torch.arange(64).view(1, 8, 8)
     assert torch.equal(shrink_targets(labels, 8), labels)
     assert shrink_targets(labels, 2)[0].tolist() == [[18, 22], [50, 54]]

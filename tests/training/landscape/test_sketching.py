@@ -20,7 +20,7 @@ def outline(labels: torch.Tensor) -> torch.Tensor:
     return across + (labels.diff(dim=1) != 0).flatten(1).sum(dim=1)
 
 
-def test_outlines_get_simpler_and_places_stay():
+def test_outlines_get_simpler_and_places_stay() -> None:
     labels = leafy()
     drawn = draw_like(labels, torch.Generator().manual_seed(0))
     assert drawn.shape == labels.shape
@@ -31,14 +31,14 @@ def test_outlines_get_simpler_and_places_stay():
     assert (outline(drawn) < outline(labels))[is_rounded].all()
 
 
-def test_same_draws_same_maps():
+def test_same_draws_same_maps() -> None:
     labels = leafy()
     first, again, other = (draw_like(labels, torch.Generator().manual_seed(seed)) for seed in (1, 1, 2))
     assert torch.equal(first, again)
     assert not torch.equal(first, other)
 
 
-def test_every_class_survives():
+def test_every_class_survives() -> None:
     labels = torch.arange(NUM_CLASSES).repeat(8)[: 16 * 8].view(1, 8, 16)[:, :, :8]
     labels = labels.repeat_interleave(8, 1).repeat_interleave(8, 2).expand(5, 64, 64).contiguous()
     drawn = draw_like(labels, torch.Generator().manual_seed(0))

@@ -15,7 +15,7 @@ def picture_of(top: tuple[float, float, float], bottom: tuple[float, float, floa
     return picture
 
 
-def test_means_spreads_and_slopes():
+def test_means_spreads_and_slopes() -> None:
     labels = torch.zeros((1, 64, 64), dtype=torch.long)
     labels[:, 32:] = 9
     styles, present = measure_styles(picture_of((0.6, 0.3, 0.0), (-0.5, -0.5, -0.5)), labels)
@@ -34,7 +34,7 @@ def test_means_spreads_and_slopes():
     assert styles[0, 0, 6].item() > 0.5  # lighter towards the top
 
 
-def test_roughness_by_octave_and_direction():
+def test_roughness_by_octave_and_direction() -> None:
     labels = torch.zeros((1, 128, 128), dtype=torch.long)
     stripes = torch.tensor([0.2, -0.2]).repeat_interleave(2).repeat(32)  # two pixels wide
     upright = stripes.view(1, 1, 1, 128).expand(1, 3, 128, 128)
@@ -54,7 +54,7 @@ def test_roughness_by_octave_and_direction():
     assert measure(coloured)[3, 2] > flat[3, 2] + 2
 
 
-def test_the_border_between_classes_is_not_rough():
+def test_the_border_between_classes_is_not_rough() -> None:
     labels = torch.zeros((1, 64, 64), dtype=torch.long)
     labels[:, 32:] = 9
     styles, _ = measure_styles(picture_of((1, 1, 1), (-1, -1, -1)), labels)
@@ -63,7 +63,7 @@ def test_the_border_between_classes_is_not_rough():
     )
 
 
-def test_lower_precision_elsewhere_changes_nothing():
+def test_lower_precision_elsewhere_changes_nothing() -> None:
     labels = torch.zeros((1, 64, 64), dtype=torch.long)
     picture = 0.7 + 0.02 * torch.randn(1, 3, 64, 64, generator=torch.Generator().manual_seed(0))
     styles, _ = measure_styles(picture, labels)
@@ -72,7 +72,7 @@ def test_lower_precision_elsewhere_changes_nothing():
     assert torch.equal(again, styles)
 
 
-def test_holes_belong_to_no_class():
+def test_holes_belong_to_no_class() -> None:
     labels = torch.full((1, 64, 64), UNLABELLED)
     labels[:, :32] = 3
     styles, present = measure_styles(picture_of((0.2, 0.2, 0.2), (1, -1, 1)), labels)
@@ -80,7 +80,7 @@ def test_holes_belong_to_no_class():
     torch.testing.assert_close(styles[0, 3, :3], torch.tensor([0.2, 0.0, 0.0]), atol=1e-4, rtol=0)
 
 
-def test_gradients_reach_the_picture_even_where_it_is_flat():
+def test_gradients_reach_the_picture_even_where_it_is_flat() -> None:
     picture = picture_of((0.5, 0.5, 0.5), (0.5, 0.5, 0.5)).requires_grad_()
     styles, _ = measure_styles(picture, torch.zeros((1, 64, 64), dtype=torch.long))
     styles[0, 0].sum().backward()
@@ -89,7 +89,7 @@ def test_gradients_reach_the_picture_even_where_it_is_flat():
     assert picture.grad.abs().sum() > 0
 
 
-def test_bank_borrows_from_the_photo_most_alike():
+def test_bank_borrows_from_the_photo_most_alike() -> None:
     photos = np.zeros((3, BANK_SIDE, BANK_SIDE, 3), dtype=np.uint8)
     maps = np.zeros((3, BANK_SIDE, BANK_SIDE), dtype=np.uint8)
     photos[0], photos[1], photos[2] = 200, 205, 40  # photo 0 is of sky alone, like 1 and unlike 2

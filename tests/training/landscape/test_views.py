@@ -13,14 +13,14 @@ def numbered(size: int, count: int = 8) -> tuple[torch.Tensor, torch.Tensor]:
     return labels.unsqueeze(1).float(), labels
 
 
-def test_small_pictures_are_shown_whole():
+def test_small_pictures_are_shown_whole() -> None:
     pictures, labels = numbered(32)
     shown, shown_labels = near_and_far(pictures, labels, 32, torch.Generator())
     assert shown is pictures
     assert shown_labels is labels
 
 
-def test_four_far_then_four_near_with_their_targets():
+def test_four_far_then_four_near_with_their_targets() -> None:
     pictures, labels = numbered(64)
     shown, shown_labels = near_and_far(pictures, labels, 16, torch.Generator().manual_seed(1))
     assert shown.shape == (8, 1, 16, 16)
@@ -31,7 +31,7 @@ def test_four_far_then_four_near_with_their_targets():
         assert torch.equal(shown[row, 0], shown_labels[row].float())
 
 
-def test_same_draws_same_views_and_gradients_pass():
+def test_same_draws_same_views_and_gradients_pass() -> None:
     pictures, labels = numbered(64)
     pictures = pictures.clone().requires_grad_()
     first, _ = near_and_far(pictures, labels, 16, torch.Generator().manual_seed(2))

@@ -20,7 +20,7 @@ def labels() -> np.ndarray:
 
 
 @pytest.mark.parametrize("kind", CORRUPTIONS)
-def test_each_kind(kind: str, labels: np.ndarray):
+def test_each_kind(kind: str, labels: np.ndarray) -> None:
     changed = [corrupt_for_evaluation(labels, kind, index)[0] for index in range(8)]
     assert np.array_equal(changed[3], corrupt_for_evaluation(labels, kind, 3)[0])
     for result in changed:
@@ -31,13 +31,13 @@ def test_each_kind(kind: str, labels: np.ndarray):
     assert 0.0005 < differing < 0.2
 
 
-def test_small_islands_go(labels: np.ndarray):
+def test_small_islands_go(labels: np.ndarray) -> None:
     results = [corrupt_for_evaluation(labels, "drop_islands", index)[0] for index in range(8)]
     assert any(not (result == 2).any() for result in results)
     assert all((result == 5).any() for result in results)
 
 
-def test_bare_blots_are_told_from_what_was_drawn(labels: np.ndarray):
+def test_bare_blots_are_told_from_what_was_drawn(labels: np.ndarray) -> None:
     filled, drawn = corrupt_for_evaluation(labels, "leave_bare", 2)
     assert 0.009 < (~drawn).mean() < 0.081
     assert np.array_equal(filled[drawn], labels[drawn])
@@ -45,14 +45,14 @@ def test_bare_blots_are_told_from_what_was_drawn(labels: np.ndarray):
     assert corrupt_for_evaluation(labels, "warp", 2)[1].all()
 
 
-def test_training_mixes_kinds(labels: np.ndarray):
+def test_training_mixes_kinds(labels: np.ndarray) -> None:
     first = draw_like(labels, np.random.default_rng(1))
     assert np.array_equal(first, draw_like(labels, np.random.default_rng(1)))
     assert not np.array_equal(first, draw_like(labels, np.random.default_rng(2)))
     assert (first != labels).mean() < 0.3
 
 
-def test_a_map_of_one_class_stays():
+def test_a_map_of_one_class_stays() -> None:
     plain = np.full((32, 32), 4, dtype=np.uint8)
     for kind in CORRUPTIONS:
         assert np.array_equal(corrupt_for_evaluation(plain, kind, 0)[0], plain)

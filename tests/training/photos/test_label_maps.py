@@ -6,12 +6,12 @@ from models.landscape.palette import UNLABELLED
 from training.photos.label_maps import MOUNTAIN, SNOW, shrink_map, split_snow
 
 
-def test_shrinking_takes_the_majority():
+def test_shrinking_takes_the_majority() -> None:
     labels = np.array([[1, 1, 2, 2], [1, 3, 2, 3], [255, 255, 4, 4], [255, 5, 255, 255]], dtype=np.uint8)
     assert shrink_map(labels, 2).tolist() == [[1, 2], [UNLABELLED, 4]]
 
 
-def test_only_bright_colourless_mountain_becomes_snow():
+def test_only_bright_colourless_mountain_becomes_snow() -> None:
     labels = np.full((60, 40), MOUNTAIN, dtype=np.uint8)
     labels[:, 30:] = 0
     photo = np.full((60, 40, 3), 240, dtype=np.uint8)

@@ -18,7 +18,7 @@ def make_set(count: int, seed: int, chances: bool = True) -> PhotoSet:
     return PhotoSet(names, photos, maps, draw.random(count) if chances else None)
 
 
-def test_packs_come_back_one_after_the_other(tmp_path: Path):
+def test_packs_come_back_one_after_the_other(tmp_path: Path) -> None:
     first, second = make_set(3, 1), make_set(2, 2)
     for number, data in enumerate((first, second)):
         write_pack(data, tmp_path / f"{number}.pack")
@@ -31,13 +31,13 @@ def test_packs_come_back_one_after_the_other(tmp_path: Path):
     assert apart.mean() < 12  # WebP at quality 85, on hard squares
 
 
-def test_equal_sets_give_equal_bytes(tmp_path: Path):
+def test_equal_sets_give_equal_bytes(tmp_path: Path) -> None:
     write_pack(make_set(2, 1), tmp_path / "a.pack")
     write_pack(make_set(2, 1), tmp_path / "b.pack")
     assert (tmp_path / "a.pack").read_bytes() == (tmp_path / "b.pack").read_bytes()
 
 
-def test_chances_are_all_or_none(tmp_path: Path):
+def test_chances_are_all_or_none(tmp_path: Path) -> None:
     write_pack(make_set(2, 1), tmp_path / "a.pack")
     write_pack(make_set(2, 2, chances=False), tmp_path / "b.pack")
     assert read_packs([tmp_path / "b.pack"]).chances is None
@@ -46,7 +46,7 @@ def test_chances_are_all_or_none(tmp_path: Path):
 
 
 @pytest.mark.parametrize("content", [b"", b"not a zip", b"PK\x05\x06" + 18 * b"\0"])
-def test_other_files_are_refused(tmp_path: Path, content: bytes):
+def test_other_files_are_refused(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "x.pack").write_bytes(content)
     with pytest.raises(DataError, match="not a pack"):
         read_packs([tmp_path / "x.pack"])

@@ -21,7 +21,7 @@ from training.photos.photo_set import (
 )
 
 
-def test_maps_hold_palette_ids(siftflow: Path):
+def test_maps_hold_palette_ids(siftflow: Path) -> None:
     data = load_siftflow(siftflow, 32, is_natural)
     assert len(data) == 32  # four of five scenes
     assert data.photos.shape == (32, 32, 32, 3)
@@ -32,14 +32,14 @@ def test_maps_hold_palette_ids(siftflow: Path):
     assert (data.maps[:, 4] == CLASS_NAMES.index("sky")).all()
 
 
-def test_photos_without_labels_are_left_out(siftflow: Path):
+def test_photos_without_labels_are_left_out(siftflow: Path) -> None:
     data = load_siftflow(siftflow, 32, is_natural)
     assert len(well_labelled(data, max_unlabelled=0.5)) == len(data)
     with pytest.raises(DataError, match="no photo is left"):
         well_labelled(data, max_unlabelled=0.01)
 
 
-def test_the_split_is_fixed_for_good():
+def test_the_split_is_fixed_for_good() -> None:
     held_out = [number for number in range(40) if is_held_out(f"coast_bea{number}.jpg")]
     assert held_out == [3, 12, 19, 21, 24, 25, 26, 27, 31]  # by sha1sum and bc
     names = [Path(path).name for path in read_manifest(SIFTFLOW) if path.endswith(".jpg")]
@@ -47,7 +47,7 @@ def test_the_split_is_fixed_for_good():
     assert 0.08 < sum(map(is_held_out, names)) / len(names) < 0.12
 
 
-def test_a_broken_folder_is_named(siftflow: Path, tmp_path: Path):
+def test_a_broken_folder_is_named(siftflow: Path, tmp_path: Path) -> None:
     with pytest.raises(DataError, match="no such folder"):
         check_folder(tmp_path / "nowhere", SIFTFLOW)
     copy = tmp_path / "copy"
@@ -63,7 +63,7 @@ def test_a_broken_folder_is_named(siftflow: Path, tmp_path: Path):
 
 
 @pytest.mark.parametrize(("name", "num_files"), [("siftflow", 5077), ("flickr", 4828), ("yosemite", 1132)])
-def test_committed_manifests_are_whole(name: str, num_files: int):
+def test_committed_manifests_are_whole(name: str, num_files: int) -> None:
     lines = gzip.decompress((MANIFESTS / f"manifest-{name}.txt.gz").read_bytes()).decode().splitlines()
     assert len(lines) == num_files
     assert all(len(line.split("  ")[0]) == 64 for line in lines)
@@ -82,7 +82,7 @@ def make_pseudo(folder: Path, names: list[str]) -> tuple[Path, Path]:
     return photos, labels
 
 
-def test_pseudo_labelled_photos_keep_their_maps_and_the_split(tmp_path: Path):
+def test_pseudo_labelled_photos_keep_their_maps_and_the_split(tmp_path: Path) -> None:
     names = [f"photo{number}" for number in range(30)]
     photos, labels = make_pseudo(tmp_path, names)
     (labels / "photo3.png").unlink()  # not kept by the labeller
@@ -100,7 +100,7 @@ def test_pseudo_labelled_photos_keep_their_maps_and_the_split(tmp_path: Path):
     assert np.array_equal(both.photos[len(trained)], held_out.photos[0])
 
 
-def test_wrong_pseudo_labels_are_named(tmp_path: Path):
+def test_wrong_pseudo_labels_are_named(tmp_path: Path) -> None:
     photos, labels = make_pseudo(tmp_path, ["one", "two"])
     with pytest.raises(DataError, match="no label map of the kind"):
         load_pseudo_labelled(photos, labels, 16, lambda _: False)

@@ -24,7 +24,7 @@ def names_allowed(value: int) -> set[str]:
     return {CLASS_NAMES[number] for number in allowed_table()[value].nonzero().flatten().tolist()}
 
 
-def test_a_coarse_name_allows_what_it_may_mean():
+def test_a_coarse_name_allows_what_it_may_mean() -> None:
     table = target_table(SIFTFLOW, ("unlabelled", "river", "sea"))
     assert table[0] == UNLABELLED
     assert names_allowed(table[1]) == {"river", "lake", "waterfall"}
@@ -35,12 +35,12 @@ def test_a_coarse_name_allows_what_it_may_mean():
     assert names_allowed(UNLABELLED) == set()
 
 
-def test_an_unknown_name_is_refused():
+def test_an_unknown_name_is_refused() -> None:
     with pytest.raises(ValueError, match="volcano"):
         target_table(OUTLINES, ("sky", "volcano"))
 
 
-def test_what_is_painted_by_and_what_is_judged_by():
+def test_what_is_painted_by_and_what_is_judged_by() -> None:
     maps = torch.tensor([SKY, UNTOLD, UNSURE + 5])
     assert inputs_of(maps).tolist() == [SKY, SKY, 5]
     assert targets_of(maps).tolist() == [SKY, UNTOLD, UNLABELLED]
@@ -58,7 +58,7 @@ def sky_photo(cover: float) -> tuple[np.ndarray, np.ndarray]:
     return photo, targets
 
 
-def test_white_parts_of_a_blue_sky_are_clouds():
+def test_white_parts_of_a_blue_sky_are_clouds() -> None:
     photo, targets = sky_photo(0.4)
     split = split_clouds(targets, photo)
     assert (split[5:35, 2:20] == CLOUD).all()
@@ -66,12 +66,12 @@ def test_white_parts_of_a_blue_sky_are_clouds():
     assert (split[40:] == 1).all()
 
 
-def test_an_overcast_sky_is_not_told():
+def test_an_overcast_sky_is_not_told() -> None:
     photo, targets = sky_photo(1.0)
     assert (split_clouds(targets, photo)[:40] == UNTOLD).all()
 
 
-def test_white_land_is_no_cloud():
+def test_white_land_is_no_cloud() -> None:
     photo, targets = sky_photo(0.4)
     photo[40:] = 235
     assert not (split_clouds(targets, photo)[40:] == CLOUD).any()

@@ -30,7 +30,7 @@ def labeller(segmenter: Path) -> str:
     return f"--segmenter={segmenter}"
 
 
-def test_learns_and_paints(siftflow: Path, labeller: str, tmp_path: Path):
+def test_learns_and_paints(siftflow: Path, labeller: str, tmp_path: Path) -> None:
     run = tmp_path / "run"
     train(siftflow, run, 60, labeller, rate=0.002)
     lines = [json.loads(line) for line in (run / "log.jsonl").read_text().splitlines()]
@@ -53,7 +53,7 @@ def test_learns_and_paints(siftflow: Path, labeller: str, tmp_path: Path):
     assert (run / "checkpoint" / "sheet.jpg").stat().st_size > 0
 
 
-def test_resumes_exactly(siftflow: Path, labeller: str, tmp_path: Path):
+def test_resumes_exactly(siftflow: Path, labeller: str, tmp_path: Path) -> None:
     labelled = partial(_train_with, labeller)
     assert_resumes_exactly(labelled, siftflow, tmp_path, ("generator", "discriminator"))
 
@@ -62,7 +62,7 @@ def _train_with(labeller: str, data: Path, run: Path, steps: int, *more: str) ->
     train(data, run, steps, labeller, *more)
 
 
-def test_shapes_and_field_of_view():
+def test_shapes_and_field_of_view() -> None:
     network = UNet(Pix2PixConfig(image_size=64, training_data="", width=4))
     labels = torch.zeros((2, 64, 64), dtype=torch.long)
     assert network(labels).shape == (2, 3, 64, 64)
@@ -72,7 +72,7 @@ def test_shapes_and_field_of_view():
     assert logits.shape == (1, 1, 14, 14)
 
 
-def test_the_rate_falls_in_the_second_half():
+def test_the_rate_falls_in_the_second_half() -> None:
     settings = PRESETS["small"].model_copy(update={"steps": 100})
     assert settings.rate_at(0) == settings.rate_at(50) == settings.rate
     assert settings.rate_at(75) == pytest.approx(settings.rate / 2)

@@ -16,7 +16,7 @@ def blocks() -> tuple[torch.Tensor, torch.Tensor]:
     return ((labels + 1) / 14).unsqueeze(1).expand(4, 3, 40, 40), labels
 
 
-def test_labels_stay_on_their_pixels():
+def test_labels_stay_on_their_pixels() -> None:
     photos, labels = blocks()
     cropped, cropped_labels = crop(photos, labels, SETTINGS, torch.Generator().manual_seed(1))
     assert cropped.shape == (4, 3, 32, 32)
@@ -26,7 +26,7 @@ def test_labels_stay_on_their_pixels():
     assert inside.float().mean() > 0.7
 
 
-def test_the_outside_is_grey_and_unlabelled():
+def test_the_outside_is_grey_and_unlabelled() -> None:
     photos, labels = blocks()
     far = SETTINGS.model_copy(update={"min_zoom": 0.3, "max_zoom": 0.31})
     cropped, cropped_labels = crop(torch.ones_like(photos), labels, far, torch.Generator().manual_seed(1))
@@ -35,7 +35,7 @@ def test_the_outside_is_grey_and_unlabelled():
     assert (cropped[:, 0][corner] == 0.5).float().mean() > 0.9
 
 
-def test_rectangles_bring_their_labels():
+def test_rectangles_bring_their_labels() -> None:
     labels = torch.arange(4).view(4, 1, 1).expand(4, 16, 16)
     pictures = (labels.float() / 4).unsqueeze(1).expand(4, 3, 16, 16)
     mixed, mixed_labels = mix_rectangles(pictures, labels, torch.Generator().manual_seed(0))
@@ -48,7 +48,7 @@ def test_rectangles_bring_their_labels():
     ]
 
 
-def test_same_draws_same_examples():
+def test_same_draws_same_examples() -> None:
     photos, labels = blocks()
     first = augment(photos, labels, SETTINGS, torch.Generator().manual_seed(5))
     again = augment(photos, labels, SETTINGS, torch.Generator().manual_seed(5))

@@ -7,7 +7,7 @@ from models.landscape.palette import UNLABELLED
 from training.segmenter.confusion import count_confusion, score
 
 
-def test_scores_of_a_small_map():
+def test_scores_of_a_small_map() -> None:
     truth = np.array([[0, 0, 1, 1], [2, 2, UNLABELLED, UNLABELLED]], dtype=np.uint8)
     predicted = np.array([[0, 1, 1, 1], [2, 0, 5, 6]], dtype=np.uint8)
     scores = score(count_confusion([(truth, predicted)]))
@@ -16,7 +16,7 @@ def test_scores_of_a_small_map():
     assert scores["mean_iou"] == 0.5
 
 
-def test_several_maps_add_up():
+def test_several_maps_add_up() -> None:
     one = np.zeros((2, 2), dtype=np.uint8)
     both = count_confusion([(one, one), (one, one + 3)])
     assert both[0, 0] == 4

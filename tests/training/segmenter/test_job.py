@@ -28,7 +28,7 @@ def train(data: Path, run: Path, steps: int, *more: str) -> None:
     job.run(parser.parse_args([f"--data={data}", f"--run={run}", "--threads=1", *pairs, *more]))
 
 
-def test_learns_and_exports(siftflow: Path, tmp_path: Path):
+def test_learns_and_exports(siftflow: Path, tmp_path: Path) -> None:
     out = tmp_path / "segmenter"
     train(siftflow, tmp_path / "run", 60, f"--out={out}")
     metrics = json.loads((out / "metrics.json").read_text())
@@ -40,5 +40,5 @@ def test_learns_and_exports(siftflow: Path, tmp_path: Path):
     assert f"| mean IoU | {metrics['mean_iou']} |" in (out / "README.md").read_text()
 
 
-def test_resumes_exactly(siftflow: Path, tmp_path: Path):
+def test_resumes_exactly(siftflow: Path, tmp_path: Path) -> None:
     assert_resumes_exactly(train, siftflow, tmp_path, ("network", "averaged"))

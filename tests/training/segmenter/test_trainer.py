@@ -11,7 +11,7 @@ from training.segmenter.trainer import row_chances, target_loss
 NAMES = ("coast_1.jpg", "street_1.jpg", "forest_2.jpg", "street_3.jpg", "highway_4.jpg")
 
 
-def test_natural_scenes_get_their_share():
+def test_natural_scenes_get_their_share() -> None:
     chances = row_chances(NAMES, 0.8)
     assert chances is not None
     assert chances == pytest.approx([0.4, 0.2 / 3, 0.4, 0.2 / 3, 0.2 / 3])
@@ -21,7 +21,7 @@ def test_natural_scenes_get_their_share():
     assert row_chances(NAMES, None) is None
 
 
-def test_the_loss_is_met_by_what_a_target_allows():
+def test_the_loss_is_met_by_what_a_target_allows() -> None:
     allowed, weights = allowed_table(), torch.ones(NUM_CLASSES)
 
     def loss(said: int, target: int) -> float:
@@ -38,7 +38,7 @@ def test_the_loss_is_met_by_what_a_target_allows():
     assert loss(9, UNLABELLED) == 0
 
 
-def test_without_sets_it_is_weighted_cross_entropy():
+def test_without_sets_it_is_weighted_cross_entropy() -> None:
     torch.manual_seed(0)
     logits, targets = torch.randn(2, NUM_CLASSES, 3, 3), torch.randint(NUM_CLASSES, (2, 3, 3))
     weights = torch.rand(NUM_CLASSES) + 0.5

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from training.text.echo import Echo, Tokens
+from training.text.data import Tokens
+from training.text.echo import Echo
 
 
 def windows(number: int, length: int) -> Tokens:

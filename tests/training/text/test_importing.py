@@ -28,10 +28,11 @@ def make_reference(vocabulary: int, activation: str) -> GPT2LMHeadModel:
         vocab_size=vocabulary, n_positions=24, n_embd=48, n_layer=2, n_head=3, activation_function=activation,
         bos_token_id=0, eos_token_id=vocabulary - 1,
     )  # fmt: skip
-    model = GPT2LMHeadModel(config).eval()
+    model = GPT2LMHeadModel(config)
+    model.eval()
     with torch.no_grad():
         for parameter in model.parameters():
-            parameter += 0.2 * torch.randn(parameter.shape)
+            parameter.add_(0.2 * torch.randn(parameter.shape))
     return model
 
 

@@ -5,11 +5,18 @@ from __future__ import annotations
 import pytest
 import torch
 
+from models.gpt.config import GPTConfig
 from models.gpt.network import GPT, CausalAttention
 from training.text.optimiser import make_optimisers, orthogonalise, rate_factor
 from training.text.settings import PRESETS, TextSettings
 
 SMALL = PRESETS["tiny"]
+
+
+def make_network(settings: TextSettings) -> GPT:
+    config = settings.network_config(64, "none")
+    assert isinstance(config, GPTConfig)
+    return GPT(config)
 
 
 @pytest.mark.parametrize("shape", [(2, 16, 48), (2, 48, 16), (3, 32, 40)])
@@ -23,7 +30,7 @@ def test_orthogonal_updates_have_singular_values_near_one(shape: tuple[int, int,
 
 
 def test_every_parameter_has_one_optimiser_and_matrices_have_muon() -> None:
-    network = GPT(SMALL.network_config(64, "none"))
+    network = make_network(SMALL)
     adamw, muon = make_optimisers(network, SMALL)
     taken = [p for optimiser in (adamw, muon) for group in optimiser.param_groups for p in group["params"]]
     assert {id(p) for p in taken} == {id(p) for p in network.parameters()}
@@ -37,7 +44,7 @@ def test_every_parameter_has_one_optimiser_and_matrices_have_muon() -> None:
 def test_the_loss_falls(optimiser: str) -> None:
     torch.manual_seed(0)
     settings = SMALL.model_copy(update={"optimiser": optimiser})
-    network = GPT(settings.network_config(64, "none"))
+    network = make_network(settings)
     optimisers = make_optimisers(network, settings)
     tokens = torch.randint(64, (4, 33))
     losses = []

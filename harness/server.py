@@ -15,7 +15,7 @@ from pathlib import Path
 
 import httpx
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parent.parent
 
 
 @dataclass
@@ -91,9 +91,17 @@ def run_server(
 
 
 @contextmanager
-def fake_server(folder: Path, wait: bool = True, **environment: str) -> Iterator[Server]:
-    """The real server around fake engines; keywords are environment variables."""
+def starting_fake_server(folder: Path, **environment: str) -> Iterator[Server]:
+    """The real server around fake engines, not waited for; keywords are environment variables."""
     folder.mkdir(parents=True, exist_ok=True)
-    arguments = ["-m", "tests.live.fake_server", str(folder)]
-    with run_server(folder / "server.log", arguments, environment, wait) as server:
+    arguments = ["-m", "harness.fake_server", str(folder)]
+    with run_server(folder / "server.log", arguments, environment, wait=False) as server:
+        yield server
+
+
+@contextmanager
+def fake_server(folder: Path, **environment: str) -> Iterator[Server]:
+    """The same once it is ready."""
+    with starting_fake_server(folder, **environment) as server:
+        server.wait_ready()
         yield server

@@ -175,7 +175,7 @@ class FakeLoaders:
 
 def fake_catalog(folder: Path) -> list[Entry]:
     """One model of each kind that needs no checkpoint."""
-    common = {"parameters": 0, "training_data": "none", "metrics": {}}
+    common: dict[str, Any] = {"parameters": 0, "training_data": "none", "metrics": {}}
     return [
         Entry("fake-text", "gpt", folder, **common),
         Entry("fake-landscape", "landscape", folder, image_size=64, has_class_seeds=True, **common),

@@ -1,4 +1,4 @@
-"""What tests look at from outside: metrics, processes, raw connections; and waiting until."""
+"""What tests and benchmarks see from outside: metrics, processes, raw connections; and waiting until."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import Any
 import httpx
 from prometheus_client.parser import text_string_to_metric_families
 
-from tests.live.server import Server
+from harness.server import Server
 
 
 def wait_until(holds: Callable[[], Any], seconds: float = 20, what: str = "it") -> Any:

@@ -13,7 +13,7 @@ from typing import Any
 
 import httpx
 
-from tests.live.test_contract_errors import png
+from harness.pictures import png
 
 SKETCH = base64.b64encode(png()).decode()
 

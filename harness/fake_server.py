@@ -1,4 +1,4 @@
-"""``python -m tests.live.fake_server FOLDER``: the real server around fake engines, set up by PROSPERO_*.
+"""``python -m harness.fake_server FOLDER``: the real server around fake engines, set up by PROSPERO_*.
 
 FAKE_KINDS (comma-separated) leaves engines out, FAKE_STEP_SECONDS and FAKE_IMAGE_SECONDS set their pace.
 """
@@ -13,10 +13,10 @@ from pathlib import Path
 def main() -> int:
     """Serve until a signal."""
     # Here and not above: workers import this module too, and shall start quickly.
+    from harness.fakes import FakeLoaders, fake_catalog
     from service.run import serve
     from service.server import build_server
     from service.settings import read_settings
-    from tests.live.fakes import FakeLoaders, fake_catalog
 
     settings = read_settings()
     step = float(os.environ.get("FAKE_STEP_SECONDS", "0.003"))

@@ -1,0 +1,79 @@
+"""The command ``prospero``: serves checkpoints, trains and measures them.
+
+Each command's module is imported once it is asked for. So help comes at once, and workers, which import this
+file because the process that spawns them began here, pay for nothing.
+"""
+
+from __future__ import annotations
+
+import argparse
+import difflib
+import sys
+from collections.abc import Callable
+from functools import partial
+
+USAGE = """usage: prospero COMMAND …
+
+  prospero serve                serve what ./checkpoints holds, on http://127.0.0.1:8000
+  prospero train text --help    a command's arguments
+
+commands:"""
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one command, and return its exit status; 2 for one that doesn't exist."""
+    given = sys.argv[1:] if arguments is None else arguments
+    commands = find_commands()
+    for length in (1, 2):
+        name = " ".join(given[:length])
+        if name in commands:
+            _, run = commands[name]
+            return run(f"prospero {name}", given[length:])
+    return explain(given, {name: does for name, (does, _) in commands.items()})
+
+
+def find_commands() -> dict[str, tuple[str, Callable[[str, list[str]], int]]]:
+    """Each command's words, with what it does and how it is run."""
+    from training.jobs import JOBS, run_job
+
+    return {
+        "serve": ("serve checkpoints over HTTP", serve),
+        **{job.command: (job.does, partial(run_job, job)) for job in JOBS.values()},
+        "version": ("print the version", print_version),
+        "--version": ("the same", print_version),
+    }
+
+
+def serve(program: str, arguments: list[str]) -> int:
+    """Serve until a signal."""
+    from service.run import main
+
+    return main(program, arguments)
+
+
+def print_version(program: str, arguments: list[str]) -> int:
+    """Print the version."""
+    from models.version import VERSION
+
+    argparse.ArgumentParser(prog=program, description=print_version.__doc__).parse_args(arguments)
+    print(f"prospero {VERSION}")
+    return 0
+
+
+def explain(given: list[str], commands: dict[str, str]) -> int:
+    """List the commands, or those of a group like ``train``; refuse what is no command."""
+    is_asked = not given or given[-1] in ("-h", "--help")
+    group = given[:-1] if is_asked else given[:2]
+    listed = [name for name in commands if name.split()[: len(group)] == group]
+    if not listed:
+        wrong = " ".join(group)
+        likely = difflib.get_close_matches(wrong, commands, n=1)
+        hint = f"; did you mean {likely[0]!r}?" if likely else ""
+        print(f"prospero: no command {wrong!r}{hint} (prospero --help lists them)", file=sys.stderr)
+        return 2
+    print(USAGE, *(f"  {name:20} {commands[name]}" for name in listed), sep="\n")
+    return 0 if is_asked else 2
+
+
+if __name__ == "__main__":
+    sys.exit(main())

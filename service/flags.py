@@ -1,0 +1,59 @@
+"""Every setting as a flag of ``prospero serve``; name, default and meaning are those in ``settings.py``."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Mapping
+from typing import Any, Literal, get_args, get_origin
+
+from pydantic.fields import FieldInfo
+
+from service.settings import Settings, variable_of
+
+DESCRIPTION = """Serve every checkpoint of a folder over HTTP, until SIGTERM or Ctrl-C.
+
+  prospero serve                                     what ./checkpoints holds, on http://127.0.0.1:8000
+  prospero serve --checkpoints runs/mine --port 8080 --device cuda
+  PROSPERO_PORT=8080 prospero serve                  each flag is a variable, too; the flag wins
+
+Secrets are better given as variables or files: other users of the machine see a process's flags."""
+
+
+def read_flags(program: str, arguments: list[str]) -> dict[str, Any]:
+    """The settings that are given as flags, by name, values as strings; unknown ones end the program."""
+    parser = argparse.ArgumentParser(
+        prog=program,
+        usage=f"{program} [FLAG …]",
+        description=DESCRIPTION,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        argument_default=argparse.SUPPRESS,
+        allow_abbrev=False,
+    )
+    for name, field in Settings.model_fields.items():
+        text = f"{field.description}{_default(field)}"
+        if field.annotation is bool:
+            parser.add_argument(flag_of(name), action=argparse.BooleanOptionalAction, help=text)
+        else:
+            parser.add_argument(flag_of(name), metavar=_placeholder(name, field), help=text)
+    return vars(parser.parse_args(arguments))
+
+
+def flag_of(name: str) -> str:
+    """The flag of a setting."""
+    return "--" + name.replace("_", "-")
+
+
+def source_of(name: str, given: Mapping[str, Any]) -> str:
+    """What a message calls a setting: its flag if that was given, else its variable."""
+    return flag_of(name) if name in given else variable_of(name)
+
+
+def _placeholder(name: str, field: FieldInfo) -> str:
+    if get_origin(field.annotation) is Literal:
+        return "|".join(get_args(field.annotation))
+    words = name.upper().split("_")
+    return words[-1] if words[-1] in ("SECONDS", "BYTES", "FILE", "MODEL", "TOKEN") else "VALUE"
+
+
+def _default(field: FieldInfo) -> str:
+    return "" if field.default in (None, (), "") else f" (default: {field.default})"

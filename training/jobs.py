@@ -1,0 +1,83 @@
+"""Every job, and how it is run: `prospero train text` is ``python -m training text``.
+
+A job is a module with ``add_arguments(parser)`` and ``run(args)``, imported once it is asked for.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import sys
+from typing import NamedTuple
+
+
+class Job(NamedTuple):
+    """What `prospero` calls it, where it is, and what it does."""
+
+    command: str
+    module: str
+    does: str
+
+
+JOBS = {
+    "text": Job("train text", "training.text.job", "train a GPT on text"),
+    "landscape": Job("train landscape", "training.landscape.job", "train the landscape GAN"),
+    "segmenter": Job("train segmenter", "training.segmenter.job", "train the segmenter that is served"),
+    "eval-segmenter": Job(
+        "train eval-segmenter",
+        "training.eval_segmenter.job",
+        "train the network that measures the landscape GAN",
+    ),
+    "pix2pix": Job(
+        "train pix2pix", "training.pix2pix.job", "train the baseline that the landscape GAN must beat"
+    ),
+    "lab": Job("train lab", "training.lab.job", "train a 2-D GAN, into an animation and figures"),
+    "seq2seq": Job(
+        "train seq2seq", "training.seq2seq.job", "measure what attention did for encoder–decoders"
+    ),
+    "evaluate": Job("evaluate text", "training.text.scoring", "score a GPT checkpoint as it is served"),
+    "evaluate-landscape": Job(
+        "evaluate landscape",
+        "training.evaluation.job",
+        "measure a landscape checkpoint beside its baselines",
+    ),
+    "report": Job("report", "training.text.timing", "print how long text runs took to reach a score"),
+    "import": Job("import", "training.text.importing", "bring in a nanoGPT or Hugging Face GPT-2 checkpoint"),
+}
+
+
+def make_parser(job: Job, program: str) -> argparse.ArgumentParser:
+    """The parser of a job's arguments, which imports the job."""
+    module = importlib.import_module(job.module)
+    parser = argparse.ArgumentParser(
+        prog=program,
+        description=module.__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    module.add_arguments(parser)
+    parser.set_defaults(run_job=module.run)
+    return parser
+
+
+def run_job(job: Job, program: str, arguments: list[str]) -> int:
+    """Run one job; 0 when it is done, 1 with a line on stderr when its user has to mend something."""
+    try:
+        parser = make_parser(job, program)
+    except ModuleNotFoundError as error:
+        if error.name not in ("matplotlib", "tqdm"):  # the extra's
+            raise
+        print(f"error: {program} needs {error.name}: pip install 'prospero[train]'", file=sys.stderr)
+        return 1
+    from training.run import TrainingError  # brings torch along, which a list of jobs needs not
+
+    args = parser.parse_args(arguments)
+    try:
+        args.run_job(args)
+    except TrainingError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("interrupted; --resume goes on from the last saved state", file=sys.stderr)
+        return 130
+    return 0
