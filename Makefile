@@ -29,10 +29,19 @@ serve: $(SERVE) ## serve the checkpoints on 127.0.0.1:8000   [PORT=8000 DEVICE=c
 compile: $(SERVE) ## compile the kernel that makes text many times as fast; needs a C++ compiler
 	$(RUN) -m models.gpt.build
 
-test: $(DEV) ## run the tests   [ARGS="-k landscape"]
+# Tests that start servers look at the clock, so they run alone; the others share the cores, a file each at a time.
+test: $(DEV) ## run the tests, and see that they reach enough lines   [ARGS="-k landscape" runs some, and only that]
+ifeq ($(ARGS),)
+	OMP_NUM_THREADS=1 $(PYTEST) -m "not slow" --ignore tests/live --cov --numprocesses auto --dist loadfile
+	$(PYTEST) -m "not slow" tests/live
+else
 	$(PYTEST) -m "not slow" $(ARGS)
+endif
 
 check: format-check lint types test ## what CI runs: format, lint, strict types, tests
+
+hooks: $(DEV) ## have git run the checks before a commit, and the tests before a push
+	$(VENV)/bin/pre-commit install
 
 format-check: $(DEV)
 	$(RUN) -m ruff format --check .

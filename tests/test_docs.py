@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
 
 import pytest
 
+from models.version import VERSION
 from service.flags import flag_of
 from service.settings import Settings, variable_of
 from training.jobs import JOBS, Job, make_parser
@@ -120,7 +122,7 @@ def test_jobs_and_their_arguments_exist(path: Path) -> None:
             check_flags(line[1:], flags_of(JOBS[line[0]]))
     for line in commands(path, "prospero"):
         if line[0] == "serve":
-            check_flags(line[1:], frozenset(map(flag_of, Settings.model_fields)))
+            check_flags(line[1:], frozenset({"--help", *map(flag_of, Settings.model_fields)}))
         elif line[0] != "version":
             job = by_command.get(line[0]) or by_command[" ".join(line[:2])]
             check_flags(line[1:], flags_of(job))
@@ -145,7 +147,28 @@ def test_settings_exist(path: Path) -> None:
     assert cited <= {variable_of(name) for name in Settings.model_fields}
 
 
-def test_enough_is_found_to_speak_of_a_check() -> None:
-    assert len(set().union(*map(paths, DOCS))) > 50
-    assert sum(len(commands(path, "make")) for path in DOCS) > 15
-    assert sum(len(commands(path, "python", "-m")) + len(commands(path, "prospero")) for path in DOCS) > 10
+@pytest.mark.parametrize(
+    ("text", "check"),
+    [
+        ("`service/nowhere.py`", test_paths_exist),
+        ("`nowhere_at_all.py`", test_files_that_are_named_alone_exist),
+        ("[there](nowhere.md)", test_links_lead_somewhere),
+        ("# Here\n[there](#elsewhere)", test_links_lead_somewhere),
+        ("`make nothing`", test_make_targets_exist),
+        ("```sh\npython -m training text --nothing\n```", test_jobs_and_their_arguments_exist),
+        ("`prospero train text --run x --nothing`", test_jobs_and_their_arguments_exist),
+        ("`prospero serve --nothing 1`", test_jobs_and_their_arguments_exist),
+        ("`python -m benchmarks.nothing`", test_modules_that_are_run_exist),
+        ("`PROSPERO_NOTHING`", test_settings_exist),
+    ],
+)
+def test_what_is_untrue_is_found(text: str, check: Callable[[Path], None], tmp_path: Path) -> None:
+    path = tmp_path / "untrue.md"
+    path.write_text(text)
+    with pytest.raises(AssertionError):
+        check(path)
+
+
+def test_the_changelog_has_the_version() -> None:
+    releases = re.findall(r"^## (\S+) \(\d{4}-\d\d-\d\d\)$", read(ROOT / "CHANGELOG.md"), re.MULTILINE)
+    assert releases[0] == VERSION

@@ -30,6 +30,7 @@ def test_the_readme_has_a_line_for_every_endpoint() -> None:
         "/segment",
         "/palette",
         "/models",
+        "/version",
         "/health",
         "/metrics",
     )
