@@ -116,13 +116,13 @@ class CompiledReader:
         self._others = ThreadPoolExecutor(len(self._scratch), thread_name_prefix="read")
 
     def read(self, chunks: Sequence[Chunk]) -> Tensor:
-        """Read every chunk into its slot; returns the logits after each (n, vocabulary)."""
-        logits = torch.empty(len(chunks), self._padded_vocabulary)
+        """Read every chunk into its slot; returns the logits after each, in order (n, vocabulary)."""
+        logits = torch.empty(sum(chunk.num_answers for chunk in chunks), self._padded_vocabulary)
         shares = _split(chunks, len(self._scratch))
         if len(shares) == 1:
             self._read(chunks, logits, self._scratch[0])
         else:
-            parts = torch.split(logits, [len(share) for share in shares])
+            parts = torch.split(logits, [sum(chunk.num_answers for chunk in share) for share in shares])
             self._read_shares(iter(list(zip(shares, parts, strict=True))), len(shares) - 1)
         return logits[:, : self._vocabulary]
 
@@ -145,9 +145,11 @@ class CompiledReader:
             for chunk in chunks
             for position, token in enumerate(chunk.tokens, chunk.start)
         ]
-        is_last = b"".join(bytes(len(chunk.tokens) - 1) + b"\1" for chunk in chunks)
+        is_answered = b"".join(
+            bytes(len(chunk.tokens) - chunk.num_answers) + b"\1" * chunk.num_answers for chunk in chunks
+        )
         self._kernel.library.step(
-            ctypes.byref(self._network), b"".join(rows), is_last, len(rows), self._padded_vocabulary,
+            ctypes.byref(self._network), b"".join(rows), is_answered, len(rows), self._padded_vocabulary,
             logits.data_ptr(), scratch.data_ptr(),
         )  # fmt: skip
 

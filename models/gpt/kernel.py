@@ -12,11 +12,11 @@ import torch
 from torch import Tensor
 
 from models.gpt.build import FOLDER, instruction_set, kernel_path
-from models.gpt.sampling import Sampler
+from models.gpt.sampling import Sampler, adjusted
 
 log = logging.getLogger("prospero.kernel")
 
-CHOICE = struct.Struct("ddfi")  # `Choice` in kernels/sampling.cpp
+CHOICE = struct.Struct("ddffi4x")  # `Choice` in kernels/sampling.cpp
 
 
 class CLayer(ctypes.Structure):
@@ -65,11 +65,13 @@ class Kernel:
     def choose(self, logits: Tensor, samplers: Sequence[Sampler]) -> list[int]:
         """`models.gpt.sampling.choose` of float32 logits (n, vocabulary), whose rows may be further apart."""
         num_rows, vocabulary = logits.shape
+        logits = adjusted(logits, samplers)
         choices = b"".join(
             CHOICE.pack(
                 sampler.generator.random(),
                 sampler.top_p,
-                sampler.temperature,
+                0.0 if sampler.is_greedy else sampler.temperature,
+                sampler.lowest_gap,
                 vocabulary if sampler.top_k is None else min(sampler.top_k, vocabulary),
             )
             for sampler in samplers

@@ -20,6 +20,7 @@ from models.gpt.reading import Chunk
 from models.gpt.sampling import Sampler, choose
 from tests.models.gpt.small import ALPHABET, complete, make_bpe, make_network
 from tests.models.gpt.test_determinism import make_requests, outcome, run_crowd
+from tests.models.gpt.test_sampling import fields_of
 
 SHAPE = {"width": 128, "heads": 4, "kv_heads": 2, "mlp_width": 96, "context": 64}  # panels of 32, too
 
@@ -104,15 +105,13 @@ def test_draws_are_those_of_the_eager_sampler(kernel: Kernel, vocabulary: int) -
 
     def samplers() -> list[Sampler]:
         dials = random.Random(4)
-        return [
-            Sampler(
-                seed,
-                dials.choice([0.0, 0.5, 0.8, 2.0]),
-                dials.choice([None, 1, 2, 40, 5000]),
-                dials.choice([1.0, 0.9, 0.3, 0.001]),
-            )
+        made = [
+            Sampler(seed, prompt=[seed % vocabulary] * 3, **fields_of(dials, vocabulary))
             for seed in range(500)
         ]
+        for sampler in made:
+            sampler.record(dials.randrange(vocabulary))
+        return made
 
     # Whole numbers: many are equal, and some stand at every threshold.
     logits = torch.tensor([[chance.randint(-6, 6) for _ in range(vocabulary)] for _ in range(500)]).float()
