@@ -2,7 +2,7 @@
 
     python -m models.gpt.build
 
-Serving never compiles: without the file it runs PyTorch's operators instead, several times slower.
+Requests never wait for a compiler: without the file PyTorch's operators serve them, several times slower.
 """
 
 from __future__ import annotations
@@ -19,22 +19,48 @@ SOURCES = Path(__file__).parent / "kernels"
 FOLDER = Path(__file__).parent / "compiled"
 COMPILERS = ("c++", "g++", "clang++")
 # No -ffast-math: sums must run in the order in which they are written. Contraction: a*b + c is one operation.
-FLAGS = ("-std=gnu++17", "-O3", "-fno-math-errno", "-ffp-contract=fast", "-fPIC", "-shared")
-LEVELS = {"x86_64": ("x86-64-v3", "x86-64-v4"), "aarch64": ("armv8-a",)}  # instruction sets, as compilers say
+FLAGS = (
+    "-std=gnu++17", "-O3", "-fno-math-errno", "-ffp-contract=fast", "-fPIC", "-shared", "-pthread",
+)  # fmt: skip
+# Instruction sets with what compilers call them, the best first, by machine.
+LEVELS: dict[str, dict[str, tuple[str, ...]]] = {
+    "x86_64": {
+        "avx512-bf16": ("-march=x86-64-v4", "-mavx512bf16", "-mavx512vnni", "-mprefer-vector-width=512"),
+        "avx512": ("-march=x86-64-v4", "-mprefer-vector-width=512"),
+        "avx2": ("-march=x86-64-v3",),
+    },
+    "aarch64": {"armv8": ("-march=armv8-a",)},
+}
 
 
-def instruction_set() -> str | None:
-    """The instruction set that a kernel must be made for to run here; None where there is no kernel."""
+def instruction_sets() -> list[str]:
+    """The instruction sets that run here and that there are kernels for, the best first."""
     import torch  # which compiling does without
 
-    if platform.machine() == "x86_64":
-        return {"AVX2": "x86-64-v3", "AVX512": "x86-64-v4"}.get(torch.backends.cpu.get_cpu_capability())
-    return next(iter(LEVELS.get(platform.machine(), ())), None)
+    machine = platform.machine()
+    if machine != "x86_64":
+        return list(LEVELS.get(machine, ()))
+    best = {"AVX2": "avx2", "AVX512": "avx512"}.get(torch.backends.cpu.get_cpu_capability())
+    if best is None:
+        return []
+    if best == "avx512" and {"avx512_bf16", "avx512_vnni"} <= _processor_flags():
+        best = "avx512-bf16"
+    levels = list(LEVELS[machine])
+    return levels[levels.index(best) :]
+
+
+def _processor_flags() -> set[str]:
+    """What Linux says that the processor can do; nothing on other systems."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return set()
+    return set(next((line for line in lines if line.startswith("flags")), "").split())
 
 
 def kernel_path(level: str, folder: Path = FOLDER) -> Path:
     """Where the kernel for an instruction set lies; other sources or flags have another name."""
-    digest = hashlib.sha256(" ".join(FLAGS).encode())
+    digest = hashlib.sha256(" ".join(FLAGS + LEVELS[platform.machine()][level]).encode())
     for source in sorted(SOURCES.iterdir()):
         digest.update(source.read_bytes())
     return folder / f"{level}-{digest.hexdigest()[:12]}.so"
@@ -44,7 +70,7 @@ def find_compiler() -> str | None:
     return next((found for name in COMPILERS if (found := shutil.which(name))), None)
 
 
-def build(compiler: str, level: str, folder: Path = FOLDER) -> Path:
+def build(compiler: str, level: str, folder: Path = FOLDER, extra: tuple[str, ...] = ()) -> Path:
     """Compile for one instruction set; the file appears whole or not at all.
 
     Raises:
@@ -54,7 +80,8 @@ def build(compiler: str, level: str, folder: Path = FOLDER) -> Path:
     folder.mkdir(exist_ok=True)
     partial = path.with_suffix(f".{os.getpid()}")
     sources = sorted(str(source) for source in SOURCES.glob("*.cpp"))
-    subprocess.run([compiler, *FLAGS, f"-march={level}", *sources, "-o", str(partial)], check=True)
+    flags = (*FLAGS, *LEVELS[platform.machine()][level], *extra)
+    subprocess.run([compiler, *flags, *sources, "-o", str(partial)], check=True)
     partial.replace(path)
     return path
 

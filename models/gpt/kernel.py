@@ -11,7 +11,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from models.gpt.build import FOLDER, instruction_set, kernel_path
+from models.gpt.build import FOLDER, instruction_sets, kernel_path
 from models.gpt.sampling import Sampler, adjusted
 
 log = logging.getLogger("prospero.kernel")
@@ -19,29 +19,45 @@ log = logging.getLogger("prospero.kernel")
 CHOICE = struct.Struct("ddffi4x")  # `Choice` in kernels/sampling.cpp
 
 
+class CNorm(ctypes.Structure):
+    """`Norm` in kernels/step.cpp."""
+
+    _fields_ = [("weights", ctypes.c_void_p), ("bias", ctypes.c_void_p)]
+
+
+class CProduct(ctypes.Structure):
+    """`Product` in kernels/step.cpp."""
+
+    _fields_ = [("panels", ctypes.c_void_p), ("bias", ctypes.c_void_p)]
+
+
 class CLayer(ctypes.Structure):
-    """`Layer` in kernels/step.cpp: addresses."""
+    """`Layer` in kernels/step.cpp."""
 
     _fields_ = [
-        (name, ctypes.c_void_p)
-        for name in (
-            "attention_norm", "q_norm", "k_norm", "mlp_norm", "qkv", "out", "into", "down", "keys", "values",
-        )
-    ]  # fmt: skip
+        *((name, CNorm) for name in ("attention_norm", "q_norm", "k_norm", "mlp_norm")),
+        *((name, CProduct) for name in ("qkv", "out", "into", "down")),
+        ("keys", ctypes.c_void_p),
+        ("values", ctypes.c_void_p),
+    ]
 
 
 class CNetwork(ctypes.Structure):
-    """`Network` in kernels/step.cpp: sizes, then addresses."""
+    """`Network` in kernels/step.cpp: sizes and kinds, then addresses."""
 
     _fields_ = [
         *(
             (name, ctypes.c_int32)
             for name in (
                 "layers", "width", "heads", "kv_heads", "head_width", "mlp_width", "vocabulary", "context",
+                "is_centred", "activation",
             )
         ),
         ("norm_eps", ctypes.c_float),
-        *((name, ctypes.c_void_p) for name in ("embedding", "head", "norm", "frequencies", "layer")),
+        *((name, ctypes.c_void_p) for name in ("embedding", "positions", "frequencies")),
+        ("norm", CNorm),
+        ("head", CProduct),
+        ("layer", ctypes.c_void_p),
     ]  # fmt: skip
 
 
@@ -51,15 +67,18 @@ class Kernel:
     def __init__(self, path: Path) -> None:
         library = ctypes.CDLL(str(path))
         pointer, number = ctypes.c_void_p, ctypes.c_int
-        library.scratch_size.argtypes, library.scratch_size.restype = [pointer], ctypes.c_long
-        library.step.argtypes = [pointer, pointer, pointer, number, number, pointer, pointer]
+        library.scratch_size.argtypes, library.scratch_size.restype = [pointer, number], ctypes.c_long
+        library.step.argtypes = [pointer, pointer, pointer, number, pointer, pointer, pointer, number]
         library.step.restype = None
         library.choose.argtypes = [pointer, number, number, pointer, number, pointer, pointer]
         library.choose.restype = None
+        library.make_team.argtypes, library.make_team.restype = [number], pointer
+        library.end_team.argtypes, library.end_team.restype = [pointer], None
         self.library = library
         self.level = path.name.rpartition("-")[0]
         self.lanes = int(library.lanes())
         self.panel = 2 * self.lanes
+        self.depth_step = int(library.depth_step())
         self._scratch = torch.empty(0, dtype=torch.int32)
 
     def choose(self, logits: Tensor, samplers: Sequence[Sampler]) -> list[int]:
@@ -88,13 +107,13 @@ class Kernel:
 
 
 def load_kernel(folder: Path = FOLDER) -> Kernel | None:
-    """The kernel for this processor, if one was compiled from today's sources and can be loaded."""
-    level = instruction_set()
-    path = kernel_path(level, folder) if level is not None else None
-    if path is None or not path.exists():
-        return None
-    try:
-        return Kernel(path)
-    except OSError as error:
-        log.warning("%s: cannot be loaded, text is served without it: %s", path, error)
-        return None
+    """The best kernel for this processor that was compiled from today's sources and can be loaded."""
+    for level in instruction_sets():
+        path = kernel_path(level, folder)
+        if not path.exists():
+            continue
+        try:
+            return Kernel(path)
+        except OSError as error:
+            log.warning("%s: cannot be loaded, text is served without it: %s", path, error)
+    return None
