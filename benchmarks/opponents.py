@@ -16,7 +16,7 @@ from fastapi import FastAPI
 from litserve import LitAPI, LitServer
 from starlette.responses import JSONResponse, StreamingResponse
 
-from service.schemas import TextRequest
+from service.schemas.text import TextBody
 
 ANSWER = {
     "id": "5b2703f63bf84cb28b87698fdc0a482f",
@@ -32,11 +32,11 @@ def serve_fastapi(port: int) -> None:
     app = FastAPI()
 
     @app.post("/generate/text")
-    async def generate(_: TextRequest) -> Any:
+    async def generate(_: TextBody) -> Any:
         return ANSWER
 
     @app.post("/stream")
-    async def stream(request: TextRequest) -> StreamingResponse:
+    async def stream(request: TextBody) -> StreamingResponse:
         async def events() -> AsyncIterator[bytes]:
             for _ in range(
                 request.max_tokens // 5

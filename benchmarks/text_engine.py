@@ -21,7 +21,8 @@ from pathlib import Path
 import torch
 
 from benchmarks.floor import Machine, floor_seconds, measure_machine
-from models.gpt.engine import TextEngine, TextRequest
+from models.gpt.engine import TextEngine
+from models.gpt.request import TextRequest
 
 SLOTS = (1, 8, 32, 64)
 NUM_CHARACTERS = 200

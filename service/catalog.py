@@ -2,26 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from models.checkpoint import (
     CONFIG_FILE,
+    CheckpointConfig,
     CheckpointError,
     check_weights,
     read_config,
     read_kind,
     read_metrics,
 )
-from models.gpt.config import GPTConfig
-from models.landscape.config import LandscapeConfig, SegmenterConfig
 
-CONFIGS: dict[str, type[GPTConfig] | type[LandscapeConfig] | type[SegmenterConfig]] = {
-    "gpt": GPTConfig,
-    "landscape": LandscapeConfig,
-    "segmenter": SegmenterConfig,
-}
+Configs = Mapping[str, type[CheckpointConfig]]  # by kind, what a checkpoint's config must say
 
 
 @dataclass(frozen=True)
@@ -38,7 +34,7 @@ class Entry:
     has_class_seeds: bool = False
 
 
-def read_catalog(folder: Path) -> list[Entry]:
+def read_catalog(folder: Path, configs: Configs) -> list[Entry]:
     """All checkpoints in ``folder``, by name.
 
     Raises:
@@ -47,30 +43,30 @@ def read_catalog(folder: Path) -> list[Entry]:
     if not folder.is_dir():
         raise CheckpointError(f"{folder}: no such folder of checkpoints")
     found = sorted(path for path in folder.iterdir() if not path.name.startswith(".") and path.is_dir())
-    entries = [_read_entry(path) for path in found if (path / CONFIG_FILE).exists()]
+    entries = [_read_entry(path, configs) for path in found if (path / CONFIG_FILE).exists()]
     if not entries:
         raise CheckpointError(f"{folder}: holds no checkpoint")
     return entries
 
 
-def reread_entry(entry: Entry) -> Entry:
+def reread_entry(entry: Entry, configs: Configs) -> Entry:
     """The same checkpoint as its folder holds it now.
 
     Raises:
         CheckpointError: see `read_catalog`; also if it now asks for another kind of request.
     """
-    new = _read_entry(entry.folder)
+    new = _read_entry(entry.folder, configs)
     for key in ("kind", "image_size", "has_class_seeds"):
         if getattr(new, key) != getattr(entry, key):
             raise CheckpointError(f"{entry.folder}: {key} has changed; restart to serve it")
     return new
 
 
-def _read_entry(folder: Path) -> Entry:
+def _read_entry(folder: Path, configs: Configs) -> Entry:
     kind = read_kind(folder)
-    if kind not in CONFIGS:
-        raise CheckpointError(f"{folder / CONFIG_FILE}: unknown kind {kind!r}; known: {', '.join(CONFIGS)}")
-    config = read_config(folder, CONFIGS[kind])
+    if kind not in configs:
+        raise CheckpointError(f"{folder / CONFIG_FILE}: unknown kind {kind!r}; known: {', '.join(configs)}")
+    config = read_config(folder, configs[kind])
     return Entry(
         name=folder.name,
         kind=kind,

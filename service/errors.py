@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
+from starlette.responses import Response
 
 
 class ErrorDetail(BaseModel):
@@ -66,6 +67,11 @@ class ApiError(Exception):
 def error_body(status: int, message: str, field: str | None = None) -> bytes:
     detail = {"type": TYPES.get(status, "error"), "message": message, "field": field}
     return json.dumps({"error": detail}, ensure_ascii=False).encode()
+
+
+def error_response(error: ApiError) -> Response:
+    """The answer that an ApiError stands for."""
+    return Response(error.body(), error.status, error.headers(), "application/json")
 
 
 def from_validation(error: ValidationError, prefix: Sequence[str] = ()) -> ApiError:

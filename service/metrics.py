@@ -6,7 +6,7 @@ one ordinary registry is right across processes and across worker restarts.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -21,8 +21,8 @@ _TOKEN = (0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5,
 _BATCH = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024)
 
 
-class EngineView(Protocol):
-    """What is read of an engine when a scrape comes."""
+class WorkerView(Protocol):
+    """What is read of a worker when a scrape comes."""
 
     name: str
     kind: str
@@ -37,7 +37,7 @@ class EngineView(Protocol):
 
 
 @dataclass(frozen=True)
-class TextMetrics:
+class TextModelMetrics:
     """The metrics of one text model; looked up once, because looking up costs more than counting."""
 
     prompt_tokens: Counter
@@ -47,6 +47,81 @@ class TextMetrics:
     batch: Histogram
     step_seconds: Histogram
     step_tokens: Counter
+
+
+class TextMetrics:
+    """Texts and their tokens, as clients and as workers see them."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        def counter(name: str, documentation: str) -> Counter:
+            return Counter(name, documentation, ["model"], registry=registry)
+
+        def histogram(name: str, documentation: str, buckets: Sequence[float]) -> Histogram:
+            return Histogram(name, documentation, ["model"], buckets=buckets, registry=registry)
+
+        self._prompt_tokens = counter("prospero_text_prompt_tokens_total", "Prompt tokens of answered texts.")
+        self._generated_tokens = counter("prospero_text_generated_tokens_total", "Tokens in the texts sent.")
+        self._first_token = histogram(
+            "prospero_text_time_to_first_token_seconds", "From submission to a stream's first text.", _LATENCY
+        )
+        self._per_token = histogram(
+            "prospero_text_time_per_token_seconds", "A text's time with the worker per token.", _TOKEN
+        )
+        self._batch = histogram("prospero_text_batch_size", "Texts advanced by a step.", _BATCH)
+        self._step_seconds = histogram("prospero_text_step_seconds", "Duration of a step.", _TOKEN)
+        self._step_tokens = counter(
+            "prospero_text_engine_tokens_total",
+            "Tokens that the engine produced, those of cancelled texts too.",
+        )
+        self._models: dict[str, TextModelMetrics] = {}
+
+    def of(self, model: str) -> TextModelMetrics:
+        """The metrics of one model."""
+        found = self._models.get(model)
+        if found is None:
+            found = self._models[model] = TextModelMetrics(
+                prompt_tokens=self._prompt_tokens.labels(model),
+                generated_tokens=self._generated_tokens.labels(model),
+                first_token=self._first_token.labels(model),
+                per_token=self._per_token.labels(model),
+                batch=self._batch.labels(model),
+                step_seconds=self._step_seconds.labels(model),
+                step_tokens=self._step_tokens.labels(model),
+            )
+        return found
+
+    def step(self, model: str, batch_size: int, seconds: float, num_tokens: int) -> None:
+        """Count one step of a worker."""
+        one = self.of(model)
+        one.batch.observe(batch_size)
+        one.step_seconds.observe(seconds)
+        one.step_tokens.inc(num_tokens)
+
+
+class ImageMetrics:
+    """Images of both kinds; the names of the first kind stayed when the second came."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.sent = Counter("prospero_images_total", "Images sent.", ["model"], registry=registry)
+        self._batch = Histogram(
+            "prospero_landscape_batch_size",
+            "Images of a forward.",
+            ["model"],
+            buckets=_BATCH,
+            registry=registry,
+        )
+        self._forward_seconds = Histogram(
+            "prospero_landscape_forward_seconds",
+            "Duration of a forward.",
+            ["model"],
+            buckets=_LATENCY,
+            registry=registry,
+        )
+
+    def step(self, model: str, batch_size: int, seconds: float) -> None:
+        """Count one forward of a worker."""
+        self._batch.labels(model).observe(batch_size)
+        self._forward_seconds.labels(model).observe(seconds)
 
 
 class LabMetrics:
@@ -90,85 +165,17 @@ class Metrics:
         self.in_flight = 0  # requests being answered; a plain number, because draining reads it too
         gauge = Gauge("prospero_http_requests_in_flight", "Requests being answered.", registry=registry)
         gauge.set_function(lambda: self.in_flight)
-        self.prompt_tokens = Counter(
-            "prospero_text_prompt_tokens_total",
-            "Prompt tokens of answered texts.",
-            ["model"],
-            registry=registry,
-        )
-        self.generated_tokens = Counter(
-            "prospero_text_generated_tokens_total", "Tokens in the texts sent.", ["model"], registry=registry
-        )
-        self.first_token = Histogram(
-            "prospero_text_time_to_first_token_seconds",
-            "From submission to a stream's first text.",
-            ["model"],
-            buckets=_LATENCY,
-            registry=registry,
-        )
-        self.per_token = Histogram(
-            "prospero_text_time_per_token_seconds",
-            "A text's time with the worker per token.",
-            ["model"],
-            buckets=_TOKEN,
-            registry=registry,
-        )
-        self.text_batch = Histogram(
-            "prospero_text_batch_size",
-            "Texts advanced by a step.",
-            ["model"],
-            buckets=_BATCH,
-            registry=registry,
-        )
-        self.step_seconds = Histogram(
-            "prospero_text_step_seconds", "Duration of a step.", ["model"], buckets=_TOKEN, registry=registry
-        )
-        self.step_tokens = Counter(
-            "prospero_text_engine_tokens_total",
-            "Tokens that the engine produced, those of cancelled texts too.",
-            ["model"],
-            registry=registry,
-        )
-        self.images = Counter("prospero_images_total", "Images sent.", ["model"], registry=registry)
-        self.image_batch = Histogram(
-            "prospero_landscape_batch_size",
-            "Images of a forward.",
-            ["model"],
-            buckets=_BATCH,
-            registry=registry,
-        )
-        self.forward_seconds = Histogram(
-            "prospero_landscape_forward_seconds",
-            "Duration of a forward.",
-            ["model"],
-            buckets=_LATENCY,
-            registry=registry,
-        )
+        self.text = TextMetrics(registry)
+        self.images = ImageMetrics(registry)
         self.restarts = Counter(
             "prospero_worker_restarts_total", "Workers lost and started anew.", ["model"], registry=registry
         )
         self.lab = LabMetrics(registry)
-        self._texts: dict[str, TextMetrics] = {}
         self._routes: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
 
-    def watch(self, engines: Iterable[EngineView]) -> None:
-        """Export the engines' live state, read at each scrape."""
-        self.registry.register(_EngineCollector(list(engines)))
-
-    def text(self, model: str) -> TextMetrics:
-        """The metrics of one text model."""
-        found = self._texts.get(model)
-        if found is None:
-            found = self._texts[model] = TextMetrics(
-                prompt_tokens=self.prompt_tokens.labels(model),
-                generated_tokens=self.generated_tokens.labels(model),
-                first_token=self.first_token.labels(model),
-                per_token=self.per_token.labels(model),
-                batch=self.text_batch.labels(model),
-                step_seconds=self.step_seconds.labels(model),
-                step_tokens=self.step_tokens.labels(model),
-            )
-        return found
+    def watch(self, workers: Iterable[WorkerView]) -> None:
+        """Export the workers' live state, read at each scrape."""
+        self.registry.register(_WorkerCollector(list(workers)))
 
     def answered(self, route: str, method: str, status: int, seconds: float) -> None:
         """Count one answered request."""
@@ -180,27 +187,14 @@ class Metrics:
         found[0].inc()
         found[1].observe(seconds)
 
-    def step(self, model: str, kind: str, batch_size: int, seconds: float, num_tokens: int) -> None:
-        """Count one step or forward of a worker."""
-        if batch_size == 0:
-            return
-        if kind == "gpt":
-            text = self.text(model)
-            text.batch.observe(batch_size)
-            text.step_seconds.observe(seconds)
-            text.step_tokens.inc(num_tokens)
-        else:
-            self.image_batch.labels(model).observe(batch_size)
-            self.forward_seconds.labels(model).observe(seconds)
-
     def render(self) -> bytes:
         """The exposition that ``GET /metrics`` answers with."""
         return generate_latest(self.registry)
 
 
-class _EngineCollector(Collector):
-    def __init__(self, engines: list[EngineView]) -> None:
-        self._engines = engines
+class _WorkerCollector(Collector):
+    def __init__(self, workers: list[WorkerView]) -> None:
+        self._workers = workers
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
         up = GaugeMetricFamily("prospero_engine_ready", "1 if the worker is ready.", labels=["model"])
@@ -211,11 +205,11 @@ class _EngineCollector(Collector):
             "1 for each loaded checkpoint.",
             labels=["model", "kind", "device", "dtype"],
         )
-        for engine in self._engines:
-            up.add_metric([engine.name], float(engine.is_ready))
-            running.add_metric([engine.name], engine.num_running)
-            waiting.add_metric([engine.name], engine.num_waiting)
-            if engine.description:
-                device, dtype = (str(engine.description.get(key, "")) for key in ("device", "dtype"))
-                info.add_metric([engine.name, engine.kind, device, dtype], 1)
+        for worker in self._workers:
+            up.add_metric([worker.name], float(worker.is_ready))
+            running.add_metric([worker.name], worker.num_running)
+            waiting.add_metric([worker.name], worker.num_waiting)
+            if worker.description:
+                device, dtype = (str(worker.description.get(key, "")) for key in ("device", "dtype"))
+                info.add_metric([worker.name, worker.kind, device, dtype], 1)
         yield from (up, running, waiting, info)

@@ -11,16 +11,18 @@ from pydantic import ValidationError
 from models.checkpoint import CheckpointError
 from service.catalog import read_catalog
 from service.device import DeviceError, choose_device
-from service.lifecycle import Director, Lifecycle, end_children
+from service.kinds import KINDS, configs_of
+from service.lifecycle import Lifecycle
 from service.server import build_server
 from service.settings import Settings, prepare_workers, read_settings
+from service.shutdown import ShutdownController, end_children
 
 
 def main() -> int:
     """Serve until a signal; 0 after an orderly end, 1 after a failure, 2 for what can't be started."""
     try:
         settings = read_settings()
-        catalog = read_catalog(settings.checkpoints)
+        catalog = read_catalog(settings.checkpoints, configs_of(KINDS))
         device, phrase = choose_device(settings.device)
         settings.keys()
     except ValidationError as error:
@@ -41,7 +43,9 @@ def serve(settings: Settings, build: Callable[[Lifecycle], LitServer]) -> int:
     prepare_workers()
     lifecycle = Lifecycle()
     server = build(lifecycle)
-    Director(server, lifecycle, settings.drain_delay_seconds, settings.drain_grace_seconds).install()
+    ShutdownController(
+        server, lifecycle, settings.drain_delay_seconds, settings.drain_grace_seconds
+    ).install()
     try:
         server.run(
             host=settings.host,

@@ -17,7 +17,8 @@ MAY_IMPORT = {  # service → models ← training
     "service": {"service", "models"},
     "training": {"training", "models"},
 }
-LIGHT_NAMES = {"config.py", "palette.py", "checkpoint.py", "errors.py"}  # read by the HTTP process
+# What the HTTP process imports.
+LIGHT_NAMES = {"config.py", "palette.py", "checkpoint.py", "errors.py", "request.py"}
 PICKLE = {"pickle", "dill", "joblib", "cloudpickle", "shelve", "marshal"}
 
 

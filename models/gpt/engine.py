@@ -5,7 +5,6 @@ Knows nothing of HTTP or of processes. One thread drives it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -22,37 +21,12 @@ from models.gpt.determinism import is_row_invariant
 from models.gpt.eager import lay_out_for_cpu
 from models.gpt.kernel import Kernel, load_kernel
 from models.gpt.network import GPT
+from models.gpt.request import TextRequest
 from models.gpt.sampling import Sampler, choose, log_probabilities
 from models.gpt.text import TextAssembler
 from models.gpt.tokenizer import Tokenizer, read_tokenizer
 
 EMPTY_PROMPT = "\n"
-
-
-@dataclass(frozen=True)
-class TextRequest:
-    """One completion to draw; ranges were checked by whoever sends it. sampling.py says what draws mean."""
-
-    prompt: str
-    seed: int
-    max_tokens: int = 200  # 0: the prompt is read, and nothing drawn
-    max_characters: int | None = None
-    temperature: float = 0.8
-    top_k: int | None = None
-    top_p: float = 1.0
-    stop: tuple[str, ...] = ()
-    logprobs: int | None = None
-    attention: tuple[int, ...] = ()  # of which drawn tokens, counted from 0
-    min_p: float = 0.0
-    repetition_penalty: float = 1.0
-    presence_penalty: float = 0.0
-    frequency_penalty: float = 0.0
-    no_repeat_ngram_size: int = 0
-    logit_bias: Mapping[int, float] = field(default_factory=dict)
-    min_tokens: int = 0  # before which nothing stops the text but the limits
-    ignore_eos: bool = False  # the end token is drawn like any other, and is no text
-    stop_token_ids: tuple[int, ...] = ()
-    prompt_logprobs: int | None = None  # so many alternatives for each token of the prompt
 
 
 @dataclass(frozen=True)

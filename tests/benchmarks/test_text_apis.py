@@ -8,7 +8,7 @@ import pytest
 
 from benchmarks.compare.text import closed_asks, open_asks
 from benchmarks.compare.text_apis import LLAMA_CPP, PLAIN, PROSPERO, VLLM, Ask, EventReader, TextApi, text_of
-from service.schemas import TextRequest
+from service.schemas.text import TextBody
 
 STREAM = (
     b'data: {"content":"ab","stop":false}\r\n\r\n'
@@ -32,7 +32,7 @@ def test_text_of_every_kind_of_answer(answer: dict[str, object]) -> None:
 
 
 def test_ours_is_asked_in_its_own_terms() -> None:
-    body = TextRequest.model_validate_json(PROSPERO.encode(Ask("to be", 200, 7), stream=True))
+    body = TextBody.model_validate_json(PROSPERO.encode(Ask("to be", 200, 7), stream=True))
     assert (body.max_characters, body.max_tokens, body.top_k, body.stream) == (200, 200, 40, True)
 
 

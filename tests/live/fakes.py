@@ -10,12 +10,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from msgspec.msgpack import Decoder
 
 from models.errors import RequestError
+from models.gpt.request import TextRequest
 from service.catalog import Entry
-from service.runners import BatchRunner, Runner, TextRunner
 from service.settings import Settings
-from service.wire import LandscapeWork, Picture, SegmentWork, TextWork, Work
+from service.workers.batching import Batcher, ContinuousBatcher, DynamicBatcher
+from service.workers.messages import LandscapeWork, Picture, SegmentWork
 
 
 @dataclass
@@ -39,14 +41,14 @@ class FakeTextEngine:
     max_slots: int
     step_seconds: float = 0.0
     record: Path | None = None  # where to write what happens to each prompt
-    running: dict[int, tuple[TextWork, int]] = field(default_factory=dict)
+    running: dict[int, tuple[TextRequest, int]] = field(default_factory=dict)
     overslept: float = 0.0  # seconds by which the last step took too long
 
     @property
     def num_running(self) -> int:
         return len(self.running)
 
-    def admit(self, key: int, request: TextWork) -> None:
+    def admit(self, key: int, request: TextRequest) -> None:
         if request.prompt == "refuse":
             raise RequestError("prompt", "refused, as asked")
         if request.prompt == "explode in admit":
@@ -58,7 +60,7 @@ class FakeTextEngine:
         if key in self.running:
             self._note("dropped", *self.running.pop(key))
 
-    def _note(self, what: str, request: TextWork, done: int) -> None:
+    def _note(self, what: str, request: TextRequest, done: int) -> None:
         if self.record is not None:
             with self.record.open("a") as file:
                 file.write(f"{what} {request.prompt!r} {done}\n")
@@ -118,7 +120,7 @@ class FakeTextLoader:
     step_seconds: float
     interval: float
 
-    def __call__(self, device: str) -> Runner:
+    def __call__(self, device: str) -> Batcher:
         if (self.folder / "broken").exists():
             raise ValueError("the fake checkpoint is broken, as asked")
         if (self.folder / "load_seconds").exists():
@@ -127,12 +129,8 @@ class FakeTextLoader:
         engine = FakeTextEngine(self.slots, self.step_seconds, record if record.exists() else None)
         version = (self.folder / "version").read_text() if (self.folder / "version").exists() else "1"
         description = {"device": device, "dtype": "none", "version": version}
-
-        def convert(work: Work) -> TextWork:
-            assert isinstance(work, TextWork)
-            return work
-
-        return TextRunner(engine, convert, self.interval, description, self.step_seconds)
+        decode = Decoder(TextRequest).decode
+        return ContinuousBatcher(engine, decode, self.interval, description, self.step_seconds)
 
 
 @dataclass(frozen=True)
@@ -142,10 +140,8 @@ class FakeImageLoader:
     kind: str
     seconds: float
 
-    def __call__(self, device: str) -> Runner:
-        def convert(work: Work) -> LandscapeWork | SegmentWork:
-            assert isinstance(work, LandscapeWork | SegmentWork)
-            return work
+    def __call__(self, device: str) -> Batcher:
+        decode = Decoder(LandscapeWork | SegmentWork).decode
 
         def forward(works: list[Any]) -> list[Any]:
             time.sleep(self.seconds)
@@ -160,7 +156,7 @@ class FakeImageLoader:
             return Picture(key, grey.tobytes(), work.size, work.size, 3)
 
         description = {"device": device, "dtype": "none"}
-        return BatchRunner(forward, convert, answer, 8, 0.004, description, self.seconds)
+        return DynamicBatcher(forward, decode, answer, 8, 0.004, description, self.seconds)
 
 
 @dataclass(frozen=True)
@@ -170,7 +166,7 @@ class FakeLoaders:
     step_seconds: float = 0.003
     image_seconds: float = 0.01
 
-    def __call__(self, entry: Entry, settings: Settings) -> Callable[[str], Runner]:
+    def __call__(self, entry: Entry, settings: Settings) -> Callable[[str], Batcher]:
         if entry.kind == "gpt":
             interval = settings.stream_interval_seconds
             return FakeTextLoader(entry.folder, settings.text_slots, self.step_seconds, interval)

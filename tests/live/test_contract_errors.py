@@ -49,6 +49,7 @@ def check(response: httpx.Response, status: int, kind: str, field: str | None, w
         ({"temperature": -0.1}, "temperature"),
         ({"temperature": 2.1}, "temperature"),
         ({"top_k": 0}, "top_k"),
+        ({"top_k": 2**64}, "top_k"),  # no message could carry it
         ({"top_p": 0}, "top_p"),
         ({"top_p": 1.1}, "top_p"),
         ({"seed": -1}, "seed"),

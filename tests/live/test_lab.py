@@ -109,7 +109,7 @@ def lab_processes(server: Server) -> list[int]:
     for folder in Path("/proc").iterdir():
         try:
             command = (folder / "cmdline").read_bytes()
-            if b"service.lab_guest" in command and os.getpgid(int(folder.name)) == server.process.pid:
+            if b"service.lab" in command and os.getpgid(int(folder.name)) == server.process.pid:
                 found.append(int(folder.name))
         except (OSError, ValueError):
             continue

@@ -20,7 +20,7 @@ from starlette.middleware.gzip import GZipMiddleware
 from service.lifecycle import Lifecycle
 from service.server import LITSERVE_PATHS, build_server
 from service.settings import Settings
-from service.worker import EngineAPI, EngineLoop, EngineSpec, WorkerConfig
+from service.workers.process import EngineAPI, EngineLoop, EngineSpec, WorkerConfig
 from tests.live.fakes import FakeLoaders, fake_catalog
 from tests.live.probes import descendants
 from tests.live.server import ROOT, Server

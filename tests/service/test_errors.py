@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
+from service.endpoints.text import parse
 from service.errors import ApiError
-from service.text import parse
 
 
 @pytest.mark.parametrize(

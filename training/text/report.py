@@ -5,7 +5,8 @@ from __future__ import annotations
 import shlex
 from typing import Any
 
-from models.gpt.engine import TextEngine, TextRequest
+from models.gpt.engine import TextEngine
+from models.gpt.request import TextRequest
 from training.plots import new_figure, to_png
 from training.text.data import TINY_SHAKESPEARE
 from training.text.settings import TextSettings, name_preset

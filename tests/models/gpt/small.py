@@ -9,8 +9,9 @@ import torch
 from tokenizers import decoders, models, pre_tokenizers, trainers
 
 from models.gpt.config import GPTConfig
-from models.gpt.engine import TextEngine, TextEvent, TextRequest
+from models.gpt.engine import TextEngine, TextEvent
 from models.gpt.network import GPT
+from models.gpt.request import TextRequest
 from models.gpt.tokenizer import BPETokenizer, CharacterTokenizer
 
 TEXT = "First Citizen:\nBefore we proceed any further, hear me speak. Ça va? 東京 😀\n\nAll:\nSpeak, speak.\n"

@@ -13,8 +13,9 @@ from models.errors import RequestError
 from models.gpt import attention
 from models.gpt.attention import TokenAttention
 from models.gpt.config import GPTConfig
-from models.gpt.engine import TextEngine, TextRequest
+from models.gpt.engine import TextEngine
 from models.gpt.network import GPT, CausalAttention
+from models.gpt.request import TextRequest
 from tests.models.gpt.small import ALPHABET, GPT2, complete, make_engine, make_network, text_of
 
 REQUEST = TextRequest("hear me", seed=11, max_tokens=60)

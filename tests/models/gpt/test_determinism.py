@@ -10,7 +10,8 @@ import torch
 
 from models.gpt.decoding import Decoder
 from models.gpt.determinism import is_row_invariant
-from models.gpt.engine import TextEngine, TextEvent, TextRequest
+from models.gpt.engine import TextEngine, TextEvent
+from models.gpt.request import TextRequest
 from tests.models.gpt.small import GPT2, complete, make_engine, make_network
 
 Outcome = tuple[str, str | None, tuple[Any, ...]]

@@ -10,8 +10,10 @@ import torch
 
 from models.checkpoint import CheckpointError, save_checkpoint
 from models.errors import RequestError
-from models.gpt.engine import TextEngine, TextRequest
+from models.gpt.engine import TextEngine
+from models.gpt.kernel import load_kernel
 from models.gpt.network import CausalAttention
+from models.gpt.request import TextRequest
 from models.gpt.tokenizer import CharacterTokenizer
 from tests.models.gpt.small import ALPHABET, complete, make_bpe, make_engine, make_network, text_of
 
@@ -125,7 +127,8 @@ def test_a_checkpoint_serves_as_its_network_did(tmp_path: Path, is_bpe: bool) ->
     files = {"tokenizer.json": tokenizer.to_json()}
     save_checkpoint(tmp_path / "gpt", network.config, network.state_dict(), {"figure": 1.5}, "", files)
     engine = TextEngine.load(tmp_path / "gpt", "cpu", max_slots=4)
-    assert text_of(complete(engine, REQUEST)) == text_of(complete(TextEngine(network, tokenizer, 4), REQUEST))
+    same = TextEngine(network, tokenizer, 4, kernel=load_kernel())
+    assert text_of(complete(engine, REQUEST)) == text_of(complete(same, REQUEST))
     said = engine.describe()
     assert (said["device"], said["dtype"], said["metrics"]) == ("cpu", "float32", {"figure": 1.5})
     assert said["parameters"] == sum(tensor.numel() for tensor in network.parameters())

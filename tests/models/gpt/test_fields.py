@@ -9,8 +9,9 @@ import pytest
 import torch
 
 from models.errors import RequestError
-from models.gpt.engine import TextEngine, TextRequest
+from models.gpt.engine import TextEngine
 from models.gpt.network import CausalAttention
+from models.gpt.request import TextRequest
 from tests.models.gpt.small import ALPHABET, GPT2, complete, make_engine, text_of
 
 REQUEST = TextRequest("hear me", seed=11, max_tokens=40)

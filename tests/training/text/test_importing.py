@@ -11,8 +11,9 @@ from transformers import GPT2Config, GPT2LMHeadModel
 
 from models.checkpoint import read_config
 from models.gpt.config import GPTConfig
-from models.gpt.engine import TextEngine, TextRequest
+from models.gpt.engine import TextEngine
 from models.gpt.network import CausalAttention
+from models.gpt.request import TextRequest
 from tests.models.gpt.small import make_bpe
 from training.__main__ import main
 

@@ -15,7 +15,8 @@ import pytest
 import torch
 
 from models.checkpoint import read_metrics, read_weights
-from models.gpt.engine import TextEngine, TextRequest
+from models.gpt.engine import TextEngine
+from models.gpt.request import TextRequest
 from training.__main__ import main
 
 WORDS = ["the", "king", "is", "dead", "long", "live", "my", "lord", "speak", "thou"]

@@ -1,0 +1,38 @@
+"""``POST /admin/reload``: load every checkpoint anew, for whoever has the admin token."""
+
+from __future__ import annotations
+
+import hmac
+
+from fastapi import FastAPI
+from pydantic import SecretStr
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from service.errors import ApiError
+from service.registry import ModelRegistry
+
+
+class AdminEndpoint:
+    """Without a token in the settings, there is nothing here."""
+
+    def __init__(self, token: SecretStr | None, models: ModelRegistry) -> None:
+        self._token = token
+        self._models = models
+
+    async def reload(self, request: Request) -> Response:
+        """Load every checkpoint anew; the old ones serve on until the new ones work."""
+        if self._token is None:
+            raise ApiError(404, "not found")
+        given = request.headers.get("authorization", "").removeprefix("Bearer ")
+        if not hmac.compare_digest(given.encode(), self._token.get_secret_value().encode()):
+            raise ApiError(401, "missing or wrong admin token; send it as Authorization: Bearer")
+        outcomes = await self._models.reload()
+        failed = any(error is not None for error in outcomes.values())
+        return JSONResponse({"models": outcomes}, 409 if failed else 200)
+
+
+def add_admin(app: FastAPI, token: SecretStr | None, models: ModelRegistry) -> None:
+    """Add the routes under ``/admin``."""
+    reload = AdminEndpoint(token, models).reload
+    app.add_api_route("/admin/reload", reload, methods=["POST"], include_in_schema=False)

@@ -1,0 +1,79 @@
+"""``GET /palette``, ``/models``, ``/metrics``: what there is to draw with, what serves, and how it does."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import FastAPI
+from starlette.responses import Response
+
+from models.landscape.palette import PALETTE, UNLABELLED_SOURCES
+from service.http.openapi import errors
+from service.metrics import CONTENT_TYPE, Metrics
+from service.registry import LoadedModel, ModelRegistry
+from service.schemas.info import ModelEntry, ModelsResponse, PaletteEntry, PaletteResponse
+
+_OF_EVERY_KIND = {"parameters", "training_data", "metrics", "device", "dtype", "determinism"}
+
+
+class InfoEndpoint:
+    """Reads what is known anyway; nothing here asks a worker."""
+
+    def __init__(self, models: ModelRegistry) -> None:
+        self._models = models
+
+    async def palette(self) -> PaletteResponse:
+        """The classes that a sketch is drawn with."""
+        classes = [
+            PaletteEntry(
+                id=one.id,
+                name=one.name,
+                color=one.color,
+                group=one.group,
+                sources={dataset: list(names) for dataset, names in one.sources.items()},
+            )
+            for one in PALETTE
+        ]
+        unlabelled = {dataset: list(names) for dataset, names in UNLABELLED_SOURCES.items()}
+        return PaletteResponse(classes=classes, unlabelled=unlabelled)
+
+    async def models(self) -> ModelsResponse:
+        """The loaded checkpoints: what they are, what they were trained on, how well they do."""
+        return ModelsResponse(models=[self._entry(model) for model in self._models.models])
+
+    def _entry(self, model: LoadedModel) -> ModelEntry:
+        entry, said = model.entry, model.client.description
+        return ModelEntry(
+            name=entry.name,
+            kind=entry.kind,
+            default=entry.name == self._models.default_of(entry.kind),
+            state=model.client.state.value,
+            parameters=said.get("parameters", entry.parameters),
+            training_data=entry.training_data,
+            metrics=said.get("metrics", entry.metrics),
+            device=said.get("device"),
+            dtype=said.get("dtype"),
+            determinism=said.get("determinism"),
+            details={key: value for key, value in said.items() if key not in _OF_EVERY_KIND},
+        )
+
+
+def add_info(app: FastAPI, models: ModelRegistry) -> None:
+    """Add ``/palette`` and ``/models``."""
+    info, responses = InfoEndpoint(models), errors(401, 500, 503)
+    app.add_api_route("/palette", info.palette, summary="The colours to draw with", responses=responses)
+    app.add_api_route("/models", info.models, summary="The loaded checkpoints", responses=responses)
+
+
+def add_metrics(app: FastAPI, metrics: Metrics) -> None:
+    """Add ``/metrics``."""
+
+    async def metrics_page() -> Response:
+        """Prometheus' text format."""
+        return Response(metrics.render(), media_type=CONTENT_TYPE)
+
+    page: dict[int | str, dict[str, Any]] = {
+        200: {"content": {"text/plain": {}}, "description": "The metrics."}
+    }
+    responses = page | errors(401, 500, 503)
+    app.add_api_route("/metrics", metrics_page, summary="Prometheus metrics", responses=responses)

@@ -1,0 +1,77 @@
+"""``POST /segment``: a photo in, its label map out, in the palette's colours: a sketch to start from."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+from starlette.requests import Request
+from starlette.responses import Response
+
+from models.landscape.palette import rgb_array
+from service.endpoints.context import EndpointContext
+from service.endpoints.image_answer import image_entry, shares
+from service.http.accept import negotiate_format
+from service.http.image_body import read_image_body
+from service.http.openapi import COMMON_ERRORS, errors, picture_answer, picture_body
+from service.http.request_guard import RequestGuard, finals, timeout_of
+from service.http.request_log import record_of
+from service.images.codec import encode, read_photo
+from service.images.formats import MEDIA_TYPES
+from service.schemas.images import SegmentParameters, SegmentResponse
+from service.workers.messages import Picture, SegmentWork
+
+FIELD = "photo"
+MAX_SIDE = 1024  # pixels; the model's square is far smaller, and a queue of larger photos would fill memory
+
+DOCUMENTATION: dict[str, Any] = {
+    "summary": "Turn a photo into a sketch",
+    "responses": picture_answer(SegmentResponse, {}) | errors(400, 406) | COMMON_ERRORS,
+    "openapi_extra": picture_body(FIELD, SegmentParameters),
+}
+
+
+class SegmentEndpoint:
+    """The same body forms and errors as the landscape endpoint."""
+
+    def __init__(self, context: EndpointContext) -> None:
+        self._context = context
+
+    async def post(self, request: Request) -> Response:
+        data, parameters = await read_image_body(request, FIELD, SegmentParameters)
+        image_format = negotiate_format(request.headers.get("accept", ""), parameters.format, 1)
+        client = self._context.find(parameters.model).client
+        client.check_admission()
+        photo = await self._context.in_thread(_read, data)
+        job = client.submit([SegmentWork(photo.tobytes(), photo.shape[0], photo.shape[1])])
+        timeout = timeout_of(parameters.timeout, self._context.settings.request_timeout_seconds)
+        with RequestGuard(request.receive, job, timeout):
+            (event,) = await finals(job)
+        assert isinstance(event, Picture)
+        record = record_of(request)
+        record.images = 1
+        record.queue_s, record.engine_s = job.times()
+        label_map = np.frombuffer(event.pixels, np.uint8).reshape(event.height, event.width)
+        pixels = rgb_array()[label_map]
+        encoded_as = image_format or parameters.format or "png"
+        encoded = await self._context.in_thread(encode, pixels, encoded_as)
+        self._context.metrics.images.sent.labels(client.name).inc()
+        if image_format is not None:
+            return Response(encoded, media_type=MEDIA_TYPES[image_format])
+        body = {
+            "id": record.id,
+            "model": client.name,
+            "classes": shares(label_map),
+            "image": image_entry(0, None, encoded_as, pixels, encoded),
+        }
+        return Response(json.dumps(body), media_type="application/json")
+
+
+def _read(data: bytes) -> NDArray[np.uint8]:
+    """``(H, W, 3)``, neither side above `MAX_SIDE`."""
+    photo = read_photo(data, FIELD)
+    factor = -(-max(photo.shape) // MAX_SIDE)
+    return photo if factor == 1 else np.asarray(Image.fromarray(photo).reduce(factor))

@@ -1,0 +1,43 @@
+"""What a request meets before its body is read: a closed server, a model that is away, a full queue."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from service.errors import ApiError
+from service.lifecycle import Lifecycle, Phase
+from service.workers.client import WorkerClient
+
+
+class Admission:
+    """Refuses early what would be refused late.
+
+    Args:
+        clients: by the path of a POST route, those who may serve it.
+        ungated: paths that are answered to the very end.
+    """
+
+    def __init__(
+        self, lifecycle: Lifecycle, clients: Mapping[str, Sequence[WorkerClient]], ungated: frozenset[str]
+    ) -> None:
+        self._lifecycle = lifecycle
+        self._clients = clients
+        self._ungated = ungated
+
+    @property
+    def is_leaving(self) -> bool:
+        """Whether clients should look for another server, and so give up their connections."""
+        return self._lifecycle.phase is not Phase.SERVING
+
+    def check(self, method: str, path: str) -> None:
+        """Look at the server and at the path's worker.
+
+        Raises:
+            ApiError: 503 once the server is closed; 429 or 503 for the only model of its endpoint.
+        """
+        if self._lifecycle.phase >= Phase.CLOSED and path not in self._ungated:
+            raise ApiError(503, "the server is shutting down", retry_after=5)
+        if method == "POST":
+            candidates = self._clients.get(path, ())
+            if len(candidates) == 1:
+                candidates[0].check_admission()

@@ -1,0 +1,75 @@
+"""How large a body may be, how long it may take, and how much all bodies may hold together."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from dataclasses import dataclass
+
+from starlette.types import Message, Receive
+
+from service.errors import ApiError
+
+DRAIN_FACTOR = 4  # how many times the limit is read and thrown away so that the client hears its 413
+
+
+@dataclass
+class BodyLimits:
+    """The limits, and the bytes of all bodies whose requests are under way."""
+
+    max_bytes: int
+    max_buffered_bytes: int
+    seconds: float
+    buffered_bytes: int = 0
+
+
+class LimitedBody:
+    """A body that may neither be too large nor come too slowly, nor be one too many."""
+
+    def __init__(self, receive: Receive, headers: dict[bytes, bytes], limits: BodyLimits) -> None:
+        self._limits = limits
+        self._kept = 0
+        self._receive = receive
+        self._began = time.monotonic()
+        self._size = 0
+        self._complete = False
+        length = headers.get(b"content-length", b"0")
+        self._announced = int(length) if length.isdigit() else 0
+
+    async def receive(self) -> Message:
+        """What ASGI calls. Raises ApiError 408, 413 or 503."""
+        if self._complete:
+            return await self._receive()
+        if self._announced > self._limits.max_bytes:
+            await self._discard()
+        message = await self._timed()
+        size = len(message.get("body", b""))
+        self._size += size
+        self._complete = not message.get("more_body", False)
+        if self._size > self._limits.max_bytes:
+            await self._discard()
+        if self._limits.buffered_bytes + size > self._limits.max_buffered_bytes:
+            raise ApiError(503, "too many large bodies at once", retry_after=1)
+        self._limits.buffered_bytes += size
+        self._kept += size
+        return message
+
+    def release(self) -> None:
+        """The request is over, and its body forgotten."""
+        self._limits.buffered_bytes -= self._kept
+        self._kept = 0
+
+    async def _timed(self) -> Message:
+        try:
+            async with asyncio.timeout(self._began + self._limits.seconds - time.monotonic()):
+                return await self._receive()
+        except TimeoutError:
+            raise ApiError(408, f"the body did not arrive within {self._limits.seconds:g} s") from None
+
+    async def _discard(self) -> None:
+        # A client in the middle of sending seldom reads: hear it out, within reason, and then tell it.
+        while not self._complete and self._size < DRAIN_FACTOR * self._limits.max_bytes:
+            message = await self._timed()
+            self._size += len(message.get("body", b""))
+            self._complete = message["type"] == "http.disconnect" or not message.get("more_body", False)
+        raise ApiError(413, f"the body is larger than {self._limits.max_bytes} bytes")

@@ -1,0 +1,137 @@
+"""How an image and its parameters arrive: as a form, as a raw body, or in JSON."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+from collections.abc import Mapping
+from typing import Any, TypeVar
+
+from pydantic import ValidationError
+from starlette.datastructures import FormData, UploadFile
+from starlette.exceptions import HTTPException
+from starlette.formparsers import MultiPartException
+from starlette.requests import Request
+
+from service.errors import ApiError, from_validation
+from service.images.formats import IMAGE_TYPES
+from service.schemas.images import ImageParameters
+
+P = TypeVar("P", bound=ImageParameters)
+
+
+async def read_image_body(request: Request, field: str, parameters: type[P]) -> tuple[bytes, P]:
+    """The image bytes under ``field`` and the validated parameters, whichever form the body has.
+
+    Raises:
+        ApiError: 415 for another content type, 400 for a malformed body, 422 for what is missing or wrong.
+    """
+    content_type = request.headers.get("content-type", "").split(";")[0].strip().lower()
+    if content_type in IMAGE_TYPES:
+        return await request.body(), _from_strings({}, request, parameters)
+    if content_type == "multipart/form-data":
+        data, fields = await _read_form(request, field)
+        return data, _from_strings(fields, request, parameters)
+    if content_type == "application/json":
+        return await _read_json(request, field, parameters)
+    forms = ", ".join(["multipart/form-data", "application/json", *IMAGE_TYPES])
+    raise ApiError(415, f"Content-Type {content_type or '(none)'!r}; send one of {forms}")
+
+
+async def _read_form(request: Request, field: str) -> tuple[bytes, dict[str, str]]:
+    try:
+        form = await request.form(max_files=1, max_fields=16)
+    except (HTTPException, MultiPartException) as error:  # the latter only where no app is in the scope
+        reason = error.detail if isinstance(error, HTTPException) else error.message
+        raise ApiError(400, f"malformed form: {reason}") from None
+    try:
+        return await _read_fields(form, field)
+    finally:
+        await form.close()
+
+
+async def _read_fields(form: FormData, field: str) -> tuple[bytes, dict[str, str]]:
+    fields: dict[str, str] = {}
+    data: bytes | None = None
+    for name, value in form.multi_items():
+        if name in fields or (name == field and data is not None):
+            raise ApiError(422, "given twice", name)
+        if isinstance(value, UploadFile):
+            if name != field:
+                raise ApiError(422, f"unexpected file; the image goes into {field!r}", name)
+            data = await value.read()
+        elif name == field:
+            raise ApiError(422, "must be a file, not a text field", field)
+        else:
+            fields[name] = value
+    if data is None:
+        raise ApiError(422, "missing: the form has no such file", field)
+    return data, fields
+
+
+async def _read_json(request: Request, field: str, parameters: type[P]) -> tuple[bytes, P]:
+    _no_query(request)
+    try:
+        body = json.loads(await request.body())
+    except (ValueError, RecursionError) as error:
+        raise ApiError(400, f"malformed JSON: {error}") from None
+    if not isinstance(body, dict):
+        raise ApiError(422, "the body must be a JSON object")
+    if field not in body:
+        raise ApiError(422, "missing: base64 or a data URL", field)
+    data = _from_base64(body.pop(field), field)
+    try:
+        return data, parameters.model_validate(body)
+    except ValidationError as error:
+        raise from_validation(error) from None
+
+
+def _from_base64(value: Any, field: str) -> bytes:
+    if not isinstance(value, str):
+        raise ApiError(422, "must be a string: base64 or a data URL", field)
+    if value.startswith("data:"):
+        head, comma, value = value.partition(",")
+        if not comma or not head.lower().endswith(";base64"):
+            raise ApiError(422, "a data URL must be base64-encoded", field)
+    try:
+        return base64.b64decode("".join(value.split()), validate=True)
+    except (binascii.Error, ValueError):
+        raise ApiError(422, "not valid base64", field) from None
+
+
+def _from_strings(fields: Mapping[str, str], request: Request, parameters: type[P]) -> P:
+    values: dict[str, Any] = dict(fields)
+    for name, value in request.query_params.multi_items():
+        if name in values:
+            raise ApiError(422, "given twice", name)
+        values[name] = value
+    if "class_seeds" in values and "class_seeds" in parameters.model_fields:
+        try:
+            values["class_seeds"] = json.loads(values["class_seeds"])
+        except (ValueError, RecursionError):
+            raise ApiError(422, 'must be a JSON object such as {"sky": 7}', "class_seeds") from None
+    try:
+        return parameters.model_validate(
+            {name: _typed(name, value, parameters) for name, value in values.items()}
+        )
+    except ValidationError as error:
+        raise from_validation(error) from None
+
+
+def _typed(name: str, value: Any, parameters: type[ImageParameters]) -> Any:
+    # Strict models take no strings for numbers; in a form or a query nothing else can be sent.
+    known = parameters.model_fields.get(name)
+    if not isinstance(value, str) or known is None or name in {"format", "model"}:
+        return value
+    for convert in (int, float):
+        try:
+            return convert(value) if value.isascii() and value.strip() == value else value
+        except ValueError:
+            continue
+    return value
+
+
+def _no_query(request: Request) -> None:
+    for name in request.query_params:
+        raise ApiError(422, "with a JSON body, parameters go into the body", name)

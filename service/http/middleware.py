@@ -1,0 +1,122 @@
+"""What every request passes, as one ASGI layer: its id, its limits, its metrics, its line in the log.
+
+One layer and not several, because each costs every streamed event a call; and the outermost, so that requests
+to the models go straight to their endpoints, past routing and FastAPI's own layers.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import time
+from collections.abc import Awaitable, Callable, Mapping
+
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from models.errors import RequestError
+from service.errors import ApiError, error_response
+from service.http.admission import Admission
+from service.http.auth import ApiKeys
+from service.http.body_limit import BodyLimits, LimitedBody
+from service.http.request_guard import CLIENT_GONE
+from service.http.request_log import RequestLog, RequestRecord
+
+log = logging.getLogger("prospero.http")
+
+PostHandler = Callable[[Request], Awaitable[Response]]
+
+_SECURITY = [
+    (b"x-content-type-options", b"nosniff"),
+    (b"x-frame-options", b"DENY"),
+    (b"referrer-policy", b"no-referrer"),
+]
+
+
+class RequestLayer:
+    """Wraps the app.
+
+    Args:
+        posts: the models' endpoints by path, for POST; everything else goes to `app`.
+    """
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        posts: Mapping[str, PostHandler],
+        keys: ApiKeys,
+        admission: Admission,
+        limits: BodyLimits,
+        request_log: RequestLog,
+    ) -> None:
+        self._app = app
+        self._posts = posts
+        self._keys = keys
+        self._admission = admission
+        self._limits = limits
+        self._log = request_log
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        began = time.monotonic()
+        headers = dict(scope["headers"])
+        record = RequestRecord.of_headers(headers)
+        scope.setdefault("state", {})["record"] = record
+        path = scope["path"].removeprefix(scope.get("root_path", ""))
+        extra = self._extra_headers(record)
+        status = 0
+
+        async def observed(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                message = {**message, "headers": [*message["headers"], *extra]}
+            await send(message)
+
+        self._log.began()
+        try:
+            await self._answer(scope, path, headers, receive, observed)
+        except Exception as error:
+            record.error_id = error_id = os.urandom(6).hex()
+            log.error("error %s in %s", error_id, scope["path"], exc_info=error)
+            if status:
+                raise  # too late for another answer: the server cuts the connection, which the client notices
+            await error_response(ApiError(500, f"internal error {error_id}"))(scope, receive, observed)
+        finally:
+            self._log.ended(scope, path, status or CLIENT_GONE, time.monotonic() - began, record)
+
+    def _extra_headers(self, record: RequestRecord) -> list[tuple[bytes, bytes]]:
+        extra = [(b"x-request-id", record.id.encode()), *_SECURITY]
+        if record.traceparent is not None:
+            extra.append((b"traceparent", record.traceparent.encode()))
+        if self._admission.is_leaving:
+            extra.append((b"connection", b"close"))
+        return extra
+
+    async def _answer(
+        self, scope: Scope, path: str, headers: dict[bytes, bytes], receive: Receive, send: Send
+    ) -> None:
+        try:
+            self._keys.check(path, headers)
+            self._admission.check(scope["method"], path)
+            body = LimitedBody(receive, headers, self._limits)
+            endpoint = self._posts.get(path) if scope["method"] == "POST" else None
+            try:
+                if endpoint is None:
+                    await self._app(scope, body.receive, send)
+                else:
+                    answer = await endpoint(Request(scope, body.receive))
+                    await answer(scope, body.receive, send)
+            finally:
+                body.release()
+        except ClientDisconnect:
+            return  # in the middle of its body; there is nobody to answer
+        except RequestError as error:
+            await error_response(ApiError(422, error.message, error.field))(scope, receive, send)
+        except ApiError as error:
+            if error.status == CLIENT_GONE:
+                return
+            await error_response(error)(scope, receive, send)

@@ -1,0 +1,98 @@
+"""What ``/docs`` and ``/openapi.json`` say of the routes: every body, every answer, every error.
+
+The endpoints read their bodies themselves, for one form of error and one pass of parsing; so the document is
+assembled here from the same schemas that they validate with.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import BaseModel
+
+from service.errors import ErrorBody
+from service.images.formats import IMAGE_TYPES
+from service.schemas.images import ImageParameters
+
+_ERRORS = {
+    400: "The body is malformed.",
+    401: "API keys are required here, and none or an unknown one was sent.",
+    404: "No such model.",
+    406: "Nothing that is accepted can hold the answer.",
+    408: "The body came too slowly.",
+    413: "The body is too large.",
+    415: "The body is of another content type.",
+    422: "A field is missing, unknown, of the wrong type or out of range; `field` names it.",
+    429: "The queue is full; see Retry-After.",
+    500: "An error inside; its id is in the message and in the log.",
+    503: "The model is loading, restarting or draining; see Retry-After.",
+    504: "Not done by the deadline.",
+}
+_RETRY_AFTER = {"Retry-After": {"description": "Seconds to wait.", "schema": {"type": "integer"}}}
+
+
+def errors(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """The `responses` entries of the given error statuses."""
+    entries: dict[int | str, dict[str, Any]] = {}
+    for status in statuses:
+        entries[status] = {"model": ErrorBody, "description": _ERRORS[status]}
+        if status in (429, 503):
+            entries[status]["headers"] = _RETRY_AFTER
+    return entries
+
+
+COMMON_ERRORS = errors(401, 404, 408, 413, 415, 422, 429, 500, 503, 504)  # of every route to a model
+
+
+def json_body(schema: type[BaseModel]) -> dict[str, Any]:
+    """An `openapi_extra` for a JSON body."""
+    return {"requestBody": {"required": True, "content": {"application/json": {"schema": _inline(schema)}}}}
+
+
+def picture_body(field: str, parameters: type[ImageParameters]) -> dict[str, Any]:
+    """An `openapi_extra` for an image with parameters in any of the three forms."""
+    schema = _inline(parameters)
+    binary = {"type": "string", "format": "binary"}
+    encoded = {"type": "string", "description": "Base64, or a base64 data URL."}
+
+    def with_image(image: dict[str, Any]) -> dict[str, Any]:
+        return {**schema, "properties": {field: image, **schema["properties"]}, "required": [field]}
+
+    query = [
+        {
+            "name": name,
+            "in": "query",
+            "required": False,
+            "schema": one,
+            "description": "With a raw body only.",
+        }
+        for name, one in schema["properties"].items()
+    ]
+    content: dict[str, Any] = {media_type: {"schema": binary} for media_type in IMAGE_TYPES}
+    content["multipart/form-data"] = {"schema": with_image(binary)}
+    content["application/json"] = {"schema": with_image(encoded)}
+    return {"parameters": query, "requestBody": {"required": True, "content": content}}
+
+
+def picture_answer(schema: type[BaseModel], headers: dict[str, str]) -> dict[int | str, dict[str, Any]]:
+    """The `responses` entry of an image, or of JSON that holds images."""
+    content: dict[str, Any] = {
+        name: {"schema": {"type": "string", "format": "binary"}} for name in IMAGE_TYPES
+    }
+    documented = {name: {"description": text, "schema": {"type": "string"}} for name, text in headers.items()}
+    return {200: {"model": schema, "content": content, "description": "The image.", "headers": documented}}
+
+
+STREAMED_TEXT: dict[int | str, dict[str, Any]] = {
+    200: {
+        "description": "The choices; or, with `stream`, server-sent events that end with `data: [DONE]`.",
+        "content": {"text/event-stream": {"schema": {"description": "The data of each is JSON."}}},
+    }
+}
+
+
+def _inline(schema: type[BaseModel]) -> dict[str, Any]:
+    # None of these schemas refers to another, so they can stand in the document as they are.
+    document = schema.model_json_schema()
+    document.pop("$defs", None)
+    return document

@@ -1,0 +1,79 @@
+"""What is kept of every request: a typed record that fills on its way, a line in the log, the counts."""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+from dataclasses import dataclass
+from typing import Any
+
+from starlette.requests import Request
+from starlette.types import Scope
+
+from service.metrics import Metrics
+
+log = logging.getLogger("prospero.http")
+
+_REQUEST_ID = re.compile(r"[\x21-\x7e]{1,128}")
+_TRACEPARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
+
+
+@dataclass
+class RequestRecord:
+    """One request; what stays None has no place in its line."""
+
+    id: str
+    route: str | None = None
+    status: int | None = None
+    seconds: float | None = None
+    traceparent: str | None = None
+    prompt: str | None = None  # only where the settings ask for it
+    tokens: int | None = None
+    images: int | None = None
+    queue_s: float | None = None
+    engine_s: float | None = None
+    error_id: str | None = None
+
+    @classmethod
+    def of_headers(cls, headers: dict[bytes, bytes]) -> RequestRecord:
+        """Takes the client's id and trace where they are well-formed; makes an id where there is none."""
+        given = headers.get(b"x-request-id", b"").decode("latin-1")
+        trace = headers.get(b"traceparent", b"").decode("latin-1")
+        return cls(
+            id=given if _REQUEST_ID.fullmatch(given) else os.urandom(16).hex(),
+            traceparent=trace if _TRACEPARENT.fullmatch(trace) else None,
+        )
+
+    def fields(self) -> dict[str, Any]:
+        return {key: value for key, value in vars(self).items() if value is not None}
+
+
+def record_of(request: Request) -> RequestRecord:
+    """The record of a request that is under way."""
+    record: RequestRecord = request.state.record
+    return record
+
+
+class RequestLog:
+    """Counts and logs what was answered.
+
+    Args:
+        paths: all fixed paths there are, known before routing; what no route has is "unmatched".
+    """
+
+    def __init__(self, metrics: Metrics, paths: frozenset[str]) -> None:
+        self._metrics = metrics
+        self._paths = paths
+
+    def began(self) -> None:
+        self._metrics.in_flight += 1
+
+    def ended(self, scope: Scope, path: str, status: int, seconds: float, record: RequestRecord) -> None:
+        """Called once for each `began`, however the request went."""
+        self._metrics.in_flight -= 1
+        route = path if path in self._paths else getattr(scope.get("route"), "path", "unmatched")
+        self._metrics.answered(route, scope["method"], status, seconds)
+        if log.isEnabledFor(logging.INFO):
+            record.route, record.status, record.seconds = route, status, round(seconds, 4)
+            log.info("%s %s", scope["method"], scope["path"], extra={"fields": record.fields()})

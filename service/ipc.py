@@ -1,0 +1,123 @@
+"""Typed messages between two of our processes, over a stream socket: one framing for all who talk.
+
+A frame is a 4-byte big-endian length and a MessagePack body. The end of file is also how the death of the
+other side is noticed: at once, and without polling.
+"""
+
+from __future__ import annotations
+
+import select
+import socket
+import struct
+import threading
+from collections.abc import Callable
+from typing import Generic, TypeVar
+
+import msgspec
+
+MAX_FRAME_BYTES = 256 * 1024 * 1024
+_LENGTH = struct.Struct(">I")
+_encoder = msgspec.msgpack.Encoder()
+
+Received = TypeVar("Received")
+
+
+class Message(msgspec.Struct, tag=True, array_like=True, gc=False):
+    """Base of all messages: tagged arrays, the smallest encoding that stays typed."""
+
+
+def encode(message: Message) -> bytes:
+    """One frame, ready to send."""
+    body = _encoder.encode(message)
+    return _LENGTH.pack(len(body)) + body
+
+
+class FrameBuffer:
+    """Cuts a byte stream back into the bodies of frames."""
+
+    def __init__(self) -> None:
+        self._data = bytearray()
+
+    def feed(self, data: bytes) -> list[bytes]:
+        """Add received bytes; return the bodies that are complete now.
+
+        Raises:
+            ValueError: a frame claims more than ``MAX_FRAME_BYTES``.
+        """
+        self._data += data
+        bodies: list[bytes] = []
+        start = 0
+        while len(self._data) - start >= _LENGTH.size:
+            (length,) = _LENGTH.unpack_from(self._data, start)
+            if length > MAX_FRAME_BYTES:
+                raise ValueError(f"frame of {length} bytes")
+            end = start + _LENGTH.size + length
+            if len(self._data) < end:
+                break
+            with memoryview(self._data) as view:
+                bodies.append(bytes(view[start + _LENGTH.size : end]))
+            start = end
+        if start:
+            del self._data[:start]
+        return bodies
+
+
+class Connection(Generic[Received]):
+    """The child process's end: blocking, one reader thread, any thread may send.
+
+    Args:
+        decode: makes a message of a frame's body.
+    """
+
+    def __init__(self, connected: socket.socket, decode: Callable[[bytes], Received]) -> None:
+        self._socket = connected
+        self._decode = decode
+        self._frames = FrameBuffer()
+        self._send_lock = threading.Lock()
+        self._unsent = b""
+
+    def send(self, message: Message, urgent: bool = True) -> None:
+        """Send it, or, if it isn't ``urgent``, have it leave with the next that is or before the next wait.
+
+        Raises:
+            OSError: the HTTP process has gone.
+        """
+        frame = encode(message)
+        with self._send_lock:
+            self._unsent += frame
+            if urgent:
+                self._flush()
+
+    def receive(self, timeout: float | None) -> list[Received]:
+        """Wait up to ``timeout`` seconds (0 = only look, None = until something comes).
+
+        Raises:
+            EOFError: the HTTP process has gone, or closed the connection.
+        """
+        # MSG_DONTWAIT keeps the socket blocking for the sending threads while this one only looks.
+        if timeout != 0:
+            with self._send_lock:
+                self._flush()
+            if not _readable(self._socket, timeout):
+                return []
+        try:
+            data = self._socket.recv(1 << 20, socket.MSG_DONTWAIT)
+        except BlockingIOError:
+            return []
+        if not data:
+            raise EOFError("the HTTP process closed the connection")
+        return [self._decode(body) for body in self._frames.feed(data)]
+
+    def close(self) -> None:
+        self._socket.close()
+
+    def _flush(self) -> None:
+        if self._unsent:
+            self._socket.sendall(self._unsent)
+            self._unsent = b""
+
+
+def _readable(sock: socket.socket, timeout: float | None) -> bool:
+    poller = select.poll()
+    poller.register(sock, select.POLLIN)
+    return bool(poller.poll(None if timeout is None else timeout * 1000))

@@ -1,0 +1,113 @@
+"""The kinds of model that are served, one entry each: all that tells a kind from the others stands here.
+
+A new kind takes an entry, and what the entry names. The catalogue reads `config`; the server `loader`; the
+application `route`, `endpoint`, `documentation`, `default_model`, `max_queue` and `count_step`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from models.checkpoint import CheckpointConfig
+from models.gpt.config import GPTConfig
+from models.landscape.config import LandscapeConfig, SegmenterConfig
+from service.catalog import Entry
+from service.endpoints import landscape, segment, text
+from service.endpoints.context import EndpointContext
+from service.http.middleware import PostHandler
+from service.metrics import Metrics
+from service.settings import Settings
+from service.workers.batching import Loader
+from service.workers.loaders import LandscapeLoader, SegmentLoader, TextLoader
+from service.workers.messages import Results
+
+
+@dataclass(frozen=True)
+class Kind:
+    """One kind of model.
+
+    Args:
+        config: what ``config.json`` says of a checkpoint whose ``kind`` this is.
+        loader: makes what loads an entry within its worker: the engine, and how it batches.
+        route: the path that takes its requests, by POST.
+        endpoint: makes what answers there.
+        documentation: what FastAPI's ``add_api_route`` is told of the route: schemas, answers, errors.
+        default_model: the name of the checkpoint for requests that name none.
+        max_queue: how many calls may wait for a worker.
+        count_step: counts what one step of a model's worker gave.
+    """
+
+    config: type[CheckpointConfig]
+    loader: Callable[[Entry, Settings], Loader]
+    route: str
+    endpoint: Callable[[EndpointContext], PostHandler]
+    documentation: Mapping[str, Any]
+    default_model: Callable[[Settings], str]
+    max_queue: Callable[[Settings], int]
+    count_step: Callable[[Metrics, str, Results], None]
+
+
+Kinds = Mapping[str, Kind]  # by the ``kind`` in a checkpoint's config
+
+
+def _load_text(entry: Entry, settings: Settings) -> Loader:
+    return TextLoader(entry.folder, settings.text_slots, settings.stream_interval_seconds, settings.threads)
+
+
+def _load_landscape(entry: Entry, settings: Settings) -> Loader:
+    wait, most = settings.batch_wait_seconds, settings.max_batch_seconds
+    return LandscapeLoader(entry.folder, wait, most, settings.threads)
+
+
+def _load_segmenter(entry: Entry, settings: Settings) -> Loader:
+    wait, most = settings.batch_wait_seconds, settings.max_batch_seconds
+    return SegmentLoader(entry.folder, wait, most, settings.threads)
+
+
+def count_text_step(metrics: Metrics, model: str, results: Results) -> None:
+    metrics.text.step(model, results.batch_size, results.seconds, results.num_tokens)
+
+
+def count_forward(metrics: Metrics, model: str, results: Results) -> None:
+    metrics.images.step(model, results.batch_size, results.seconds)
+
+
+KINDS: Kinds = {
+    "gpt": Kind(
+        config=GPTConfig,
+        loader=_load_text,
+        route="/generate/text",
+        endpoint=lambda context: text.TextEndpoint(context).post,
+        documentation=text.DOCUMENTATION,
+        default_model=lambda settings: settings.text_model,
+        max_queue=lambda settings: settings.text_queue,
+        count_step=count_text_step,
+    ),
+    "landscape": Kind(
+        config=LandscapeConfig,
+        loader=_load_landscape,
+        route="/generate/landscape",
+        endpoint=lambda context: landscape.LandscapeEndpoint(context).post,
+        documentation=landscape.DOCUMENTATION,
+        default_model=lambda settings: settings.landscape_model,
+        max_queue=lambda settings: settings.landscape_queue,
+        count_step=count_forward,
+    ),
+    "segmenter": Kind(
+        config=SegmenterConfig,
+        loader=_load_segmenter,
+        route="/segment",
+        endpoint=lambda context: segment.SegmentEndpoint(context).post,
+        documentation=segment.DOCUMENTATION,
+        default_model=lambda settings: settings.segment_model,
+        max_queue=lambda settings: settings.segment_queue,
+        count_step=count_forward,
+    ),
+}
+
+
+def configs_of(kinds: Kinds) -> dict[str, type[CheckpointConfig]]:
+    """What the catalogue reads checkpoints with."""
+    return {name: kind.config for name, kind in kinds.items()}

@@ -1,0 +1,62 @@
+"""The routes that take an image: parameters with their limits, and what they answer as JSON."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import BaseModel, Field, StrictInt, StrictStr
+
+from service.images.formats import ImageFormat
+from service.schemas.fields import Seed, Strict, Timeout
+
+
+class ImageParameters(Strict):
+    """Parameters that every image endpoint takes, in the query, in the form, or in the JSON body."""
+
+    format: ImageFormat | None = Field(None, description="Decides over Accept among image types.")
+    timeout: Timeout | None = None
+    model: StrictStr | None = None
+
+
+class LandscapeParameters(ImageParameters):
+    """Parameters of ``POST /generate/landscape``."""
+
+    seed: Seed | None = Field(None, description="Image i is drawn with seed + i; drawn at random if absent.")
+    n: Annotated[StrictInt, Field(ge=1, le=4)] = 1
+    class_seeds: dict[StrictStr, Seed] | None = Field(
+        None, description="Seeds for single classes, by name; the others follow `seed`."
+    )
+
+
+class SegmentParameters(ImageParameters):
+    """Parameters of ``POST /segment``."""
+
+
+class ImageEntry(BaseModel):
+    """One image of a JSON answer; ``seed`` is null where no seed is involved."""
+
+    index: int
+    seed: int | None
+    format: ImageFormat
+    width: int
+    height: int
+    base64: str
+
+
+class LandscapeResponse(BaseModel):
+    """Answer of ``POST /generate/landscape`` as JSON. ``classes``: each drawn class's share of the pixels."""
+
+    id: str
+    model: str
+    unmatched_fraction: float
+    classes: dict[str, float]
+    images: list[ImageEntry]
+
+
+class SegmentResponse(BaseModel):
+    """Answer of ``POST /segment`` as JSON: the palette-coloured label map and each class's share."""
+
+    id: str
+    model: str
+    classes: dict[str, float]
+    image: ImageEntry

@@ -1,0 +1,49 @@
+"""What ``/palette``, ``/models`` and ``/health`` answer."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import BaseModel, Field
+
+
+class PaletteEntry(BaseModel):
+    id: int
+    name: str
+    color: str = Field(pattern=r"^#[0-9a-f]{6}$")
+    group: str
+    sources: dict[str, list[str]]
+
+
+class PaletteResponse(BaseModel):
+    """Answer of ``GET /palette``. ``unlabelled``: source classes that no palette class absorbs."""
+
+    classes: list[PaletteEntry]
+    unlabelled: dict[str, list[str]]
+
+
+class ModelEntry(BaseModel):
+    """One loaded checkpoint. ``details`` is what only its kind has (context, tokenizer, image size …)."""
+
+    name: str
+    kind: str
+    default: bool
+    state: str
+    parameters: int
+    training_data: str
+    metrics: dict[str, Any]
+    device: str | None
+    dtype: str | None
+    determinism: str | None
+    details: dict[str, Any]
+
+
+class ModelsResponse(BaseModel):
+    models: list[ModelEntry]
+
+
+class HealthResponse(BaseModel):
+    """``status`` is "ok", or why not; ``engines`` has each engine's state."""
+
+    status: str
+    engines: dict[str, str]

@@ -1,0 +1,140 @@
+"""``POST /generate/text``: what it takes, within which limits, and what it answers."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import msgspec
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    StrictBool,
+    StrictFloat,
+    StrictInt,
+    StrictStr,
+    ValidationInfo,
+    field_validator,
+)
+
+from models.gpt.request import TextRequest
+from service.schemas.fields import Seed, Strict, Timeout
+
+MAX_PROMPT_CHARACTERS = 32_768
+MAX_TOKENS = 4096
+MAX_TOP_K = 2**31 - 1  # more than any vocabulary has, and what a message can carry
+
+StopString = Annotated[StrictStr, Field(min_length=1, max_length=64)]
+DrawnToken = Annotated[StrictInt, Field(ge=0, lt=MAX_TOKENS)]
+
+
+class TextBody(Strict):
+    """Body of ``POST /generate/text``."""
+
+    model_config = ConfigDict(title="TextRequest")  # its name in the OpenAPI page
+
+    # What it shares with `TextRequest`, which is all that travels on from here, has its defaults from there.
+
+    prompt: Annotated[StrictStr, Field(max_length=MAX_PROMPT_CHARACTERS)] = Field(
+        description="Any Unicode text; an empty prompt counts as a newline.", examples=["ROMEO:"]
+    )
+    max_tokens: Annotated[StrictInt, Field(ge=1, le=MAX_TOKENS)] = TextRequest.max_tokens
+    max_characters: Annotated[StrictInt, Field(ge=1, le=65_536)] | None = Field(
+        TextRequest.max_characters, description="Cut the text to exactly this many characters."
+    )
+    temperature: Annotated[StrictFloat | StrictInt, Field(ge=0, le=2)] = Field(
+        TextRequest.temperature, description="0 is greedy."
+    )
+    top_k: Annotated[StrictInt, Field(ge=1, le=MAX_TOP_K)] | None = TextRequest.top_k
+    top_p: Annotated[StrictFloat | StrictInt, Field(gt=0, le=1)] = TextRequest.top_p
+    seed: Seed | None = Field(None, description="Choice i is drawn with seed + i; drawn at random if absent.")
+    stop: StopString | Annotated[list[StopString], Field(max_length=4)] = Field(
+        default_factory=list, description="One string or up to four; the text ends before the first of them."
+    )
+    stream: StrictBool = Field(False, description="Answer with server-sent events.")
+    n: Annotated[StrictInt, Field(ge=1, le=8)] = 1
+    logprobs: Annotated[StrictInt, Field(ge=0, le=10)] | None = Field(
+        TextRequest.logprobs, description="Give each token's log probability and this many alternatives."
+    )
+    attention: Annotated[list[DrawnToken], Field(min_length=1, max_length=16)] | None = Field(
+        None,
+        description="Say what the model looked at when it drew these tokens (counted from 0, each below "
+        "`max_tokens`; only with `n` = 1). Large models allow fewer: see `max_attention_tokens` in /models.",
+    )
+    timeout: Timeout | None = Field(None, description="Seconds after which to answer 504.")
+    model: StrictStr | None = Field(None, description="A name from /models; the default model if absent.")
+
+    @field_validator("prompt", "stop")
+    @classmethod
+    def _no_surrogates(cls, value: str | list[str]) -> str | list[str]:
+        for text in [value] if isinstance(value, str) else value:
+            try:
+                text.encode()
+            except UnicodeEncodeError:
+                raise ValueError("lone surrogates are not Unicode text") from None
+        return value
+
+    @field_validator("attention")
+    @classmethod
+    def _of_tokens_to_come(cls, value: list[int] | None, others: ValidationInfo) -> list[int] | None:
+        if value is not None and others.data.get("n", 1) > 1:
+            raise ValueError("only with n = 1")
+        if value is not None and max(value) >= others.data.get("max_tokens", max(value) + 1):
+            raise ValueError("tokens are counted from 0, and max_tokens ends them")
+        return value
+
+    def requests(self, seed: int) -> list[TextRequest]:
+        """One for each choice, the first with ``seed``: what pydantic has checked becomes what travels."""
+        stop = [self.stop] if isinstance(self.stop, str) else self.stop
+        given = {**vars(self), "stop": stop, "attention": self.attention or ()}
+        return [msgspec.convert({**given, "seed": seed + index}, TextRequest) for index in range(self.n)]
+
+
+class AlternativeToken(BaseModel):
+    token: str
+    logprob: float
+
+
+class TokenLogprob(BaseModel):
+    """A generated token with its natural-log probability before temperature and truncation."""
+
+    token: str
+    logprob: float
+    top: list[AlternativeToken]
+
+
+class TokenAttention(BaseModel):
+    """What the model looked at when it drew the token ``index``: attention after softmax, to five decimals.
+
+    ``context`` are the tokens that it could see, of prompt and text, oldest first; the last is the one before
+    ``token``. ``weights[layer][head][i]`` belongs to ``context[i]``; each head's sum to 1.
+    """
+
+    index: int
+    token: str
+    context: list[str]
+    weights: list[list[list[float]]]
+
+
+class TextChoice(BaseModel):
+    index: int
+    text: str
+    seed: int
+    finish_reason: Literal["stop", "length"]
+    logprobs: list[TokenLogprob] | None = None
+    attention: list[TokenAttention] | None = None
+
+
+class TextUsage(BaseModel):
+    prompt_tokens: int
+    completion_tokens: int
+    prompt_truncated: bool
+
+
+class TextResponse(BaseModel):
+    """Answer of ``POST /generate/text`` when not streamed."""
+
+    id: str
+    model: str
+    choices: list[TextChoice]
+    usage: TextUsage

@@ -1,0 +1,252 @@
+"""Engines as the worker's loop sees them: admit work, step, drop, whatever the kind of model.
+
+`ContinuousBatcher` steps a text engine that takes requests in between steps; `DynamicBatcher` gathers images
+into micro-batches for an engine that only knows ``forward(list) -> list``. Neither knows of sockets or of
+LitServe.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+import time
+import uuid
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import msgspec
+
+from models.errors import RequestError
+from service.workers.messages import Event, Failed, Logprob, Results, TextPiece
+
+log = logging.getLogger("prospero.worker")
+_to_json = msgspec.json.Encoder().encode
+
+
+class Batcher(Protocol):
+    """What the worker's loop needs of an engine."""
+
+    capacity: int
+    warmup_seconds: float
+    description: dict[str, Any]
+
+    def admit(self, key: int, request: bytes, stream: bool) -> Failed | None:
+        """Take a packed request in; a refusal comes back as its last event."""
+
+    def drop(self, key: int) -> None:
+        """Forget a request; unknown keys are ignored."""
+
+    def wait_seconds(self) -> float | None:
+        """How long the loop may wait for messages before `step`: None when there is nothing to do."""
+
+    def step(self) -> Results | None:
+        """Do one step of work; None if nothing came of it that anyone waits for."""
+
+
+Loader = Callable[[str], Batcher]  # device string → loaded and warmed up; must pickle, and import torch late
+
+
+class TextEngineProtocol(Protocol):
+    """The part of ``models.gpt.engine.TextEngine`` that is used here; tests bring fakes of it."""
+
+    max_slots: int
+
+    @property
+    def num_running(self) -> int: ...
+    def admit(self, key: int, request: Any) -> None: ...
+    def step(self) -> Sequence[Any]: ...
+    def drop(self, key: int) -> None: ...
+
+
+def guarded_failure(key: int, error: BaseException, doing: str) -> Failed:
+    """Turn any exception into a `Failed`: a RequestError is the client's, all else gets an id and a log."""
+    if isinstance(error, RequestError):
+        return Failed(key, 422, error.message, error.field)
+    error_id = uuid.uuid4().hex[:12]
+    log.error("error %s while %s", error_id, doing, exc_info=error)
+    return Failed(key, 500, f"internal error {error_id}", None)
+
+
+@dataclass(slots=True)
+class _Stream:
+    """A text under way: what was generated since its last piece left, and when the next may leave."""
+
+    due: float  # by time.monotonic
+    text: str = ""
+    logprobs: list[Logprob] = field(default_factory=list)
+    attention: list[bytes] = field(default_factory=list)  # JSON
+    num_tokens: int = 0
+
+
+def _piece(stream: _Stream, event: Any) -> TextPiece:
+    """All that has gathered, as one piece."""
+    piece = TextPiece(
+        key=event.key,
+        text=stream.text,
+        num_tokens=stream.num_tokens,
+        finish_reason=event.finish_reason,
+        logprobs=tuple(stream.logprobs),
+        prompt_tokens=event.prompt_tokens,
+        prompt_truncated=event.prompt_truncated,
+        attention=tuple(stream.attention),
+    )
+    stream.text, stream.logprobs, stream.attention, stream.num_tokens = "", [], [], 0
+    return piece
+
+
+class ContinuousBatcher:
+    """Continuous batching: every step advances every running text; requests join and leave between steps.
+
+    Pieces of a stream are coalesced: the first leaves at once, later ones at most every ``interval`` seconds,
+    those of all streams together, because messages cost more than what is in them.
+    """
+
+    def __init__(
+        self,
+        engine: TextEngineProtocol,
+        decode: Callable[[bytes], Any],
+        interval: float,
+        description: dict[str, Any],
+        warmup_seconds: float,
+    ) -> None:
+        self.capacity = engine.max_slots
+        self.description = description
+        self.warmup_seconds = warmup_seconds
+        self._engine = engine
+        self._decode = decode
+        self._interval = interval
+        self._streams: dict[int, _Stream] = {}
+        self._next_round = 0.0  # when pieces leave, by time.monotonic
+
+    def admit(self, key: int, request: bytes, stream: bool) -> Failed | None:
+        try:
+            self._engine.admit(key, self._decode(request))
+        except Exception as error:
+            return guarded_failure(key, error, "admitting a text")
+        self._streams[key] = _Stream(0.0 if stream else math.inf)
+        return None
+
+    def drop(self, key: int) -> None:
+        if self._streams.pop(key, None) is not None:
+            self._engine.drop(key)
+
+    def wait_seconds(self) -> float | None:
+        return 0.0 if self._streams else None
+
+    def step(self) -> Results | None:
+        batch_size, began = len(self._streams), time.monotonic()
+        try:
+            produced = self._engine.step()
+        except (Exception, SystemExit) as error:
+            return self._fail_all(error, batch_size, began)
+        now = time.monotonic()
+        if now >= self._next_round:
+            self._next_round = now + self._interval
+        num_tokens = 0
+        pieces: list[Event] = []
+        find = self._streams.get
+        for event in produced:  # up to a thousand a step: nothing here that isn't needed for each
+            stream = find(event.key)
+            if stream is None:
+                continue
+            num_tokens += event.num_tokens
+            stream.num_tokens += event.num_tokens
+            stream.text += event.text
+            if event.logprobs:
+                stream.logprobs += [Logprob(one.token, one.logprob, tuple(one.top)) for one in event.logprobs]
+            if event.attention is not None:
+                stream.attention.append(_to_json(event.attention))
+            if event.finish_reason is not None:
+                pieces.append(_piece(stream, event))
+                del self._streams[event.key]
+            elif now >= stream.due and (stream.text or stream.logprobs):
+                pieces.append(_piece(stream, event))
+                stream.due = self._next_round
+        return Results(tuple(pieces), batch_size, now - began, num_tokens)
+
+    def _fail_all(self, error: BaseException, batch_size: int, began: float) -> Results:
+        failure = guarded_failure(0, error, f"stepping {batch_size} texts")
+        keys = list(self._streams)
+        for key in keys:
+            self.drop(key)
+        failed = tuple(Failed(key, failure.status, failure.message, None) for key in keys)
+        return Results(failed, batch_size, time.monotonic() - began, 0)
+
+
+ALONE_SECONDS = 0.0005  # in which the other pictures of the same request arrive
+COMPANY_SECONDS = 1.0  # for which others are expected, once there were any
+
+
+class DynamicBatcher:
+    """Micro-batching: the first work of a batch waits up to ``wait`` seconds for others to join it.
+
+    Where others are to be expected: lately a batch had several, or one came while another was being made. A
+    client that is alone is not kept waiting.
+    """
+
+    def __init__(
+        self,
+        forward: Callable[[list[Any]], Sequence[Any]],
+        decode: Callable[[bytes], Any],
+        answer: Callable[[int, Any], Event],
+        max_batch: int,
+        wait: float,
+        description: dict[str, Any],
+        warmup_seconds: float,
+    ) -> None:
+        self.capacity = max_batch
+        self.description = description
+        self.warmup_seconds = warmup_seconds
+        self._forward = forward
+        self._decode = decode
+        self._answer = answer
+        self._wait = wait
+        self._pending: dict[int, Any] = {}
+        self._due = 0.0  # when the batch goes, full or not, by time.monotonic
+        self._last_ended = self._last_company = -math.inf
+
+    def admit(self, key: int, request: bytes, stream: bool) -> Failed | None:
+        try:
+            decoded = self._decode(request)
+        except Exception as error:
+            return guarded_failure(key, error, "admitting an image")
+        if not self._pending:
+            now = time.monotonic()
+            if now - self._last_ended < ALONE_SECONDS:
+                self._last_company = now
+            is_alone = now - self._last_company > COMPANY_SECONDS
+            self._due = now + (min(ALONE_SECONDS, self._wait) if is_alone else self._wait)
+        self._pending[key] = decoded
+        return None
+
+    def drop(self, key: int) -> None:
+        self._pending.pop(key, None)
+
+    def wait_seconds(self) -> float | None:
+        if not self._pending:
+            return None
+        if len(self._pending) >= self.capacity:
+            return 0.0
+        return max(0.0, self._due - time.monotonic())
+
+    def step(self) -> Results | None:
+        if not self._pending or self.wait_seconds():
+            return None
+        keys = list(self._pending)[: self.capacity]
+        requests = [self._pending.pop(key) for key in keys]
+        self._due = 0.0  # whoever is left has waited long enough
+        began = time.monotonic()
+        events: tuple[Event, ...]
+        try:
+            images = self._forward(requests)
+            if len(images) != len(keys):
+                raise RuntimeError(f"the engine gave {len(images)} images for {len(keys)} requests")
+            events = tuple(self._answer(key, image) for key, image in zip(keys, images, strict=True))
+        except (Exception, SystemExit) as error:
+            failure = guarded_failure(0, error, f"forwarding {len(keys)} images")
+            events = tuple(Failed(key, failure.status, failure.message, None) for key in keys)
+        self._last_ended = time.monotonic()
+        if len(keys) > 1:
+            self._last_company = self._last_ended
+        return Results(events, len(keys), self._last_ended - began, 0)

@@ -1,0 +1,281 @@
+"""One worker as the HTTP process sees it: admission, a bounded queue, dispatch, cancellation, supervision.
+
+The queue lives here and not in the worker, so that a worker's death costs only what it was working on. A call
+is queued → sent → ended; `WorkerClient` is the one place that moves it along.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import itertools
+import logging
+import math
+import os
+import signal
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from enum import StrEnum
+from typing import Any
+
+from service.errors import ApiError
+from service.ipc import encode
+from service.workers.jobs import Call, Job
+from service.workers.messages import (
+    Cancel,
+    Failed,
+    FromWorker,
+    Heartbeat,
+    Ready,
+    Reload,
+    Reloaded,
+    Results,
+    Submit,
+    TextPiece,
+    ToWorker,
+    pack,
+)
+
+log = logging.getLogger("prospero.engine")
+
+
+class State(StrEnum):
+    """What a worker is doing."""
+
+    STARTING = "starting"
+    READY = "ready"
+    DOWN = "down"
+
+
+class WorkerClient:
+    """The HTTP process's side of one worker.
+
+    Args:
+        name: the checkpoint that the worker serves.
+        max_queue: how many calls may wait beyond those that are with the worker.
+        step_timeout: seconds a step may take; None for the larger of 10 s and 20 warm-up steps.
+        on_results: told of every `Results` and of each call that ends (for metrics).
+        on_death: told when a worker was lost (for the restart limit).
+    """
+
+    def __init__(
+        self,
+        name: str,
+        kind: str,
+        max_queue: int,
+        heartbeat_timeout: float,
+        load_timeout: float,
+        step_timeout: float | None,
+        on_results: Callable[[WorkerClient, Results], None],
+        on_death: Callable[[WorkerClient], None],
+    ) -> None:
+        self.name = name
+        self.kind = kind
+        self.state = State.STARTING
+        self.description: dict[str, Any] = {}
+        self.pid: int | None = None
+        self._max_queue = max_queue
+        self._heartbeat_timeout = heartbeat_timeout
+        self._load_timeout = load_timeout
+        self._fixed_step_timeout = step_timeout
+        self._step_timeout = step_timeout or 10.0
+        self._on_results = on_results
+        self._on_death = on_death
+        self._transport: asyncio.Transport | None = None
+        self._outbox: list[bytes] = []
+        self._capacity = 0
+        self._queue: deque[Call] = deque()
+        self._sent: dict[int, Call] = {}
+        self._keys = itertools.count(1)
+        self._heard_at = self._attached_at = 0.0
+        self._absent_since: float | None = time.monotonic()
+        self._load_seconds = 5.0
+        self._service_seconds = 0.5  # moving average of a call's time with the worker
+        self._reload: asyncio.Future[Reloaded] | None = None
+
+    # ---- for endpoints ---------------------------------------------------------------------------------
+
+    @property
+    def is_ready(self) -> bool:
+        return self.state is State.READY
+
+    @property
+    def num_running(self) -> int:
+        return len(self._sent)
+
+    @property
+    def num_waiting(self) -> int:
+        return len(self._queue)
+
+    @property
+    def absent_seconds(self) -> float:
+        """For how long there has been no worker at all, not even one that loads."""
+        return 0.0 if self._absent_since is None else time.monotonic() - self._absent_since
+
+    def check_admission(self, count: int = 1) -> None:
+        """Raise what `submit` would raise, so that a full queue can refuse before a body is even read.
+
+        Raises:
+            ApiError: 503 when the worker is not there, 429 when the queue is full.
+        """
+        if self.state is not State.READY:
+            seconds = max(1, math.ceil(self._load_seconds))
+            raise ApiError(503, f"the model {self.name!r} is {self.state.value}", retry_after=seconds)
+        free = self._capacity - len(self._sent) if not self._queue else 0
+        if len(self._queue) + count - max(0, free) > self._max_queue:
+            raise ApiError(429, f"too many requests wait for {self.name!r}", retry_after=self._retry_after())
+
+    def submit(self, requests: Sequence[object], stream: bool = False) -> Job:
+        """Admit all of ``requests`` or nothing; call ``i`` of the job is ``requests[i]``.
+
+        Raises:
+            ApiError: see `check_admission`.
+        """
+        self.check_admission(len(requests))
+        job = Job(self.withdraw)
+        # Packed before any has a place, so that one that can't be packed takes none.
+        packed = [pack(request) for request in requests]
+        job.calls = [Call(job, index, next(self._keys), one, stream) for index, one in enumerate(packed)]
+        self._queue.extend(job.calls)
+        self._dispatch()
+        return job
+
+    def withdraw(self, call: Call) -> None:
+        """Take a call out of the queue, or have the worker drop it before its next step."""
+        call.ended = True
+        if call.sent_at is None:
+            with contextlib.suppress(ValueError):
+                self._queue.remove(call)
+        elif self._sent.pop(call.key, None) is not None:
+            self._send(Cancel(call.key))
+            self._dispatch()
+
+    async def reload(self) -> Reloaded:
+        """Have the worker load its checkpoint folder anew; the old engine serves on until the new one works.
+
+        Raises:
+            ApiError: 503 when the worker is not there or is lost meanwhile.
+        """
+        if self.state is not State.READY:
+            raise ApiError(503, f"the model {self.name!r} is {self.state.value}", retry_after=5)
+        if self._reload is None:
+            self._reload = asyncio.get_running_loop().create_future()
+            self._send(Reload())
+        return await asyncio.shield(self._reload)
+
+    # ---- for the listener and the supervisor -----------------------------------------------------------
+
+    def attach(self, transport: asyncio.Transport, pid: int) -> None:
+        """A worker for this model has connected and begins to load."""
+        self.pid = pid
+        self._absent_since = None
+        self._transport = transport
+        self._heard_at = time.monotonic()
+        self._attached_at = self._heard_at
+        if self.state is State.DOWN:
+            log.info("worker back, loading", extra={"fields": {"model": self.name, "pid": pid}})
+
+    def receive(self, message: FromWorker) -> None:
+        """Act on one message of the attached worker."""
+        self._heard_at = time.monotonic()
+        match message:
+            case Results():
+                self._deliver(message)
+            case Heartbeat(step_seconds):
+                if step_seconds > self._step_timeout and self.state is State.READY:
+                    self.kill(f"a step has taken {step_seconds:.1f} s")
+            case Ready(capacity, warmup_seconds, description):
+                self._capacity = capacity
+                self._step_timeout = self._fixed_step_timeout or max(10.0, 20 * warmup_seconds)
+                self.description = description
+                log.info("model ready", extra={"fields": {"model": self.name, "pid": self.pid}})
+                if self.state is not State.READY:  # else it comes from a reload
+                    self._load_seconds = self._heard_at - self._attached_at + 1.0
+                    self.state = State.READY
+                self._dispatch()
+            case Reloaded():
+                if self._reload is not None and not self._reload.done():
+                    self._reload.set_result(message)
+                self._reload = None
+
+    def detach(self, transport: asyncio.Transport) -> None:
+        """The worker's connection ended: fail what it was working on, keep what waits."""
+        if transport is not self._transport:
+            return
+        self._transport = None
+        self._absent_since = time.monotonic()
+        self._outbox.clear()
+        self.state = State.DOWN
+        lost, self._sent = list(self._sent.values()), {}
+        log.error(
+            "worker lost", extra={"fields": {"model": self.name, "pid": self.pid, "in_flight": len(lost)}}
+        )
+        for call in lost:
+            call.end(Failed(call.key, 503, f"the worker of {self.name!r} was lost; try again", None))
+        if self._reload is not None and not self._reload.done():
+            self._reload.set_result(Reloaded("the worker was lost"))
+            self._reload = None
+        self._on_death(self)
+
+    def supervise(self) -> None:
+        """Kill a worker that has fallen silent; called a few times a second."""
+        if self._transport is None:
+            return
+        now = time.monotonic()
+        if self.state is State.READY:
+            if now - self._heard_at > self._heartbeat_timeout:
+                self.kill(f"silent for {now - self._heard_at:.1f} s")
+        elif now - self._attached_at > self._load_timeout:  # importing and loading may hold the GIL for long
+            self.kill(f"has not loaded within {self._load_timeout:.0f} s")
+
+    def kill(self, reason: str) -> None:
+        """SIGKILL works on stopped processes too; LitServe starts the next one."""
+        log.error("killing worker: %s", reason, extra={"fields": {"model": self.name, "pid": self.pid}})
+        if self.pid is not None:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self.pid, signal.SIGKILL)
+        if self._transport is not None:
+            transport = self._transport
+            self.detach(transport)
+            transport.abort()
+
+    # ---- within ----------------------------------------------------------------------------------------
+
+    def _dispatch(self) -> None:
+        while self._queue and self.state is State.READY and len(self._sent) < self._capacity:
+            call = self._queue.popleft()
+            call.sent_at = time.monotonic()
+            self._sent[call.key] = call
+            self._send(Submit(call.key, call.request, call.stream))
+
+    def _send(self, message: ToWorker) -> None:
+        # What one turn of the event loop has to say leaves in one write.
+        if not self._outbox:
+            asyncio.get_running_loop().call_soon(self._flush)
+        self._outbox.append(encode(message))
+
+    def _flush(self) -> None:
+        frames, self._outbox = self._outbox, []
+        if self._transport is not None and frames:
+            self._transport.write(b"".join(frames))
+
+    def _deliver(self, results: Results) -> None:
+        for event in results.events:
+            last = not isinstance(event, TextPiece) or event.finish_reason is not None
+            call = self._sent.pop(event.key, None) if last else self._sent.get(event.key)
+            if call is None:
+                continue  # cancelled while the step was under way
+            if last:
+                if call.sent_at is not None:
+                    seconds = time.monotonic() - call.sent_at
+                    self._service_seconds += 0.1 * (seconds - self._service_seconds)
+                call.end(event)
+            else:
+                call.job.deliver(call.index, event)
+        self._on_results(self, results)
+        self._dispatch()
+
+    def _retry_after(self) -> int:
+        rounds = (len(self._queue) + 1) / max(1, self._capacity)
+        return min(60, max(1, math.ceil(rounds * self._service_seconds)))

@@ -1,0 +1,50 @@
+"""Where workers connect: one socket for all of them; the first message tells whose the connection is."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import cast
+
+from service.ipc import FrameBuffer
+from service.workers.client import WorkerClient
+from service.workers.messages import Starting, decode_from_worker
+
+
+def listen() -> tuple[socket.socket, str]:
+    """A socket and its path, bound before any process starts, so that a worker can never be too early."""
+    path = str(Path(tempfile.mkdtemp(prefix="prospero-")) / "workers.sock")
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    listener.bind(path)
+    listener.listen(64)
+    return listener, path
+
+
+class WorkerProtocol(asyncio.Protocol):
+    """The HTTP process's end of one worker's connection; the first message tells whose it is."""
+
+    def __init__(self, clients: Mapping[str, WorkerClient]) -> None:
+        self._clients = clients
+        self._client: WorkerClient | None = None
+        self._frames = FrameBuffer()
+        self._transport: asyncio.Transport | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.Transport, transport)  # uvloop's is one in all but its base class
+
+    def data_received(self, data: bytes) -> None:
+        assert self._transport is not None
+        for body in self._frames.feed(data):
+            message = decode_from_worker(body)
+            if isinstance(message, Starting):
+                self._client = self._clients[message.model]
+                self._client.attach(self._transport, message.pid)
+            elif self._client is not None:
+                self._client.receive(message)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if self._client is not None and self._transport is not None:
+            self._client.detach(self._transport)

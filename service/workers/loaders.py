@@ -1,0 +1,130 @@
+"""How a worker loads each kind of checkpoint into a `Batcher`. What needs torch is imported when it loads."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from msgspec.msgpack import Decoder
+from numpy.typing import NDArray
+
+from models.gpt.request import TextRequest
+from service.workers.batching import Batcher, ContinuousBatcher, DynamicBatcher
+from service.workers.messages import Event, LandscapeWork, Picture, SegmentWork
+
+MAX_BATCH = 8  # images; beyond it a larger batch gains nothing here
+
+
+@dataclass(frozen=True)
+class TextLoader:
+    """Loads a ``gpt`` checkpoint."""
+
+    folder: Path
+    slots: int
+    interval: float
+    threads: int | None
+
+    def __call__(self, device: str) -> Batcher:
+        from models.gpt.engine import TextEngine
+
+        use_threads(self.threads)
+        engine = TextEngine.load(self.folder, device, max_slots=self.slots)
+        engine.admit(0, TextRequest(prompt="\n", seed=0, max_tokens=4))
+        seconds = []
+        while engine.num_running:
+            began = time.monotonic()
+            engine.step()
+            seconds.append(time.monotonic() - began)
+        decode = Decoder(TextRequest).decode
+        return ContinuousBatcher(engine, decode, self.interval, engine.describe(), max(seconds))
+
+
+@dataclass(frozen=True)
+class LandscapeLoader:
+    """Loads a ``landscape`` checkpoint; a batch is capped to about ``max_batch_seconds`` of forward."""
+
+    folder: Path
+    wait: float
+    max_batch_seconds: float
+    threads: int | None
+
+    def __call__(self, device: str) -> Batcher:
+        from models.landscape.engine import LandscapeEngine, LandscapeRequest
+
+        use_threads(self.threads)
+        engine = LandscapeEngine.load(self.folder, device)
+        size = engine.image_size
+        unpack = Decoder(LandscapeWork).decode
+
+        def decode(packed: bytes) -> LandscapeRequest:
+            work = unpack(packed)
+            label_map = np.frombuffer(work.label_map, np.uint8).reshape(work.size, work.size)
+            return LandscapeRequest(label_map, work.seed, work.class_seeds)
+
+        example = LandscapeRequest(np.zeros((size, size), np.uint8), 0)
+        return _dynamic_batcher(engine, decode, example, self.wait, self.max_batch_seconds)
+
+
+@dataclass(frozen=True)
+class SegmentLoader:
+    """Loads a ``segmenter`` checkpoint."""
+
+    folder: Path
+    wait: float
+    max_batch_seconds: float
+    threads: int | None
+
+    def __call__(self, device: str) -> Batcher:
+        from models.landscape.segmenter_engine import SegmenterEngine
+
+        use_threads(self.threads)
+        engine = SegmenterEngine.load(self.folder, device)
+        unpack = Decoder(SegmentWork).decode
+
+        def decode(packed: bytes) -> NDArray[np.uint8]:
+            work = unpack(packed)
+            return np.frombuffer(work.photo, np.uint8).reshape(work.height, work.width, 3)
+
+        example = np.zeros((256, 256, 3), np.uint8)
+        return _dynamic_batcher(engine, decode, example, self.wait, self.max_batch_seconds)
+
+
+def _dynamic_batcher(
+    engine: Any, decode: Callable[[bytes], Any], example: Any, wait: float, max_batch_seconds: float
+) -> Batcher:
+    engine.forward([example])  # the first pays for allocations that no later one does
+    began = time.monotonic()
+    engine.forward([example])
+    seconds = time.monotonic() - began
+    max_batch = max(1, min(MAX_BATCH, int(max_batch_seconds / seconds)))
+    return DynamicBatcher(engine.forward, decode, _answer, max_batch, wait, engine.describe(), seconds)
+
+
+def _answer(key: int, pixels: NDArray[np.uint8]) -> Event:
+    height, width = pixels.shape[:2]
+    channels = 1 if pixels.ndim == 2 else pixels.shape[2]
+    return Picture(key, np.ascontiguousarray(pixels).tobytes(), height, width, channels)
+
+
+def use_threads(threads: int | None) -> None:
+    """Give the calling thread ``threads`` for its arithmetic; None: as many as PyTorch chose at first.
+
+    A thread that is new to PyTorch has what any other last set, so a reload's would have one, as a picture's.
+    """
+    import torch
+
+    wanted = threads or _first_choice()
+    if torch.get_num_threads() != wanted:
+        torch.set_num_threads(wanted)
+
+
+@cache
+def _first_choice() -> int:
+    import torch
+
+    return torch.get_num_threads()

@@ -1,0 +1,171 @@
+"""What the HTTP process and a worker tell each other.
+
+One Unix stream socket per worker carries everything: requests and cancellations one way; results, heartbeats
+and reload outcomes the other.
+"""
+
+from __future__ import annotations
+
+import socket
+from typing import Any
+
+import msgspec
+
+from service.ipc import Connection, Message
+
+# ---- what a worker is asked to do ----------------------------------------------------------------------
+
+
+class Submit(Message):
+    """Start a request under ``key``. A streamed text sends pieces as they come, any other only its end.
+
+    ``request`` is MessagePack of the type that the model's kind takes: its loader alone knows which.
+    """
+
+    key: int
+    request: bytes
+    stream: bool
+
+
+class LandscapeWork(Message):
+    """One landscape to paint: a label map of ``size`` × ``size`` bytes, its seed, and seeds per class id."""
+
+    label_map: bytes
+    size: int
+    seed: int
+    class_seeds: dict[int, int]
+
+
+class SegmentWork(Message):
+    """One photo to segment: ``height`` × ``width`` × 3 bytes, RGB."""
+
+    photo: bytes
+    height: int
+    width: int
+
+
+class Cancel(Message):
+    """Forget ``key``: its client went away or its time is up."""
+
+    key: int
+
+
+class Reload(Message):
+    """Load the checkpoint folder again, beside the running engine, and swap it in once it works."""
+
+
+# ---- what a worker says --------------------------------------------------------------------------------
+
+
+class Starting(Message):
+    """First message of a worker: it lives and has begun to load ``model``."""
+
+    model: str
+    pid: int
+
+
+class Ready(Message):
+    """The engine is loaded and warm. ``capacity`` is how many requests may be with the worker at once."""
+
+    capacity: int
+    warmup_seconds: float
+    description: dict[str, Any]
+
+
+class Heartbeat(Message):
+    """Sent by a thread of its own. ``step_seconds`` is the age of the step under way, 0 when idle."""
+
+    step_seconds: float
+
+
+class Logprob(Message):
+    """A generated token, its log probability, and the likeliest alternatives."""
+
+    token: str
+    logprob: float
+    top: tuple[tuple[str, float], ...]
+
+
+class TextPiece(Message):
+    """Text generated for ``key`` since its last piece; the one with a ``finish_reason`` is its last.
+
+    ``attention``: JSON, one document per token that was asked for, passed on without a look inside.
+    """
+
+    key: int
+    text: str
+    num_tokens: int
+    finish_reason: str | None
+    logprobs: tuple[Logprob, ...]
+    prompt_tokens: int
+    prompt_truncated: bool
+    attention: tuple[bytes, ...] = ()
+
+
+class Picture(Message):
+    """A finished array of bytes: a landscape (``channels`` 3) or a label map (``channels`` 1)."""
+
+    key: int
+    pixels: bytes
+    height: int
+    width: int
+    channels: int
+
+
+class Failed(Message):
+    """``key`` ended in an error: 422, the client's fault; 500, ours (with an id that the log repeats)."""
+
+    key: int
+    status: int
+    message: str
+    field: str | None
+
+
+Event = TextPiece | Picture | Failed
+
+
+class Results(Message):
+    """What one step gave: its events, how many requests it worked on, and how long it took."""
+
+    events: tuple[Event, ...]
+    batch_size: int
+    seconds: float
+    num_tokens: int
+
+
+class Reloaded(Message):
+    """How a reload ended; ``error`` says why the old engine still serves. After a `Ready` of the new one."""
+
+    error: str | None
+
+
+ToWorker = Submit | Cancel | Reload
+FromWorker = Starting | Ready | Heartbeat | Results | Reloaded
+
+WorkerConnection = Connection[ToWorker]
+
+_encoder = msgspec.msgpack.Encoder()
+_to_worker = msgspec.msgpack.Decoder(ToWorker)
+_from_worker = msgspec.msgpack.Decoder(FromWorker)
+
+
+def connect_worker(path: str) -> WorkerConnection:
+    """The worker's end of the socket at ``path``.
+
+    Raises:
+        OSError: nobody listens there.
+    """
+    connected = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    connected.connect(path)
+    return Connection(connected, _to_worker.decode)
+
+
+def pack(request: object) -> bytes:
+    """A request as `Submit` carries it: a dataclass or a message, in MessagePack."""
+    return _encoder.encode(request)
+
+
+def decode_from_worker(body: bytes) -> FromWorker:
+    """Raises msgspec.ValidationError on anything that is not one of the typed messages."""
+    message: FromWorker = _from_worker.decode(body)
+    return message

@@ -1,0 +1,201 @@
+"""The process that owns one model: LitServe starts and restarts it; its loop takes in, cancels, steps, sends.
+
+One thread does it all, so that nothing is ever asked of an engine before it has answered (how many threads a
+step takes is the engine's affair); a second only beats the heart, and a third, while a reload is under way,
+loads the new engine beside the running one.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import signal
+import threading
+import time
+from dataclasses import dataclass
+from typing import Any
+
+from litserve import LitAPI
+from litserve.loops import LitLoop
+from litserve.specs.base import LitSpec
+
+from service.garbage import freeze_gc
+from service.logs import configure_logging
+from service.workers.batching import Batcher, Loader
+from service.workers.messages import (
+    Cancel,
+    FromWorker,
+    Heartbeat,
+    Ready,
+    Reload,
+    Reloaded,
+    Results,
+    Starting,
+    Submit,
+    connect_worker,
+)
+
+HEARTBEAT_SECONDS = 0.2
+
+log = logging.getLogger("prospero.worker")
+
+
+@dataclass(frozen=True)
+class WorkerConfig:
+    """What a worker process is told at its start; must pickle, and load nothing when it does."""
+
+    model: str
+    socket_path: str
+    log_format: str
+    log_level: str
+    load: Loader
+
+
+class EngineAPI(LitAPI):
+    """LitServe's handle on one worker. ``setup`` returns at once: the model loads in the loop, watched.
+
+    LitServe would only serve HTTP once a model is loaded, and then knows of no state but "ready".
+    """
+
+    def __init__(self, config: WorkerConfig) -> None:
+        super().__init__(loop=EngineLoop(config), spec=EngineSpec(config.model))
+
+    def setup(self, device: str) -> None:
+        self.device_name = device
+
+
+class EngineSpec(LitSpec):
+    """Keeps LitServe from adding a route of its own for a worker; our routes are ordinary FastAPI."""
+
+    def __init__(self, model: str) -> None:
+        super().__init__()
+        self.api_path = f"/engines/{model}"
+
+    @property
+    def stream(self) -> bool:
+        """True keeps LitServe from compressing every answer on the event loop."""
+        return True
+
+
+class EngineLoop(LitLoop):
+    """LitServe's extension point for what runs inside a worker process."""
+
+    def __init__(self, config: WorkerConfig) -> None:
+        super().__init__()
+        self._config = config
+
+    def run(self, lit_api: LitAPI, device: str, *_: Any, **__: Any) -> None:
+        """Serve until the HTTP process goes away; then leave without ceremony."""
+        configure_logging(self._config.log_format, self._config.log_level)
+        # Signals may reach the whole process group, but stopping is the main process's to direct.
+        for number in (signal.SIGINT, signal.SIGHUP):
+            signal.signal(number, signal.SIG_IGN)
+        try:
+            Worker(self._config, device).run()
+        except (EOFError, BrokenPipeError, ConnectionError):
+            pass  # the HTTP process has ended, and so does this one
+        except BaseException as error:
+            log.critical("worker %s ends: %s", self._config.model, error, exc_info=error)
+            os._exit(1)
+        os._exit(0)  # LitServe would call run() again
+
+
+class Worker:
+    """Connects, loads, then loops: messages in, one step, results out."""
+
+    def __init__(self, config: WorkerConfig, device: str) -> None:
+        self._config = config
+        self._device = device
+        self._connection = connect_worker(config.socket_path)
+        self._step_began: float | None = None
+        self._retiring: list[Batcher] = []  # engines replaced by a reload that still finish their work
+        self._owner: dict[int, Batcher] = {}
+        self._reloaded: Batcher | str = ""  # what a reload came to: an engine, or why there is none
+        self._reloading: threading.Thread | None = None
+
+    def run(self) -> None:
+        self._connection.send(Starting(self._config.model, os.getpid()))
+        threading.Thread(target=self._beat, name="heartbeat", daemon=True).start()
+        self._batcher = self._config.load(self._device)
+        freeze_gc()
+        # From now on somebody may be waiting for this process, which ends when the HTTP process does.
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        self._connection.send(self._ready(self._batcher))
+        while True:
+            for message in self._connection.receive(self._wait_seconds()):
+                self._handle(message)
+            self._take_reloaded()
+            for batcher in (self._batcher, *self._retiring):
+                if batcher.wait_seconds() == 0.0:
+                    self._step(batcher)
+
+    def _wait_seconds(self) -> float | None:
+        waits = [
+            wait
+            for batcher in (self._batcher, *self._retiring)
+            if (wait := batcher.wait_seconds()) is not None
+        ]
+        if self._reloading is not None:
+            waits.append(0.05)
+        return min(waits, default=None)
+
+    def _handle(self, message: Submit | Cancel | Reload) -> None:
+        match message:
+            case Submit(key, request, stream):
+                refusal = self._batcher.admit(key, request, stream)
+                if refusal is None:
+                    self._owner[key] = self._batcher
+                else:
+                    self._connection.send(Results((refusal,), 0, 0.0, 0))
+            case Cancel(key):
+                if (batcher := self._owner.pop(key, None)) is not None:
+                    batcher.drop(key)
+            case Reload():
+                if self._reloading is None:
+                    self._reloading = threading.Thread(target=self._load_again, name="reload", daemon=True)
+                    self._reloading.start()
+
+    def _step(self, batcher: Batcher) -> None:
+        self._step_began = time.monotonic()
+        results = batcher.step()
+        self._step_began = None
+        if results is None:
+            return
+        for event in results.events:
+            if getattr(event, "finish_reason", "end") is not None:
+                self._owner.pop(event.key, None)
+        self._connection.send(results, urgent=bool(results.events))
+
+    def _beat(self) -> None:
+        # Sends from its own thread, so that silence means a stopped or dead process and not a long step.
+        with contextlib.suppress(OSError):
+            while True:
+                began = self._step_began
+                self._connection.send(Heartbeat(0.0 if began is None else time.monotonic() - began))
+                time.sleep(HEARTBEAT_SECONDS)
+
+    def _load_again(self) -> None:
+        try:
+            self._reloaded = self._config.load(self._device)
+        except (Exception, SystemExit) as error:
+            log.error("reload of %s failed: %s", self._config.model, error)
+            self._reloaded = str(error) or type(error).__name__
+
+    def _take_reloaded(self) -> None:
+        if self._reloading is not None and not self._reloading.is_alive():
+            self._reloading = None  # first: whoever hears how it ended may ask for the next one at once
+            if isinstance(self._reloaded, str):
+                self._connection.send(Reloaded(self._reloaded))
+            else:
+                self._retiring.append(self._batcher)
+                self._batcher, self._reloaded = self._reloaded, ""
+                self._connection.send(self._ready(self._batcher))
+                self._connection.send(Reloaded(None))
+        if self._retiring:
+            self._retiring = [batcher for batcher in self._retiring if batcher.wait_seconds() is not None]
+            if not self._retiring:
+                freeze_gc()
+
+    def _ready(self, batcher: Batcher) -> FromWorker:
+        return Ready(batcher.capacity, batcher.warmup_seconds, batcher.description)

@@ -1,0 +1,250 @@
+"""Batching, coalescing and failing, with engines that are a few lines each and no processes."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from msgspec.msgpack import Decoder
+
+from models.errors import RequestError
+from models.gpt.request import TextRequest
+from service.workers.batching import ALONE_SECONDS, ContinuousBatcher, DynamicBatcher
+from service.workers.messages import Event, Failed, LandscapeWork, Picture, Results, TextPiece, pack
+from tests.live.fakes import FakeEvent, FakeTextEngine
+
+
+def text(prompt: str = "a", max_tokens: int = 3, seed: int = 0) -> bytes:
+    return pack(TextRequest(prompt, seed, max_tokens))
+
+
+def text_batcher(interval: float = 0.0, engine: Any = None) -> ContinuousBatcher:
+    return ContinuousBatcher(engine or FakeTextEngine(4), Decoder(TextRequest).decode, interval, {}, 0.01)
+
+
+def pieces(results: Results | None) -> list[TextPiece]:
+    assert results is not None
+    assert all(isinstance(event, TextPiece) for event in results.events)
+    return list(results.events)  # type: ignore[arg-type]
+
+
+def test_a_stream_gets_a_piece_a_step_and_others_only_their_end() -> None:
+    batcher = text_batcher()
+    assert batcher.admit(1, text(), stream=True) is None
+    assert batcher.admit(2, text(seed=1), stream=False) is None
+    steps = [pieces(batcher.step()) for _ in range(3)]
+    assert [[(one.key, one.text, one.finish_reason) for one in step] for step in steps] == [
+        [(1, "a", None)],
+        [(1, "b", None)],
+        [(1, "c", "length"), (2, "bcd", "length")],
+    ]
+    assert steps[2][1].num_tokens == 3
+    assert batcher.wait_seconds() is None
+
+
+def test_pieces_are_coalesced_but_the_first_leaves_at_once() -> None:
+    batcher = text_batcher(interval=60.0)
+    batcher.admit(1, text(max_tokens=10), stream=True)
+    steps = [pieces(batcher.step()) for _ in range(10)]
+    assert [[one.text for one in step] for step in steps] == [["a"], *[[]] * 8, ["bcdefghij"]]
+    assert [one.num_tokens for step in steps for one in step] == [1, 9]
+
+
+def test_after_their_first_pieces_streams_leave_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 100.0
+    monkeypatch.setattr("service.workers.batching.time.monotonic", lambda: now)
+    batcher = text_batcher(interval=5.0)
+    rounds = []
+    for step in range(12):
+        if step < 3:
+            batcher.admit(step, text(max_tokens=100), stream=True)
+        rounds.append([one.key for one in pieces(batcher.step())])
+        now += 1.0
+    assert rounds[:3] == [[0], [1], [2]]
+    assert rounds[3:] == [[], [], [0, 1, 2], [], [], [], [], [0, 1, 2], []]
+
+
+def test_a_step_counts_all_its_work_whatever_leaves() -> None:
+    batcher = text_batcher()
+    batcher.admit(1, text(), stream=False)
+    batcher.admit(2, text(), stream=False)
+    results = batcher.step()
+    assert results is not None
+    assert (results.batch_size, results.num_tokens, results.events) == (2, 2, ())
+
+
+def test_held_back_text_makes_no_piece() -> None:
+    class HoldsBack(FakeTextEngine):
+        def step(self) -> list[FakeEvent]:
+            return [FakeEvent(1, "", 1)]
+
+    batcher = text_batcher(engine=HoldsBack(1))
+    batcher.admit(1, text(), stream=True)
+    assert pieces(batcher.step()) == []
+
+
+def test_attention_travels_with_the_piece_of_its_token() -> None:
+    class Looks(FakeTextEngine):
+        def step(self) -> list[FakeEvent]:
+            return [replace(event, attention={"index": event.text}) for event in super().step()]
+
+    batcher = text_batcher(interval=60.0, engine=Looks(4))
+    batcher.admit(1, text(max_tokens=3), stream=True)
+    steps = [pieces(batcher.step()) for _ in range(3)]
+    assert [[one.attention for one in step] for step in steps] == [
+        [(b'{"index":"a"}',)],
+        [],
+        [(b'{"index":"b"}', b'{"index":"c"}')],
+    ]
+
+
+def test_dropped_texts_are_forgotten() -> None:
+    batcher = text_batcher()
+    batcher.admit(1, text(), stream=True)
+    batcher.admit(2, text(), stream=True)
+    batcher.drop(1)
+    batcher.drop(1)
+    batcher.drop(99)
+    assert [one.key for one in pieces(batcher.step())] == [2]
+    batcher.drop(2)
+    assert batcher.wait_seconds() is None
+
+
+def test_a_refusal_is_the_clients_and_keeps_its_field() -> None:
+    batcher = text_batcher()
+    assert batcher.admit(1, text("refuse"), stream=False) == Failed(1, 422, "refused, as asked", "prompt")
+    assert batcher.wait_seconds() is None
+
+
+@pytest.mark.parametrize("prompt", ["explode", "explode plainly", "exit"])
+def test_a_failing_step_fails_what_was_in_it_with_one_id(prompt: str) -> None:
+    batcher = text_batcher()
+    batcher.admit(1, text(), stream=True)
+    batcher.admit(2, text(prompt), stream=False)
+    results = batcher.step()
+    assert results is not None
+    first, second = results.events
+    assert isinstance(first, Failed)
+    assert isinstance(second, Failed)
+    assert (first.key, second.key, first.status, second.status) == (1, 2, 500, 500)
+    assert first.message == second.message
+    assert "as asked" not in first.message
+    assert batcher.wait_seconds() is None  # both are gone, and the next step is clean
+    batcher.admit(3, text(max_tokens=1), stream=False)
+    assert pieces(batcher.step())[0].text == "a"
+
+
+def picture(seed: int = 0) -> bytes:
+    return pack(LandscapeWork(b"\0", 1, seed, {}))
+
+
+def answer(key: int, pixels: bytes) -> Event:
+    return Picture(key, pixels, 1, 1, 3)
+
+
+def dynamic_batcher(wait: float = 0.0, max_batch: int = 2, forward: Any = None) -> DynamicBatcher:
+    def decode(packed: bytes) -> int:
+        work = Decoder(LandscapeWork).decode(packed)
+        if work.seed == 13:
+            raise RequestError("seed", "unlucky")
+        return work.seed
+
+    paint = forward or (lambda seeds: [bytes([seed] * 3) for seed in seeds])
+    return DynamicBatcher(paint, decode, answer, max_batch, wait, {}, 0.01)
+
+
+def test_answers_keep_the_order_and_the_cap() -> None:
+    batcher = dynamic_batcher()
+    for key in (1, 2, 3):
+        batcher.admit(key, picture(key), stream=False)
+    first, second = batcher.step(), batcher.step()
+    assert first is not None
+    assert second is not None
+    assert [(one.key, one.pixels) for one in first.events] == [(1, b"\1\1\1"), (2, b"\2\2\2")]  # type: ignore[union-attr]
+    assert [one.key for one in second.events] == [3]
+    assert batcher.step() is None
+
+
+def step_when_due(batcher: DynamicBatcher) -> int:
+    """Step as the worker's loop does; how many were in the batch."""
+    wait = batcher.wait_seconds()
+    assert wait is not None
+    time.sleep(wait + 0.001)
+    results = batcher.step()
+    assert results is not None
+    return results.batch_size
+
+
+def test_the_first_of_a_batch_waits_for_others_but_not_for_ever() -> None:
+    batcher = dynamic_batcher(wait=0.05)
+    for key in (1, 2):
+        batcher.admit(key, picture(), stream=False)
+    assert step_when_due(batcher) == 2
+    batcher.admit(3, picture(), stream=False)
+    assert batcher.step() is None
+    wait = batcher.wait_seconds()
+    assert wait is not None
+    assert ALONE_SECONDS < wait <= 0.05
+    assert step_when_due(batcher) == 1
+
+
+def test_a_client_that_is_alone_is_not_kept_waiting() -> None:
+    batcher = dynamic_batcher(wait=60.0)
+    for key in (1, 2):
+        batcher.admit(key, picture(), stream=False)
+        wait = batcher.wait_seconds()
+        assert wait is not None
+        assert wait <= ALONE_SECONDS
+        assert step_when_due(batcher) == 1
+        time.sleep(0.01)  # the client reads, and asks again
+
+
+def test_one_that_came_during_a_forward_has_company(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("service.workers.batching.ALONE_SECONDS", 0.01)  # however slow this machine is
+    batcher = dynamic_batcher(wait=60.0)
+    batcher.admit(1, picture(), stream=False)
+    assert step_when_due(batcher) == 1
+    batcher.admit(2, picture(), stream=False)
+    wait = batcher.wait_seconds()
+    assert wait is not None
+    assert wait > 50
+
+
+def test_a_full_batch_does_not_wait() -> None:
+    batcher = dynamic_batcher(wait=60.0)
+    batcher.admit(1, picture(), stream=False)
+    batcher.admit(2, picture(), stream=False)
+    assert batcher.wait_seconds() == 0.0
+
+
+def test_a_bad_item_never_joins_a_batch() -> None:
+    batcher = dynamic_batcher()
+    assert batcher.admit(1, picture(13), stream=False) == Failed(1, 422, "unlucky", "seed")
+    batcher.admit(2, picture(2), stream=False)
+    results = batcher.step()
+    assert results is not None
+    assert [one.key for one in results.events] == [2]
+
+
+@pytest.mark.parametrize("forward", [lambda seeds: seeds[1:], lambda seeds: seeds[99]])
+def test_a_failing_forward_fails_its_batch_only(forward: Any) -> None:
+    batcher = dynamic_batcher(max_batch=1, forward=forward)
+    batcher.admit(1, picture(), stream=False)
+    batcher.admit(2, picture(), stream=False)
+    results = batcher.step()
+    assert results is not None
+    (failed,) = results.events
+    assert isinstance(failed, Failed)
+    assert (failed.key, failed.status) == (1, 500)
+    assert batcher.wait_seconds() == 0.0  # the other still waits for its turn
+
+
+def test_dropped_pictures_join_no_forward() -> None:
+    batcher = dynamic_batcher()
+    batcher.admit(1, picture(), stream=False)
+    batcher.drop(1)
+    batcher.drop(1)
+    assert batcher.wait_seconds() is None
+    assert batcher.step() is None

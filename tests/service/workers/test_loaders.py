@@ -1,0 +1,37 @@
+"""Loaders: as many threads for an engine that a reload brings as for the first."""
+
+from collections.abc import Iterator
+from threading import Thread
+
+import pytest
+import torch
+
+from models.landscape.cores import Cores
+from service.workers import loaders
+
+
+@pytest.fixture
+def three_threads() -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(3)
+    loaders._first_choice.cache_clear()
+    yield
+    torch.set_num_threads(before)
+    loaders._first_choice.cache_clear()
+
+
+@pytest.mark.usefixtures("three_threads")
+@pytest.mark.parametrize(("asked", "given"), [(None, 3), (2, 2)])
+def test_a_reload_has_as_many_threads_as_the_first_load(asked: int | None, given: int):
+    counts = []
+
+    def load() -> None:
+        loaders.use_threads(asked)
+        counts.append(torch.get_num_threads())
+
+    load()
+    Cores().map(abs, [1, 2, 3])  # from here on PyTorch gives new threads one
+    reload = Thread(target=load)
+    reload.start()
+    reload.join()
+    assert counts == [given, given]
