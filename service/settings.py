@@ -38,7 +38,7 @@ class Settings(BaseSettings):
     segment_queue: int = Field(64, ge=1)
     batch_wait_seconds: float = Field(0.004, ge=0)  # images: a batch waits so long for likely others
     max_batch_seconds: Seconds = 1.0  # images: a batch is capped to about this much of forward
-    stream_interval_seconds: float = Field(0.018, ge=0)  # texts: a stream gets at most one event per interval
+    stream_interval_seconds: float = Field(0.018, ge=0)  # texts: the longest that a stream's pieces wait
 
     # How long.
     request_timeout_seconds: Seconds = 120.0  # the most that a request's own `timeout` may ask for, too
