@@ -36,6 +36,7 @@ COPY LICENSE ./
 COPY deploy/train_as_owner.sh deploy/
 COPY models models
 COPY training training
+COPY eval_checkpoints eval_checkpoints
 RUN python -m compileall -q models training
 ENTRYPOINT ["deploy/train_as_owner.sh"]
 

@@ -65,7 +65,7 @@ train-landscape: $(TRAIN) ## train a landscape model   [DATA=folder ARGS="--pres
 eval-text: $(TRAIN) ## score the bundled GPT as it is served   [DATA=input.txt MODEL=checkpoints/gpt-shakespeare]
 	$(RUN) -m training evaluate $(or $(MODEL),checkpoints/gpt-shakespeare) $(if $(DATA),--data "$(DATA)")
 
-eval-landscape: $(TRAIN) ## measure a landscape model beside its anchors   [DATA=siftflow/ MODEL=checkpoints/landscape ARGS="--pix2pix ..."]
+eval-landscape: $(TRAIN) ## measure a landscape model beside its baselines   [DATA=siftflow/ MODEL=checkpoints/landscape ARGS="--pix2pix ..."]
 	$(RUN) -m training evaluate-landscape $(or $(MODEL),checkpoints/landscape) --device $(DEVICE) \
 	  --data "$(DATA)" --out runs/landscape-evaluation $(ARGS)
 

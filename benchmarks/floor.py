@@ -48,10 +48,10 @@ def floor_seconds(decoder: Decoder, num_rows: int, machine: Machine) -> float:
     config = network.config
     weight = network.embedding.weight.element_size() if decoder.kernel is None else 2
     weights = weight * sum(p.numel() for p in network.parameters())
-    item = decoder.reader.cache.keys[0].element_size()
-    cached = num_rows * MEAN_TOKENS * 2 * config.kv_heads * config.head_width * config.layers * item
+    item = decoder.backend.cache.keys[0].element_size()
+    cached = num_rows * MEAN_TOKENS * 2 * config.kv_heads * config.head_width * config.num_layers * item
     num_products = num_rows * sum(p.numel() for p in network.parameters() if p.dim() > 1)
-    num_products += num_rows * MEAN_TOKENS * 2 * config.width * config.layers
+    num_products += num_rows * MEAN_TOKENS * 2 * config.hidden_size * config.num_layers
     speed = machine.cached_gigabytes if weights + cached <= 2**24 else machine.gigabytes
     return max((weights + cached) / speed / 1e9, 2 * num_products / machine.gigaflops / 1e9)
 

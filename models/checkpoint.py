@@ -18,7 +18,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import ConfigDict, ValidationError
+
+from models.earlier_names import EarlierNames
 
 if TYPE_CHECKING:
     import torch
@@ -34,7 +36,7 @@ class CheckpointError(ValueError):
     """A checkpoint that is missing, truncated, mismatched or foreign. Its text is one line, fit to print."""
 
 
-class CheckpointConfig(BaseModel):
+class CheckpointConfig(EarlierNames):
     """What every checkpoint's ``config.json`` says. Each kind of model derives its own from it."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)

@@ -12,7 +12,8 @@ from typing import Any
 
 from models.checkpoint import CheckpointConfig
 from models.gpt.config import GPTConfig
-from models.landscape.config import LandscapeConfig, SegmenterConfig
+from models.landscape.config import LandscapeConfig
+from models.segmenter.config import SegmenterConfig
 from service.catalog import Entry
 from service.endpoints import landscape, segment, text
 from service.endpoints.context import EndpointContext

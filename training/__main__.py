@@ -12,19 +12,21 @@ from training.run import TrainingError
 JOBS = {
     "text": ("training.text.job", "train a GPT on text"),
     "landscape": ("training.landscape.job", "train the landscape GAN"),
-    "segmenter": ("training.landscape.segmenter.job", "train the segmenter that is served"),
-    "judge": ("training.landscape.judge.job", "train the network that measures the landscape GAN"),
-    "pix2pix": ("training.landscape.pix2pix.job", "train the anchor that the landscape GAN must beat"),
+    "segmenter": ("training.segmenter.job", "train the segmenter that is served"),
+    "eval-segmenter": ("training.eval_segmenter.job", "train the network that measures the landscape GAN"),
+    "pix2pix": ("training.pix2pix.job", "train the baseline that the landscape GAN must beat"),
     "evaluate-landscape": (
-        "training.landscape.evaluation.job",
-        "measure a landscape checkpoint beside its anchors",
+        "training.evaluation.job",
+        "measure a landscape checkpoint beside its baselines",
     ),
     "lab": ("training.lab.job", "train a 2-D GAN, into an animation and figures"),
-    "lineage": ("training.lineage.job", "measure what attention did for encoder–decoders"),
+    "seq2seq": ("training.seq2seq.job", "measure what attention did for encoder–decoders"),
     "evaluate": ("training.text.scoring", "score a GPT checkpoint as it is served"),
-    "report": ("training.text.timing", "print how long text runs took to reach a figure"),
+    "report": ("training.text.timing", "print how long text runs took to reach a score"),
     "import": ("training.text.importing", "bring in a nanoGPT or Hugging Face GPT-2 checkpoint"),
 }
+
+EARLIER_NAMES = {"eval-segmenter": ("judge",), "seq2seq": ("lineage",)}  # of jobs, still understood
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -33,7 +35,9 @@ def main(arguments: list[str] | None = None) -> int:
     jobs = parser.add_subparsers(dest="job", required=True)
     for name, (module_name, help_text) in JOBS.items():
         module = importlib.import_module(module_name)
-        job = jobs.add_parser(name, help=help_text, description=module.__doc__)
+        job = jobs.add_parser(
+            name, aliases=EARLIER_NAMES.get(name, ()), help=help_text, description=module.__doc__
+        )
         module.add_arguments(job)
         job.set_defaults(run_job=module.run)
     args = parser.parse_args(arguments)

@@ -21,10 +21,10 @@ class Progress:
         if sys.stderr.isatty():
             self._bar = tqdm(total=num_steps, unit="step", dynamic_ncols=True)
 
-    def show(self, step: int, figures: Mapping[str, float]) -> None:
+    def show(self, step: int, metrics: Mapping[str, float]) -> None:
         if self._bar is not None:
             self._bar.n = step
-            self._bar.set_postfix({name: f"{value:.4f}" for name, value in figures.items()})
+            self._bar.set_postfix({name: f"{value:.4f}" for name, value in metrics.items()})
             return
         now = time.monotonic()
         if self._first is None:
@@ -34,7 +34,7 @@ class Progress:
         self._last_line = now
         rate = (step - self._first[0]) / max(now - self._first[1], 1e-9)
         left = f"{(self._num_steps - step) / rate / 60:.1f} min left" if rate > 0 else "time left unknown"
-        named = " ".join(f"{name} {value:.4f}" for name, value in figures.items())
+        named = " ".join(f"{name} {value:.4f}" for name, value in metrics.items())
         print(f"step {step}/{self._num_steps} {named} {rate:.2f} steps/s {left}", file=sys.stderr, flush=True)
 
     def say(self, text: str) -> None:

@@ -20,9 +20,10 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import torch
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import ConfigDict, ValidationError
 
 from models.checkpoint import read_metrics
+from models.earlier_names import EarlierNames
 from training.progress import Progress
 
 
@@ -30,7 +31,7 @@ class TrainingError(Exception):
     """A run that can't start or go on, for a reason that its user can mend. Its text is fit to print."""
 
 
-class Settings(BaseModel):
+class Settings(EarlierNames):
     """Base of every job's settings: frozen, unknown keys refused."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -65,6 +66,7 @@ def resolve_settings(base: S, overrides: list[str]) -> S:
     values = base.model_dump()
     for override in overrides:
         key, separator, text = override.partition("=")
+        key = base.earlier_names.get(key, key)
         if not separator or key not in values:
             raise TrainingError(f"--set {override}: expected one of {', '.join(sorted(values))} =VALUE")
         value: Any = text
@@ -91,9 +93,9 @@ def pick_device(name: str, threads: int | None) -> torch.device:
     return device
 
 
-def is_replaceable(folder: Path, figure: str, value: float, force: bool) -> bool:
-    """Whether a checkpoint whose `figure` (lower is better) is `value` may replace the one there."""
-    there = read_metrics(folder).get(figure)
+def is_replaceable(folder: Path, metric: str, value: float, force: bool) -> bool:
+    """Whether a checkpoint whose `metric` (lower is better) is `value` may replace the one there."""
+    there = read_metrics(folder).get(metric)
     return force or not isinstance(there, int | float) or value < there
 
 
@@ -151,11 +153,11 @@ class Run:
         self.seconds += time.perf_counter() - began
         self.cpu_seconds += time.process_time() - began_cpu
 
-    def log(self, **figures: Any) -> None:
+    def log(self, **metrics: Any) -> None:
         """Append one line to the log, with the step and the training seconds so far."""
         if not self._is_main:
             return
-        line = {"step": self.step, "seconds": round(self.seconds, 3), **figures}
+        line = {"step": self.step, "seconds": round(self.seconds, 3), **metrics}
         if self.cpu_seconds:
             line["cpu_seconds"] = round(self.cpu_seconds, 3)
         with (self.folder / "log.jsonl").open("a", encoding="utf-8") as file:
@@ -165,10 +167,10 @@ class Run:
         """Every line of the log, oldest first; lines after the state that was resumed are gone."""
         return read_log(self.folder)
 
-    def show(self, **figures: float) -> None:
+    def show(self, **metrics: float) -> None:
         """Move the progress on to the current step."""
         if self._progress is not None:
-            self._progress.show(self.step, figures)
+            self._progress.show(self.step, metrics)
 
     def say(self, text: str) -> None:
         """Print a line without breaking the progress bar."""
@@ -200,14 +202,14 @@ class Run:
         state: dict[str, Any] = whole["state"]
         return state
 
-    def publish(self, fresh: Path, out: Path | None, figure: str, force: bool) -> bool:
+    def publish(self, fresh: Path, out: Path | None, metric: str, force: bool) -> bool:
         """Copy the checkpoint `fresh` to `out` unless a better one stands there; says what it did."""
         if out is None:
             return False
-        value = read_metrics(fresh)[figure]
-        if not is_replaceable(out, figure, value, force):
-            there = read_metrics(out)[figure]
-            self.say(f"{out} stays: its {figure} {there:.4f} is no worse than {value:.4f} (--force replaces)")
+        value = read_metrics(fresh)[metric]
+        if not is_replaceable(out, metric, value, force):
+            there = read_metrics(out)[metric]
+            self.say(f"{out} stays: its {metric} {there:.4f} is no worse than {value:.4f} (--force replaces)")
             return False
         staged, old = out.with_name(f".{out.name}.fresh"), out.with_name(f".{out.name}.old")
         for leftover in (staged, old):
@@ -217,7 +219,7 @@ class Run:
             out.rename(old)
         staged.rename(out)
         shutil.rmtree(old, ignore_errors=True)
-        self.say(f"{out}: {figure} {value:.4f}")
+        self.say(f"{out}: {metric} {value:.4f}")
         return True
 
     def close(self) -> None:

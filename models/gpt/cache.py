@@ -32,10 +32,10 @@ class Cache:
     """Per layer: keys and values, each (slots + 1, KV, context, D). Padding rows write to the last slot."""
 
     def __init__(self, config: GPTConfig, max_slots: int, device: torch.device, dtype: torch.dtype) -> None:
-        self.context, self.scratch_slot = config.context, max_slots
-        shape = (max_slots + 1, config.kv_heads, config.context, config.head_width)
-        self.keys = [torch.zeros(shape, device=device, dtype=dtype) for _ in range(config.layers)]
-        self.values = [torch.zeros(shape, device=device, dtype=dtype) for _ in range(config.layers)]
+        self.context, self.scratch_slot = config.max_seq_len, max_slots
+        shape = (max_slots + 1, config.kv_heads, config.max_seq_len, config.head_width)
+        self.keys = [torch.zeros(shape, device=device, dtype=dtype) for _ in range(config.num_layers)]
+        self.values = [torch.zeros(shape, device=device, dtype=dtype) for _ in range(config.num_layers)]
 
     def read(self, layer: int, slot: int, places: Tensor) -> tuple[Tensor, Tensor]:
         """Keys and values (KV, n, D) at `places` (n,) of a slot's ring."""

@@ -13,10 +13,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from models.gpt.backend import Chunk
 from models.gpt.kernel import CLayer, CNetwork, CNorm, CProduct, Kernel
 from models.gpt.network import GPT, CausalAttention
 from models.gpt.panels import PanelCache, to_panels
-from models.gpt.reading import Chunk
 from models.gpt.rotary import frequencies
 from models.gpt.threads import Threads
 
@@ -29,28 +29,28 @@ HEAD_MULTIPLE = 8
 
 
 @torch.inference_mode()
-def compiled_reader(network: GPT, max_slots: int, kernel: Kernel) -> CompiledReader | None:
-    """A reader whose first answer is right, if the kernel can serve such a network."""
+def compiled_backend(network: GPT, max_slots: int, kernel: Kernel) -> CompiledBackend | None:
+    """A backend whose first answer is right, if the kernel can serve such a network."""
     if network.config.head_width % HEAD_MULTIPLE:
         return None
-    reader = CompiledReader(network, max_slots, kernel)
-    if agrees(reader, network):
-        reader.measure_threads()
-        return reader
+    backend = CompiledBackend(network, max_slots, kernel)
+    if agrees(backend, network):
+        backend.measure_threads()
+        return backend
     log.error("kernel %s gives wrong logits on this machine: text is served without it", kernel.level)
     return None
 
 
-def agrees(reader: CompiledReader, network: GPT) -> bool:
-    """Whether an empty reader's logits after a short text are the network's own: asked once, at the start."""
+def agrees(backend: CompiledBackend, network: GPT) -> bool:
+    """Whether an empty backend's logits after a short text are the network's own: asked once at the start."""
     config = network.config
-    tokens = [i % config.vocabulary for i in range(min(12, config.context))]
+    tokens = [i % config.vocabulary for i in range(min(12, config.max_seq_len))]
     wanted = network.logits(network(torch.tensor([tokens]), CausalAttention())[:, -1])
-    error = (reader.read([Chunk(0, 0, tokens)]) - wanted).abs().max()
+    error = (backend.read([Chunk(0, 0, tokens)]) - wanted).abs().max()
     return bool(error < TOLERANCE * wanted.abs().max())
 
 
-class CompiledReader:
+class CompiledBackend:
     """A network in the kernel's panels, and the cache of its slots."""
 
     probed_sizes = 5  # every fifth: no multiple of the kernel's tile, so that each remainder is met
@@ -61,13 +61,13 @@ class CompiledReader:
         self._kernel, self._vocabulary = kernel, config.vocabulary
         self._padded_vocabulary = config.vocabulary + -config.vocabulary % kernel.panel
         self._held: list[object] = []  # what the C structures point to
-        layers = (CLayer * config.layers)(*(self._layer(network, i) for i in range(config.layers)))
+        layers = (CLayer * config.num_layers)(*(self._layer(network, i) for i in range(config.num_layers)))
         self._held.append(layers)
         is_learned = config.positions == "learned"
         head = network.embedding.weight if config.tied else network.head.weight
         self._network = CNetwork(
-            config.layers, config.width, config.heads, config.kv_heads, config.head_width, config.mlp_width,
-            config.vocabulary, config.context,
+            config.num_layers, config.hidden_size, config.heads, config.kv_heads, config.head_width,
+            config.mlp_width, config.vocabulary, config.max_seq_len,
             config.norm == "layer", ACTIVATIONS[config.mlp], config.norm_eps,
             self._hold(network.embedding.weight.bfloat16()),
             self._hold(network.position_embedding.weight.float()) if is_learned else None,
@@ -159,7 +159,7 @@ class CompiledReader:
         return halves.reshape(2, -1, panel, rows.shape[1]).transpose(0, 1).flatten(0, 2)
 
     def _hold(self, tensor: Tensor) -> int:
-        """The address of a tensor that lives as long as this reader."""
+        """The address of a tensor that lives as long as this backend."""
         tensor = tensor.detach().contiguous()
         self._held.append(tensor)
         return tensor.data_ptr()

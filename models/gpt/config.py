@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field, model_validator
 
@@ -12,11 +12,13 @@ from models.checkpoint import CheckpointConfig
 class GPTConfig(CheckpointConfig):
     """Shape of a decoder-only transformer, wide enough for today's blocks and for GPT-2's."""
 
+    earlier_names: ClassVar = {"context": "max_seq_len", "layers": "num_layers", "width": "hidden_size"}
+
     kind: Literal["gpt"] = "gpt"
     vocabulary: int = Field(ge=2)
-    context: int = Field(ge=2)  # tokens that attention can see; the window that is served
-    layers: int = Field(ge=1)
-    width: int = Field(ge=1)
+    max_seq_len: int = Field(ge=2)  # tokens that attention can see; the window that is served
+    num_layers: int = Field(ge=1)
+    hidden_size: int = Field(ge=1)
     heads: int = Field(ge=1)
     kv_heads: int = Field(ge=1)
     mlp_width: int = Field(ge=1)
@@ -32,12 +34,12 @@ class GPTConfig(CheckpointConfig):
 
     @property
     def head_width(self) -> int:
-        return self.width // self.heads
+        return self.hidden_size // self.heads
 
     @model_validator(mode="after")
     def _divides(self) -> GPTConfig:
-        if self.width % self.heads:
-            raise ValueError(f"width {self.width} is not a multiple of heads {self.heads}")
+        if self.hidden_size % self.heads:
+            raise ValueError(f"hidden_size {self.hidden_size} is not a multiple of heads {self.heads}")
         if self.heads % self.kv_heads:
             raise ValueError(f"heads {self.heads} is not a multiple of kv_heads {self.kv_heads}")
         if self.positions == "rope" and self.head_width % 2:

@@ -12,11 +12,11 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from models.gpt.compiled import compiled_reader
-from models.gpt.eager import EagerReader
+from models.gpt.backend import Backend, Chunk
+from models.gpt.compiled import compiled_backend
+from models.gpt.eager import EagerBackend
 from models.gpt.kernel import Kernel
 from models.gpt.network import GPT
-from models.gpt.reading import Chunk, Reader
 
 PREFILL_CHUNK = 128  # tokens of one prompt in one step
 PREFILL_BUDGET = 128  # tokens of all prompts in one step, so that running rows never wait long
@@ -42,16 +42,16 @@ class Sequence:
 
 
 class Decoder:
-    """Slots, and the reader that fills them: the compiled one where a kernel fits the network."""
+    """Slots, and the backend that fills them: the compiled one where a kernel fits the network."""
 
     def __init__(self, network: GPT, max_slots: int, kernel: Kernel | None = None) -> None:
         self.network = network.eval().requires_grad_(False)
-        self.context, self.max_slots = network.config.context, max_slots
+        self.context, self.max_slots = network.config.max_seq_len, max_slots
         self.is_rotary = network.config.positions == "rope"
         self.device = network.embedding.weight.device
-        compiled = None if kernel is None else compiled_reader(self.network, max_slots, kernel)
+        compiled = None if kernel is None else compiled_backend(self.network, max_slots, kernel)
         self.kernel = None if compiled is None else kernel
-        self.reader: Reader = compiled or EagerReader(network, max_slots)
+        self.backend: Backend = compiled or EagerBackend(network, max_slots)
         self._free = list(range(max_slots))
         self._prefilling: list[Sequence] = []
         self._decoding: dict[Sequence, None] = {}
@@ -92,7 +92,7 @@ class Decoder:
             chunks.append(chunk)
         if not chunks:
             return [], torch.empty(0, self.network.config.vocabulary, device=self.device)
-        logits = self.reader.read(chunks)
+        logits = self.backend.read(chunks)
         if any(chunk.is_scored for chunk in chunks):
             logits = _last_of_each(reading, chunks, logits)
         return self._settle(reading, chunks, logits)
@@ -132,7 +132,7 @@ class Decoder:
     def read_singles(self, slots: list[int], positions: list[int], tokens: list[int]) -> Tensor:
         """One pass of one token for each slot, at `positions`; returns logits (n, vocabulary)."""
         rows = zip(slots, positions, tokens, strict=True)
-        return self.reader.read([Chunk(slot, position, [token]) for slot, position, token in rows])
+        return self.backend.read([Chunk(slot, position, [token]) for slot, position, token in rows])
 
 
 def _last_of_each(reading: list[Sequence], chunks: list[Chunk], logits: Tensor) -> Tensor:

@@ -15,7 +15,7 @@ def is_row_invariant(decoder: Decoder) -> bool:
 
     The decoder must be empty: its cache is filled with noise for the trial and zeroed after it.
     """
-    generator, cache = torch.Generator().manual_seed(0), decoder.reader.cache
+    generator, cache = torch.Generator().manual_seed(0), decoder.backend.cache
     for tensor in (*cache.keys, *cache.values):
         tensor.copy_(torch.randn(tensor.shape[1:], generator=generator).expand_as(tensor))
     num_rows, context = decoder.max_slots, decoder.context
@@ -25,7 +25,7 @@ def is_row_invariant(decoder: Decoder) -> bool:
     probes = list(range(0, num_rows, max(1, num_rows // NUM_PROBES)))
     alone = {row: decoder.read_singles([row], [positions[row]], [tokens[row]])[0] for row in probes}
     try:
-        multiple = decoder.reader.probed_sizes
+        multiple = decoder.backend.probed_sizes
         for count in {*range(multiple, num_rows, multiple), num_rows}:
             # Probes take turns in small batches, so that each stands in many places.
             shift = probes[count % len(probes)]

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
+from models.gpt.backend import Chunk
 from models.gpt.cache import Cache, DecodeAttention, PrefillAttention, span_of
 from models.gpt.network import GPT
-from models.gpt.reading import Chunk
 
 # Matrix products of 1-3, 5-7 and 9-11 rows take other kernels, with other bits, than those of 4, 8 and 12 on.
 ROW_MULTIPLE = 4
@@ -22,7 +22,7 @@ def lay_out_for_cpu(network: GPT) -> None:
             module.weight.data = module.weight.data.t().contiguous().t()
 
 
-class EagerReader:
+class EagerBackend:
     """A network and the cache of its slots."""
 
     probed_sizes = ROW_MULTIPLE

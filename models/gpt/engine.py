@@ -14,16 +14,16 @@ from torch import Tensor
 
 from models.checkpoint import load_weights, read_config, read_metrics
 from models.errors import RequestError
-from models.gpt.attention import TokenAttention, attention_weights, max_tokens, rounded
+from models.gpt.attention_probe import TokenAttention, attention_weights, max_tokens, rounded
 from models.gpt.config import GPTConfig
 from models.gpt.decoding import Decoder, Sequence
 from models.gpt.determinism import is_row_invariant
+from models.gpt.detokenizer import IncrementalDetokenizer
 from models.gpt.eager import lay_out_for_cpu
 from models.gpt.kernel import Kernel, load_kernel
 from models.gpt.network import GPT
 from models.gpt.request import TextRequest
 from models.gpt.sampling import Sampler, choose, log_probabilities
-from models.gpt.text import TextAssembler
 from models.gpt.tokenizer import Tokenizer, read_tokenizer
 
 EMPTY_PROMPT = "\n"
@@ -61,7 +61,7 @@ class _Run:
     request: TextRequest
     sequence: Sequence
     sampler: Sampler
-    text: TextAssembler
+    text: IncrementalDetokenizer
     prompt: list[int]
     num_drawn: int = field(default=0)
     scores: list[TokenLogprob | None] = field(default_factory=list)  # of the prompt, as far as it was read
@@ -122,7 +122,7 @@ class TextEngine:
         if not tokens:
             raise RequestError("prompt", "this model makes no token of it")
         sampler = self._sampler(request, tokens)
-        text = TextAssembler(request.stop, request.max_characters)
+        text = IncrementalDetokenizer(request.stop, request.max_characters)
         run = _Run(key, request, self.decoder.open(tokens), sampler, text, tokens)
         if request.attention:
             run.seen = list(tokens)
@@ -199,7 +199,7 @@ class TextEngine:
         """The last event, with the text that was held back until now."""
         text += run.text.finish()
         self.drop(run.key)
-        is_truncated = len(run.prompt) > self._network.config.context
+        is_truncated = len(run.prompt) > self._network.config.max_seq_len
         reason = "stop" if run.text.is_stopped else reason
         event = TextEvent(run.key, text, 0, reason, (), len(run.prompt), is_truncated)
         event.prompt_logprobs = _taken(run)
@@ -242,7 +242,7 @@ class TextEngine:
             "device": str(weights.device),
             "dtype": str(weights.dtype).removeprefix("torch."),
             "determinism": "bitwise" if self._is_bitwise else "best effort",
-            "context": self._network.config.context,
+            "context": self._network.config.max_seq_len,
             "tokenizer": self.tokenizer.name,
             "kernel": "none" if self.decoder.kernel is None else self.decoder.kernel.level,
             "max_attention_tokens": max_tokens(self._network.config),

@@ -50,8 +50,10 @@ class Attention(nn.Module):
     def __init__(self, config: GPTConfig) -> None:
         super().__init__()
         self.heads, self.kv_heads, self.head_width = config.heads, config.kv_heads, config.head_width
-        self.qkv = nn.Linear(config.width, (self.heads + 2 * self.kv_heads) * self.head_width, config.bias)
-        self.out = nn.Linear(config.width, config.width, config.bias)
+        self.qkv = nn.Linear(
+            config.hidden_size, (self.heads + 2 * self.kv_heads) * self.head_width, config.bias
+        )
+        self.out = nn.Linear(config.hidden_size, config.hidden_size, config.bias)
         self.q_norm = make_norm(config, self.head_width) if config.qk_norm else nn.Identity()
         self.k_norm = make_norm(config, self.head_width) if config.qk_norm else nn.Identity()
 
@@ -71,8 +73,8 @@ class MLP(nn.Module):
         super().__init__()
         self.kind = config.mlp
         inner = config.mlp_width * (2 if self.kind == "swiglu" else 1)
-        self.into = nn.Linear(config.width, inner, config.bias)
-        self.out = nn.Linear(config.mlp_width, config.width, config.bias)
+        self.into = nn.Linear(config.hidden_size, inner, config.bias)
+        self.out = nn.Linear(config.mlp_width, config.hidden_size, config.bias)
 
     def forward(self, x: Tensor) -> Tensor:
         x = self.into(x)
@@ -87,9 +89,9 @@ class MLP(nn.Module):
 class Block(nn.Module):
     def __init__(self, config: GPTConfig, dropout: float) -> None:
         super().__init__()
-        self.attention_norm = make_norm(config, config.width)
+        self.attention_norm = make_norm(config, config.hidden_size)
         self.attention = Attention(config)
-        self.mlp_norm = make_norm(config, config.width)
+        self.mlp_norm = make_norm(config, config.hidden_size)
         self.mlp = MLP(config)
         self.dropout = nn.Dropout(dropout)
 
@@ -104,14 +106,14 @@ class GPT(nn.Module):
     def __init__(self, config: GPTConfig, dropout: float = 0.0) -> None:
         super().__init__()
         self.config = config
-        self.embedding = nn.Embedding(config.vocabulary, config.width)
+        self.embedding = nn.Embedding(config.vocabulary, config.hidden_size)
         if config.positions == "learned":
-            self.position_embedding = nn.Embedding(config.context, config.width)
+            self.position_embedding = nn.Embedding(config.max_seq_len, config.hidden_size)
         self.dropout = nn.Dropout(dropout)
-        self.blocks = nn.ModuleList(Block(config, dropout) for _ in range(config.layers))
-        self.norm = make_norm(config, config.width)
+        self.blocks = nn.ModuleList(Block(config, dropout) for _ in range(config.num_layers))
+        self.norm = make_norm(config, config.hidden_size)
         if not config.tied:
-            self.head = nn.Linear(config.width, config.vocabulary, bias=False)
+            self.head = nn.Linear(config.hidden_size, config.vocabulary, bias=False)
 
     def forward(self, tokens: Tensor, attend: Attend, positions: Tensor | None = None) -> Tensor:
         """Return the last layer's normed states (B, T, width) for `tokens` (B, T).

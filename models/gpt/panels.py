@@ -44,12 +44,12 @@ class PanelCache:
 
     def __init__(self, config: GPTConfig, max_slots: int, kernel: Kernel) -> None:
         panel, width = kernel.panel, config.head_width
-        span = config.context + -config.context % panel
+        span = config.max_seq_len + -config.max_seq_len % panel
         self._kernel, self._width, self._span = kernel, width, span
         keys = (max_slots, config.kv_heads, span // panel, width * panel)
         values = (max_slots, config.kv_heads, -(-width // panel), span * panel)
-        self.keys = [torch.zeros(keys, dtype=torch.bfloat16) for _ in range(config.layers)]
-        self.values = [torch.zeros(values, dtype=torch.bfloat16) for _ in range(config.layers)]
+        self.keys = [torch.zeros(keys, dtype=torch.bfloat16) for _ in range(config.num_layers)]
+        self.values = [torch.zeros(values, dtype=torch.bfloat16) for _ in range(config.num_layers)]
 
     def read(self, layer: int, slot: int, places: Tensor) -> tuple[Tensor, Tensor]:
         """Keys and values (KV, n, D) at `places` (n,) of a slot's ring."""

@@ -1,4 +1,4 @@
-"""Typed configs of the landscape generator and the segmenter. No torch, so the HTTP process can read them."""
+"""Typed config of the landscape generator, and what it shares with others that know the palette. No torch."""
 
 from __future__ import annotations
 
@@ -43,8 +43,8 @@ class LandscapeConfig(PaletteConfig):
         64  # sizes up to this one look at the map's shapes, larger ones only its classes
     )
     spade_hidden: PositiveInt = 64
-    style_size: PositiveInt = 9  # figures that describe how one class looks in one photo
-    num_styles: PositiveInt  # rows of the bank of looks that seeds choose from
+    style_size: PositiveInt = 9  # numbers that describe how one class looks in one photo
+    num_styles: PositiveInt  # rows of the style bank that seeds choose from
 
     @property
     def has_class_seeds(self) -> bool:
@@ -58,19 +58,4 @@ class LandscapeConfig(PaletteConfig):
             raise ValueError(
                 f"{len(self.widths)} widths from {self.first_size}² do not end at {self.image_size}²"
             )
-        return self
-
-
-class SegmenterConfig(PaletteConfig):
-    """The segmenter: a photo of ``image_size``² to a label map of the same size."""
-
-    kind: Literal["segmenter"] = "segmenter"
-    widths: tuple[PositiveInt, ...]  # channels at 1/2, 1/4, 1/8 ... of the size
-    depths: tuple[PositiveInt, ...]  # blocks at each of them
-    decoder_width: PositiveInt = 64
-
-    @model_validator(mode="after")
-    def _has_a_depth_per_width(self) -> SegmenterConfig:
-        if len(self.widths) != len(self.depths):
-            raise ValueError(f"{len(self.widths)} widths but {len(self.depths)} depths")
         return self

@@ -1,4 +1,4 @@
-"""The critic of training: a U-Net that names each pixel's class or calls it painted (OASIS's idea).
+"""The discriminator: a U-Net that names each pixel's class or calls it fake (OASIS's idea).
 
 It looks at the picture in ``patch``² squares folded into channels and answers at that coarser grid: every
 pixel is seen at a fraction of the cost. A second, weak head judges the whole, against repetition.
@@ -16,7 +16,7 @@ from torch.nn.utils.parametrizations import spectral_norm
 
 from models.landscape.palette import NUM_CLASSES
 
-PAINTED = NUM_CLASSES  # the extra class
+FAKE = NUM_CLASSES  # the extra class
 SLOPE = 0.2
 
 

@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from models.checkpoint import load_weights, read_config, read_metrics
+from models.cores import Cores
 from models.landscape.config import LandscapeConfig
-from models.landscape.cores import Cores
 from models.landscape.generator import Generator
-from models.landscape.seeds import draw_looks, draw_noise
+from models.landscape.seeds import draw_noise, draw_styles
 
 
 @dataclass(frozen=True)
@@ -79,12 +79,12 @@ class LandscapeEngine:
     @torch.inference_mode()
     def _paint(self, requests: Sequence[LandscapeRequest]) -> list[NDArray[np.uint8]]:
         labels = self._stack([request.label_map.astype(np.int64) for request in requests])
-        looks = self._stack(
-            [draw_looks(self._bank, request.seed, request.class_seeds) for request in requests]
+        styles = self._stack(
+            [draw_styles(self._bank, request.seed, request.class_seeds) for request in requests]
         )
         draws = [draw_noise(request.seed, self._generator.sizes) for request in requests]
         noise = [self._stack([draw[None] for draw in level]) for level in zip(*draws, strict=True)]
-        pictures = self._generator(labels, looks, noise)
+        pictures = self._generator(labels, styles, noise)
         pixels = ((pictures + 1) * 127.5).round().clamp(0, 255).to(torch.uint8)
         return list(pixels.permute(0, 2, 3, 1).cpu().numpy())
 

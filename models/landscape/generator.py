@@ -1,8 +1,8 @@
-"""The generator: a label map, a look for each class and per-pixel noise to a picture.
+"""The generator: a label map, a style for each class and per-pixel noise to a picture.
 
 Small sizes are modulated by convolutions over the map (SPADE: shapes matter), large ones by a lookup per
-class (CLADE: cheap). The look of a class is a short vector, the figures that training measures in real
-photos: seeds choose among real looks, and one class can be given another. Pictures are RGB in [-1, 1], label
+class (CLADE: cheap). The style of a class is a short vector, the numbers that training measures in real
+photos: seeds choose among real styles, and one class can be given another. Pictures are RGB in [-1, 1], label
 maps hold palette ids and no holes.
 """
 
@@ -21,7 +21,7 @@ SLOPE = 0.2  # of the leaky ReLUs
 
 
 class Conditions:
-    """What modulates the network at any size: shares of classes, looks, height. Made once a size."""
+    """What modulates the network at any size: shares of classes, styles, height. Made once a size."""
 
     def __init__(self, labels: Tensor, styles: Tensor) -> None:
         """Take ``labels`` (B, S, S) int64 and ``styles`` (B, NUM_CLASSES, D)."""
@@ -51,8 +51,8 @@ def _make_rows(styles: Tensor) -> Tensor:
     """What stands for each class, and for height: (B, NUM_CLASSES + 1, NUM_CLASSES + D + 1)."""
     count = NUM_CLASSES + 1
     which = torch.eye(count, dtype=styles.dtype, device=styles.device).expand(len(styles), count, count)
-    looks = F.pad(styles, (0, 0, 0, 1))  # height has none
-    return torch.cat([which[..., :NUM_CLASSES], looks, which[..., NUM_CLASSES:]], dim=2)
+    padded = F.pad(styles, (0, 0, 0, 1))  # height has none
+    return torch.cat([which[..., :NUM_CLASSES], padded, which[..., NUM_CLASSES:]], dim=2)
 
 
 def look_up(shares: Tensor, rows: Tensor) -> Tensor:
@@ -120,7 +120,7 @@ def conv3(inputs: int, outputs: int) -> nn.Conv2d:
 
 
 class Generator(nn.Module):
-    """See the module's docstring. ``styles`` is the bank of looks, one row a training photo."""
+    """See the module's docstring. ``styles`` is the style bank, one row a training photo."""
 
     styles: Tensor  # (num_styles, NUM_CLASSES, D)
 
@@ -142,7 +142,7 @@ class Generator(nn.Module):
 
         Args:
             labels: (B, S, S) int64 palette ids, S = image_size.
-            styles: (B, NUM_CLASSES, D), the look of each class.
+            styles: (B, NUM_CLASSES, D), the style of each class.
             noise: for each size of ``self.sizes`` normal draws (B, 1, size, size).
 
         Returns:
@@ -156,5 +156,5 @@ class Generator(nn.Module):
 
 
 def num_condition_channels(config: LandscapeConfig) -> int:
-    """Channels of ``Conditions.at``: class shares, look, height."""
+    """Channels of ``Conditions.at``: class shares, style, height."""
     return NUM_CLASSES + config.style_size + 1

@@ -1,4 +1,4 @@
-"""Seeds to draws: the look of each class and the per-pixel noise, from the request alone. No torch."""
+"""Seeds to draws: the style of each class and the per-pixel noise, from the request alone. No torch."""
 
 from __future__ import annotations
 
@@ -8,30 +8,30 @@ import numpy as np
 from numpy.typing import NDArray
 
 JITTER = (
-    0.15  # of a look, in the bank's units (its figures have a spread of about 1): no two seeds look the same
+    0.15  # of a style, in the bank's units (its numbers have a spread of about 1): no two seeds look the same
 )
 
 # One stream a purpose, so that changing one class's seed changes nothing else.
-_LOOK, _NOISE = 0, 1
+_STYLE, _NOISE = 0, 1
 
 
-def draw_looks(
+def draw_styles(
     bank: NDArray[np.float32], seed: int, class_seeds: Mapping[int, int] | None = None
 ) -> NDArray[np.float32]:
     """Choose one row of the bank for the whole picture, and another for each class that has its own seed.
 
     Args:
-        bank: (M, N, D) looks of N classes in M photos.
+        bank: (M, N, D) styles of N classes in M photos.
         seed: of the picture.
         class_seeds: class id → seed; the class then looks as it would in the picture of that seed.
 
     Returns:
         (N, D) float32.
     """
-    looks = _look(bank, seed)
+    styles = _style(bank, seed)
     for number, own in (class_seeds or {}).items():
-        looks[number] = _look(bank, own)[number]
-    return looks
+        styles[number] = _style(bank, own)[number]
+    return styles
 
 
 def draw_noise(seed: int, sizes: Sequence[int]) -> list[NDArray[np.float32]]:
@@ -40,8 +40,8 @@ def draw_noise(seed: int, sizes: Sequence[int]) -> list[NDArray[np.float32]]:
     return [generator.standard_normal((size, size), dtype=np.float32) for size in sizes]
 
 
-def _look(bank: NDArray[np.float32], seed: int) -> NDArray[np.float32]:
-    generator = _generator(seed, _LOOK)
+def _style(bank: NDArray[np.float32], seed: int) -> NDArray[np.float32]:
+    generator = _generator(seed, _STYLE)
     row: NDArray[np.float32] = bank[int(generator.integers(len(bank)))]
     return row + np.float32(JITTER) * generator.standard_normal(row.shape, dtype=np.float32)
 

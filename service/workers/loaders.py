@@ -80,7 +80,7 @@ class SegmentLoader:
     threads: int | None
 
     def __call__(self, device: str) -> Batcher:
-        from models.landscape.segmenter_engine import SegmenterEngine
+        from models.segmenter.engine import SegmenterEngine
 
         use_threads(self.threads)
         engine = SegmenterEngine.load(self.folder, device)

@@ -6,7 +6,7 @@ import { modelLine, modelOf } from "../models.js";
 import { dismiss, notify } from "../notice.js";
 import { generate, variations } from "./api.js";
 import { Drawing } from "./drawing.js";
-import { Easel } from "./easel.js";
+import { CanvasInput } from "./canvas_input.js";
 import { EXAMPLES, drawExample } from "./examples.js";
 import { Exchange, saveLandscape, showExamples } from "./exchange.js";
 import { History } from "./history.js";
@@ -47,7 +47,7 @@ class LandscapePage {
       changed: () => this.#changed(),
       done: () => this.#step(this.drawing.commit()),
     };
-    this.easel = new Easel(canvasById("sketch-overlay"), this.view, makeTools(bench), bench);
+    this.canvasInput = new CanvasInput(canvasById("sketch-overlay"), this.view, makeTools(bench), bench);
     this.exchange = new Exchange(palette, this.drawing, (data) => this.#replace(data), {
       result: (answer, milliseconds) => this.#show(answer, milliseconds),
       style: () => this.seeds.style,
@@ -63,7 +63,7 @@ class LandscapePage {
   /** @type {import("../shortcuts.js").Shortcuts} */
   get shortcuts() {
     const tool = (/** @type {string} */ name) => () => {
-      this.easel.cancel();
+      this.canvasInput.cancel();
       check("tool", name);
       this.#showTool();
     };
@@ -85,7 +85,7 @@ class LandscapePage {
       "ctrl+shift+z": () => this.#redo(),
       "ctrl+y": () => this.#redo(),
       "ctrl+s": () => this.#saveResult(),
-      Escape: () => this.easel.cancel(),
+      Escape: () => this.canvasInput.cancel(),
     };
   }
 
@@ -111,14 +111,14 @@ class LandscapePage {
     buttonById("save-result").addEventListener("click", () => this.#saveResult());
     inputById("brush-size").addEventListener("input", () => this.#showTool());
     byId("tools").addEventListener("change", () => {
-      this.easel.cancel();
+      this.canvasInput.cancel();
       this.#showTool();
     });
     byId("palette").addEventListener("change", () => this.#showClass());
     this.#showClass();
     this.#showTool();
     showExamples(this.palette, (example) => this.#replace(drawExample(example, this.drawing.size, this.palette.ids)));
-    window.addEventListener("resize", () => this.easel.show());
+    window.addEventListener("resize", () => this.canvasInput.show());
   }
 
   #changed() {
@@ -136,7 +136,7 @@ class LandscapePage {
   }
 
   #undo() {
-    this.easel.cancel();
+    this.canvasInput.cancel();
     this.#step(this.drawing.undo());
   }
 
@@ -146,7 +146,7 @@ class LandscapePage {
 
   /** @param {Uint8Array} data */
   #replace(data) {
-    this.easel.cancel();
+    this.canvasInput.cancel();
     this.#step(this.drawing.replace(data));
   }
 
@@ -221,7 +221,7 @@ class LandscapePage {
     const hasSize = ["brush", "line"].includes(checkedValue("tool"));
     byId("brush-options").classList.toggle("is-off", !hasSize);
     byId("tool-hint").textContent = HINTS[checkedValue("tool")];
-    this.easel?.show();
+    this.canvasInput?.show();
   }
 
   #showClass() {

@@ -6,7 +6,7 @@ import { modelLine, modelOf } from "../models.js";
 import { notify } from "../notice.js";
 import { rollSeed } from "../seed.js";
 import { FormError, readRequest } from "./form.js";
-import { Gaze } from "./gaze.js";
+import { AttentionPanel } from "./attention_panel.js";
 import { Generation } from "./generation.js";
 import { inspect } from "./inspector.js";
 import { Output } from "./output.js";
@@ -24,9 +24,9 @@ class TextPage {
   constructor() {
     this.output = new Output((index, isPinned) => {
       inspect(index === null ? null : (this.#generation?.tokens[index] ?? null));
-      this.gaze.select(isPinned ? index : null);
+      this.attention.select(isPinned ? index : null);
     });
-    this.gaze = new Gaze(this.output);
+    this.attention = new AttentionPanel(this.output);
     byId("text-form").addEventListener("submit", (event) => {
       event.preventDefault();
       this.#generate();
@@ -60,7 +60,7 @@ class TextPage {
     modelOf("gpt").then(
       (model) => {
         byId("text-model").textContent = model ? modelLine(model) : "no text model is loaded";
-        this.gaze.limit = model?.details.max_attention_tokens ?? null;
+        this.attention.limit = model?.details.max_attention_tokens ?? null;
         byId("text-data").textContent = model ? `Trained on ${model.training_data}.` : "";
       },
       () => {},
@@ -84,7 +84,7 @@ class TextPage {
     const running = (this.#running = new AbortController());
     const generation = (this.#generation = new Generation());
     this.output.start(/** @type {string} */ (request.prompt), generation);
-    this.gaze.start(request, generation);
+    this.attention.start(request, generation);
     this.#state("generating");
     byId("text-seed-used").textContent = String(request.seed);
     try {

@@ -89,7 +89,7 @@ test("a clicked token shows what the model looked at, by layer and head", { time
   let asked = 0;
   page.on("request", (request) => (asked += request.method() === "POST"));
   await visible(page).nth(15).click();
-  await page.waitForSelector("#gaze:not([hidden])");
+  await page.waitForSelector("#attention:not([hidden])");
   const weights = () => page.evaluate(() => [...document.querySelectorAll("#output-prompt span, .token")].map((one) => Number(one.style.getPropertyValue("--weight"))));
   const mean = await weights();
   const numAhead = await page.locator(".token.is-selected ~ .token").count();
@@ -97,13 +97,13 @@ test("a clicked token shows what the model looked at, by layer and head", { time
   assert.ok(mean.slice(0, -numAhead).some((one) => one > 0.2), "it looked at something");
   assert.ok(mean.slice(-numAhead).every((one) => one === 0), "and never ahead");
   assert.equal(await textOf(page, "output-prompt"), prompt);
-  assert.equal(await page.locator("#gaze-list tbody tr").count(), 6);
-  await page.selectOption("#gaze-layer", "1");
-  await page.selectOption("#gaze-head", "2");
+  assert.equal(await page.locator("#attention-list tbody tr").count(), 6);
+  await page.selectOption("#attention-layer", "1");
+  await page.selectOption("#attention-head", "2");
   assert.notDeepEqual(await weights(), mean);
-  const box = await page.locator("#gaze-map").boundingBox();
+  const box = await page.locator("#attention-map").boundingBox();
   await page.mouse.click(box.x + 2, box.y + 2);
-  assert.deepEqual([await page.inputValue("#gaze-layer"), await page.inputValue("#gaze-head")], ["0", "0"]);
+  assert.deepEqual([await page.inputValue("#attention-layer"), await page.inputValue("#attention-head")], ["0", "0"]);
   await page.focus("#output");
   const second = await page.locator(".token.is-selected").getAttribute("data-index");
   await page.keyboard.press("ArrowRight");
@@ -111,7 +111,7 @@ test("a clicked token shows what the model looked at, by layer and head", { time
   assert.equal(Number(await page.locator(".token.is-selected").getAttribute("data-index")), Number(second) + 1);
   assert.equal(asked, 1, "the neighbours came along");
   await page.keyboard.press("Escape");
-  assert.ok(await page.locator("#gaze").isHidden());
+  assert.ok(await page.locator("#attention").isHidden());
   assert.ok((await weights()).every((one) => one === 0));
   await close();
 });

@@ -24,7 +24,7 @@ const USES = {
     await page.click("#text-form [type=submit]");
     await until(page, "text-state", (text) => text.startsWith("ended"), 120_000);
     await page.locator(".token", { hasText: /\S/ }).nth(70).click();
-    await page.waitForSelector("#gaze:not([hidden])");
+    await page.waitForSelector("#attention:not([hidden])");
   },
   async lab(page) {
     await page.click("#lab-play");

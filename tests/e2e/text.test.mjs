@@ -89,13 +89,13 @@ test("pointing at a token shows its alternatives, the arrow keys what the model 
   await page.focus("#output");
   await page.keyboard.press("ArrowLeft");
   assert.match(await until(page, "alternatives", (text) => text.includes("Good")), /90 %.*Bad/s);
-  assert.match(await until(page, "gaze-list", (text) => text.includes("%")), /MEO:−2.*50 %.*↵−1.*40 %/s);
-  await page.selectOption("#gaze-layer", "1");
-  assert.match(await until(page, "gaze-list", (text) => text.includes("70 %")), /↵−1.*70 %/s);
+  assert.match(await until(page, "attention-list", (text) => text.includes("%")), /MEO:−2.*50 %.*↵−1.*40 %/s);
+  await page.selectOption("#attention-layer", "1");
+  assert.match(await until(page, "attention-list", (text) => text.includes("70 %")), /↵−1.*70 %/s);
   assert.deepEqual(await findings(page), []);
   await page.keyboard.press("Escape");
-  assert.ok(await page.locator("#gaze").isHidden());
+  assert.ok(await page.locator("#attention").isHidden());
   await page.click(".token:nth-child(2)"); // the answer has another token there
-  await until(page, "gaze-state", (text) => text.includes("did not write the same"));
+  await until(page, "attention-state", (text) => text.includes("did not write the same"));
   await close();
 });

@@ -208,3 +208,10 @@ def test_fields_that_tame_a_model_do(gpt: httpx.Client) -> None:
     assert generate(gpt, **greedy, repetition_penalty=1.3)["choices"][0]["text"] != plain["text"]
     assert generate(gpt, min_p=1, max_tokens=60)["choices"][0]["text"] == plain["text"]
     assert generate(gpt, **greedy, ignore_eos=True)["choices"][0]["text"] == plain["text"]
+
+
+@pytest.mark.parametrize("change", [{"logit_bias": {"99999999": 1}}, {"stop_token_ids": [99999999]}])
+def test_token_ids_that_the_model_lacks_are_refused(gpt: httpx.Client, change: dict[str, Any]) -> None:
+    response = gpt.post("/generate/text", json={"prompt": "x", **change})
+    assert response.status_code == 422
+    assert response.json()["error"]["field"] in change

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 import torch
@@ -14,6 +15,8 @@ from training.run import Run, Settings, TrainingError, is_replaceable, pick_devi
 
 
 class Dials(Settings):
+    earlier_names: ClassVar = {"speed": "rate"}
+
     rate: float = 0.1
     name: str = "one"
     steps: int = 4
@@ -25,6 +28,14 @@ def test_overrides_are_typed_and_checked() -> None:
     for override, said in (("colour=red", "colour"), ("steps=soon", "steps"), ("rate", "rate")):
         with pytest.raises(TrainingError, match=said):
             resolve_settings(Dials(), [override])
+
+
+def test_a_setting_s_earlier_name_is_understood(tmp_path: Path) -> None:
+    assert resolve_settings(Dials(), ["speed=0.5"]) == Dials(rate=0.5)
+    Run(tmp_path, Dials(rate=0.5), 4, resume=False).save_state({})
+    (tmp_path / "settings.json").write_text('{"speed": 0.5, "name": "one", "steps": 4}')
+    Run(tmp_path, Dials(rate=0.5), 4, resume=True)
+    assert json.loads((tmp_path / "settings.json").read_text())["rate"] == 0.5
 
 
 def test_a_run_goes_on_where_its_state_was(tmp_path: Path) -> None:

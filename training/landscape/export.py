@@ -1,4 +1,4 @@
-"""Writes the averaged generator as a checkpoint: weights, figures, a README with a contact sheet."""
+"""Writes the averaged generator as a checkpoint: weights, metrics, a README with a contact sheet."""
 
 from __future__ import annotations
 
@@ -9,27 +9,32 @@ from typing import Any
 from models.checkpoint import save_checkpoint
 from models.landscape.engine import LandscapeEngine
 from models.landscape.generator import Generator
-from training.landscape.evaluate import Evaluation
+from training.evaluation.contact_sheet import contact_sheet
+from training.evaluation.held_out import Evaluation
 from training.landscape.readme import write_readme
-from training.landscape.recipe import LandscapeRecipe
-from training.landscape.sheet import contact_sheet, encode, spread_rows
-from training.landscape.storage import round_weights
+from training.landscape.settings import LandscapeSettings
+from training.photos.sheet import encode, spread_rows
+from training.storage import round_weights
 
-FIGURE = "frechet_random"  # decides whether a checkpoint may replace another; lower is better
+METRIC = "frechet_random"  # decides whether a checkpoint may replace another; lower is better
 SHEET_ROWS, SHEET_SEEDS = 12, (1, 2, 3, 4)
 
 
 def save_landscape(
-    folder: Path, served: Generator, recipe: LandscapeRecipe, evaluation: Evaluation, facts: Mapping[str, Any]
+    folder: Path,
+    served: Generator,
+    settings: LandscapeSettings,
+    evaluation: Evaluation,
+    facts: Mapping[str, Any],
 ) -> dict[str, Any]:
     """Evaluate, paint the sheet, write the checkpoint; return its metrics."""
     tensors = round_weights(served)
     engine = LandscapeEngine(served, str(served.styles.device), {})
     parameters = sum(parameter.numel() for parameter in served.parameters())
-    metrics = dict(facts) | {"parameters": parameters} | evaluation.figures(engine)
+    metrics = dict(facts) | {"parameters": parameters} | evaluation.metrics(engine)
     held_out = evaluation.held_out
     sheet = contact_sheet(engine, held_out, spread_rows(held_out, SHEET_ROWS), SHEET_SEEDS)
-    readme = write_readme(served.config, recipe, metrics, len(held_out))
+    readme = write_readme(served.config, settings, metrics, len(held_out))
     files = {"sheet.jpg": encode(sheet)}
     save_checkpoint(folder, served.config, tensors, metrics, readme, files)
     return metrics

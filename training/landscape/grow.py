@@ -29,11 +29,11 @@ def grow(trainer: Trainer, run_folder: Path, device: torch.device) -> None:
     saved = torch.load(path, map_location=device, weights_only=True)
     state = saved["state"]
     take_over(trainer.generator, state["averaged"], "generator")
-    take_over(trainer.critic, state["critic"], "critic")
+    take_over(trainer.discriminator, state["critic"], "discriminator")
     new_stage = f"blocks.{len(trainer.generator.blocks) - 1}.conv2.weight"
-    if new_stage not in state["averaged"] and trainer.recipe.widths[-1] == trainer.recipe.widths[-2]:
+    if new_stage not in state["averaged"] and trainer.settings.widths[-1] == trainer.settings.widths[-2]:
         pass_on(trainer.generator)
-    trainer.generator.styles.copy_(trainer.bank.looks)
+    trainer.generator.styles.copy_(trainer.bank.styles)
     trainer.averaged.load_state_dict(trainer.generator.state_dict())
     settings = json.loads((run_folder / "settings.json").read_text())
     facts = {"image_size": settings["image_size"], "steps": saved["step"], "batch": settings["batch"]}

@@ -11,9 +11,15 @@ from typing import Any, Protocol
 import numpy as np
 from torch import Tensor
 
+from training.evaluation.held_out import Evaluation
 from training.landscape.batches import Batch, Batches, iterate
-from training.landscape.correct import correct_looks
-from training.landscape.data import (
+from training.landscape.export import METRIC, save_landscape
+from training.landscape.grow import grow
+from training.landscape.settings import PRESETS
+from training.landscape.style_bank import BANK_SIDE, make_bank
+from training.landscape.style_correction import correct_styles
+from training.landscape.trainer import Trainer
+from training.photos.photo_set import (
     PhotoSet,
     is_held_out,
     is_natural,
@@ -22,12 +28,6 @@ from training.landscape.data import (
     load_siftflow,
     well_labelled,
 )
-from training.landscape.evaluate import Evaluation
-from training.landscape.export import FIGURE, save_landscape
-from training.landscape.grow import grow
-from training.landscape.looks import BANK_SIDE, make_bank
-from training.landscape.recipe import PRESETS
-from training.landscape.trainer import Trainer
 from training.run import Run, add_run_arguments, pick_device, resolve_settings
 
 OWN_LABELS = "SIFT Flow, natural scenes, own labels (nine in ten by name; snow split off mountains)"
@@ -72,24 +72,24 @@ def add_data_arguments(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar=("PHOTOS", "LABELS"),
-        help="more photos, with the maps that training.landscape.pseudo made of them; may be repeated",
+        help="more photos, with the maps that training.segmenter.pseudo_labels made of them; may be repeated",
     )
 
 
 def run(args: argparse.Namespace) -> None:
-    """Train until the recipe's steps or the time box end; then export the averaged generator."""
-    recipe = resolve_settings(PRESETS[args.preset], args.set)
+    """Train until the last step or the time box ends; then export the averaged generator."""
+    settings = resolve_settings(PRESETS[args.preset], args.set)
     device = pick_device(args.device, args.threads)
-    training, held_out = load_split(args.data, args.pseudo, max(recipe.image_size, BANK_SIDE))
+    training, held_out = load_split(args.data, args.pseudo, max(settings.image_size, BANK_SIDE))
     bank = make_bank(training.photos, training.maps)
-    training, held_out = (photos.shrink(recipe.image_size) for photos in (training, held_out))
-    job = Run(args.run, recipe, recipe.steps, args.resume, args.max_minutes)
-    trainer = Trainer(recipe, recipe.model(describe(args.pseudo, training), len(training)), bank, device)
+    training, held_out = (photos.shrink(settings.image_size) for photos in (training, held_out))
+    job = Run(args.run, settings, settings.steps, args.resume, args.max_minutes)
+    trainer = Trainer(settings, settings.model(describe(args.pseudo, training), len(training)), bank, device)
     if args.resume:
         trainer.load_state(job.load_state(device))
     elif args.grow:
         grow(trainer, args.grow, device)
-    batches, evaluation = Batches(training, bank, recipe), Evaluation(training, held_out)
+    batches, evaluation = Batches(training, bank, settings), Evaluation(training, held_out)
     train(
         job,
         trainer,
@@ -99,7 +99,7 @@ def run(args: argparse.Namespace) -> None:
         args.workers,
     )
     job.close()
-    job.publish(job.folder / "checkpoint", args.out, FIGURE, args.force)
+    job.publish(job.folder / "checkpoint", args.out, METRIC, args.force)
 
 
 def load_split(data: Path, pseudo: Sequence[Sequence[Path]], size: int) -> tuple[PhotoSet, PhotoSet]:
@@ -151,19 +151,19 @@ def average(losses: Sequence[Mapping[str, Tensor]]) -> dict[str, float]:
 
 
 def save(job: Run, trainer: Trainer, batches: Batches, evaluation: Evaluation) -> None:
-    """Save the state, then the averaged generator as a checkpoint in the run folder, with its figures."""
+    """Save the state, then the averaged generator as a checkpoint in the run folder, with its metrics."""
     job.save_state(trainer.state())
     served = trainer.make_served(
         [batches(CALIBRATION_STEP + number) for number in range(CALIBRATION_BATCHES)]
     )
-    correct_looks(served, trainer.bank, batches.filled)
+    correct_styles(served, trainer.bank, batches.filled)
     facts: dict[str, Any] = {
         "steps": job.step,
-        "pictures_seen": job.step * trainer.recipe.batch
+        "pictures_seen": job.step * trainer.settings.batch
         + sum(run["steps"] * run["batch"] for run in trainer.history),
         "training_seconds": round(job.seconds) + sum(run["seconds"] for run in trainer.history),
         "grown_from": trainer.history,
     }
-    figures = save_landscape(job.folder / "checkpoint", served, trainer.recipe, evaluation, facts)
-    job.log(**figures)
-    job.say(f"step {job.step}: {FIGURE} {figures[FIGURE]:.3f} -> {job.folder / 'checkpoint'}")
+    metrics = save_landscape(job.folder / "checkpoint", served, trainer.settings, evaluation, facts)
+    job.log(**metrics)
+    job.say(f"step {job.step}: {METRIC} {metrics[METRIC]:.3f} -> {job.folder / 'checkpoint'}")

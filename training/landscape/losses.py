@@ -6,9 +6,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from models.landscape.discriminator import PAINTED
+from models.landscape.discriminator import FAKE
 from models.landscape.palette import NUM_CLASSES, UNLABELLED
-from training.landscape.looks import LookBank, measure_looks
+from training.landscape.style_bank import StyleBank, measure_styles
 
 MAX_CLASS_WEIGHT = 6.0  # of a rare class in a batch: a few pixels of road must not drown everything
 
@@ -29,25 +29,25 @@ def class_weights(labels: Tensor) -> Tensor:
 def label_loss(logits: Tensor, labels: Tensor) -> Tensor:
     """Class-balanced cross-entropy of (B, N + 1, h, w) logits: each pixel is to be seen as its label."""
     targets = shrink_targets(labels, logits.shape[-1])
-    weights = F.pad(class_weights(targets), (0, 1))  # nothing counts as painted here
+    weights = F.pad(class_weights(targets), (0, 1))  # nothing counts as fake here
     losses = F.cross_entropy(logits.float(), targets, weights, ignore_index=UNLABELLED, reduction="sum")
     return losses / (targets != UNLABELLED).sum().clamp(min=1)
 
 
-def painted_loss(logits: Tensor, labels: Tensor) -> Tensor:
-    """Cross-entropy of calling every pixel painted; holes are no more judged here than in real photos."""
+def fake_loss(logits: Tensor, labels: Tensor) -> Tensor:
+    """Cross-entropy of calling every pixel fake; holes are no more judged here than in real photos."""
     known = shrink_targets(labels, logits.shape[-1]) != UNLABELLED
-    losses = -F.log_softmax(logits.float(), dim=1)[:, PAINTED]
+    losses = -F.log_softmax(logits.float(), dim=1)[:, FAKE]
     return (losses * known).sum() / known.sum().clamp(min=1)
 
 
-def look_loss(pictures: Tensor, labels: Tensor, looks: Tensor, bank: LookBank) -> Tensor:
-    """How far painted classes are from the looks (B, N, D) that were asked for, in bank units.
+def style_loss(pictures: Tensor, labels: Tensor, styles: Tensor, bank: StyleBank) -> Tensor:
+    """How far painted classes are from the styles (B, N, D) that were asked for, in bank units.
 
-    A picture too small for the finest octaves is compared in the figures that it has.
+    A picture too small for the finest octaves is compared in the numbers that it has.
     """
-    found, present = measure_looks(pictures, labels)
-    asked = looks[..., : found.shape[2]]
+    found, present = measure_styles(pictures, labels)
+    asked = styles[..., : found.shape[2]]
     losses = F.smooth_l1_loss(bank.whiten(found), asked, reduction="none", beta=0.5).mean(dim=2)
     return (losses * present).sum() / present.sum().clamp(min=1)
 

@@ -7,11 +7,11 @@ from typing import Any
 
 from models.landscape.config import LandscapeConfig
 from models.landscape.palette import PALETTE
-from training.landscape.recipe import LandscapeRecipe
+from training.landscape.settings import LandscapeSettings
 
 
 def write_readme(
-    config: LandscapeConfig, recipe: LandscapeRecipe, metrics: Mapping[str, Any], num_held_out: int
+    config: LandscapeConfig, settings: LandscapeSettings, metrics: Mapping[str, Any], num_held_out: int
 ) -> str:
     """Return Markdown: what it is, how it was trained, figures, picture, terms."""
     rows = "\n".join(
@@ -45,11 +45,11 @@ photos. It is not an FID and compares only with itself.
 
 - Data: {config.training_data}. A photo is held out if `int(sha1(file name), 16) % 10 == 0`.
 - Labels: {classes}.
-{history}- Recipe: {recipe.steps} steps of {recipe.batch} pictures planned; generator widths
-  {list(recipe.widths)}, discriminator widths {list(recipe.critic_widths)}.
-- {recipe.sketch_share:.0%} of the inputs are made drawn-like (warped, coarse, straightened, holes filled).
+{history}- Recipe: {settings.steps} steps of {settings.batch} pictures planned; generator widths
+  {list(settings.widths)}, discriminator widths {list(settings.discriminator_widths)}.
+- {settings.sketch_share:.0%} of the inputs are made drawn-like (warped, coarse, straightened, holes filled).
 
-- A seed picks the looks (colours, contrast, gradient, roughness of every class) of one training photo, a
+- A seed picks the styles (colours, contrast, gradient, roughness of every class) of one training photo, a
   little varied, and the grain; what the picture shows comes from the network. Colours are asked for with a
   correction for each class, so that on average they come out as in the photos.
 

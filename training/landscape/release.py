@@ -15,13 +15,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from training.landscape.export import FIGURE
+from training.landscape.export import METRIC
 from training.plots import new_figure, to_png
 
 PAPERS = """
 ## Evaluation
 
-[evaluation.md](evaluation.md) has every metric beside its anchors, with intervals;
+[evaluation.md](evaluation.md) has every metric beside its baselines, with intervals;
 [evaluation-sheet.jpg](evaluation-sheet.jpg) 24 held-out maps, their photos and three seeds.
 
 ![Fréchet distance and losses over the pictures seen](curve.png)
@@ -55,9 +55,9 @@ def draw_curve(logs: Sequence[Sequence[Line]]) -> bytes:
     distance, losses = figure.subplots(1, 2)
     names = {"label": "generator", "critic_real": "discriminator, photos", "critic_painted": "…, paintings"}
     for log in logs:
-        measured = [line for line in log if FIGURE in line]
-        distance.plot(*_columns(measured, FIGURE), color="C0", marker="o", markersize=3)
-        distance.plot(*_columns(measured, FIGURE + "_real"), color="grey", linestyle="--")
+        measured = [line for line in log if METRIC in line]
+        distance.plot(*_columns(measured, METRIC), color="C0", marker="o", markersize=3)
+        distance.plot(*_columns(measured, METRIC + "_real"), color="grey", linestyle="--")
         for number, name in enumerate(names):
             losses.plot(
                 *_columns([line for line in log if name in line], name), color=f"C{number}", linewidth=0.8

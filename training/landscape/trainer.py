@@ -14,19 +14,19 @@ from models.landscape.discriminator import Discriminator
 from models.landscape.generator import Generator
 from training.landscape.augment import augment
 from training.landscape.batches import Batch
-from training.landscape.descend import descend
-from training.landscape.looks import LookBank
 from training.landscape.losses import (
     blur_loss,
+    fake_loss,
     label_loss,
-    look_loss,
     mix_by_class,
-    painted_loss,
     shrink_targets,
+    style_loss,
 )
-from training.landscape.recipe import LandscapeRecipe
-from training.landscape.resumable import Resumable
+from training.landscape.settings import LandscapeSettings
+from training.landscape.style_bank import StyleBank
 from training.landscape.views import view
+from training.optimizer_step import optimizer_step
+from training.resumable import Resumable
 
 
 class Trainer(Resumable):
@@ -35,94 +35,100 @@ class Trainer(Resumable):
     shown: tuple[str, ...] = ("label", "critic_real", "critic_painted")
 
     def __init__(
-        self, recipe: LandscapeRecipe, config: LandscapeConfig, bank: LookBank, device: torch.device
+        self, settings: LandscapeSettings, config: LandscapeConfig, bank: StyleBank, device: torch.device
     ) -> None:
-        torch.manual_seed(recipe.seed)  # initial weights
-        self.recipe, self.device = recipe, device
-        self.bank = LookBank(bank.looks.to(device), bank.shift.to(device), bank.scale.to(device))
+        torch.manual_seed(settings.seed)  # initial weights
+        self.settings, self.device = settings, device
+        self.bank = StyleBank(bank.styles.to(device), bank.shift.to(device), bank.scale.to(device))
         self.generator = _place(Generator(config), device)
-        self.generator.styles.copy_(self.bank.looks)
-        self.critic = _place(Discriminator(recipe.critic_widths, recipe.critic_patch), device)
+        self.generator.styles.copy_(self.bank.styles)
+        self.discriminator = _place(
+            Discriminator(settings.discriminator_widths, settings.discriminator_patch), device
+        )
         self.averaged = copy.deepcopy(self.generator).requires_grad_(requires_grad=False)
         betas = (0.0, 0.999)
-        self._generator_adam = torch.optim.Adam(self.generator.parameters(), recipe.generator_rate, betas)
-        self._critic_adam = torch.optim.Adam(self.critic.parameters(), recipe.critic_rate, betas)
+        self._generator_adam = torch.optim.Adam(self.generator.parameters(), settings.generator_rate, betas)
+        self._discriminator_adam = torch.optim.Adam(
+            self.discriminator.parameters(), settings.discriminator_rate, betas
+        )
         self.step = 0
         self.history: list[dict[str, float]] = []  # of the smaller runs that this one grew from
 
     def train_step(self, batch: Batch) -> dict[str, Tensor]:
         """Update the discriminator, then the generator, then the average; return the losses by name."""
         batch = batch.to(self.device)
-        draws = torch.Generator(self.device).manual_seed(self.recipe.seed * 1_000_003 + self.step)
+        draws = torch.Generator(self.device).manual_seed(self.settings.seed * 1_000_003 + self.step)
         with self._autocast():
-            pictures = self.generator(batch.inputs, batch.looks, self.draw_noise(len(batch.photos), draws))
-            critic_losses = self._critic_losses(batch, pictures.detach(), draws)
-        descend(self._critic_adam, sum_losses(critic_losses))
-        self.critic.requires_grad_(requires_grad=False)
+            pictures = self.generator(batch.inputs, batch.styles, self.draw_noise(len(batch.photos), draws))
+            discriminator_losses = self._discriminator_losses(batch, pictures.detach(), draws)
+        optimizer_step(self._discriminator_adam, sum_losses(discriminator_losses))
+        self.discriminator.requires_grad_(requires_grad=False)
         with self._autocast():
             generator_losses = self._generator_losses(batch, pictures, draws)
-        descend(self._generator_adam, sum_losses(generator_losses))
-        self.critic.requires_grad_(requires_grad=True)
+        optimizer_step(self._generator_adam, sum_losses(generator_losses))
+        self.discriminator.requires_grad_(requires_grad=True)
         self._average()
         self.step += 1
-        return {name: loss.detach() for name, loss in (critic_losses | generator_losses).items()}
+        return {name: loss.detach() for name, loss in (discriminator_losses | generator_losses).items()}
 
     def draw_noise(self, count: int, draws: torch.Generator) -> list[Tensor]:
         """Per-pixel noise for ``count`` pictures."""
         shapes = [(count, 1, size, size) for size in self.generator.sizes]
         return [torch.randn(shape, generator=draws, device=self.device) for shape in shapes]
 
-    def _critic_losses(self, batch: Batch, pictures: Tensor, draws: torch.Generator) -> dict[str, Tensor]:
-        recipe = self.recipe
+    def _discriminator_losses(
+        self, batch: Batch, pictures: Tensor, draws: torch.Generator
+    ) -> dict[str, Tensor]:
+        settings = self.settings
         photos, photo_labels = self._show(batch.photos, batch.targets, draws)
-        painted, painted_labels = self._show(pictures.float(), batch.targets, draws)
-        logits, whole = self.critic(torch.cat([photos, painted]))
+        fakes, fake_labels = self._show(pictures.float(), batch.targets, draws)
+        logits, whole = self.discriminator(torch.cat([photos, fakes]))
         (real, fake), (real_whole, fake_whole) = logits.chunk(2), whole.chunk(2)
         losses = {
             "critic_real": label_loss(real, photo_labels),
-            "critic_painted": painted_loss(fake, painted_labels),
-            "critic_whole": recipe.whole_weight
+            "critic_painted": fake_loss(fake, fake_labels),
+            "critic_whole": settings.whole_weight
             * (F.softplus(-real_whole.float()).mean() + F.softplus(fake_whole.float()).mean()),
         }
-        if recipe.mix_every and self.step % recipe.mix_every == 0:
-            losses["critic_mix"] = recipe.mix_weight * self._mix_loss(batch, pictures.float(), draws)
+        if settings.mix_every and self.step % settings.mix_every == 0:
+            losses["critic_mix"] = settings.mix_weight * self._mix_loss(batch, pictures.float(), draws)
         return losses
 
     def _mix_loss(self, batch: Batch, pictures: Tensor, draws: torch.Generator) -> Tensor:
         both = torch.cat([batch.photos, pictures], dim=1)  # so that they are seen from the same place
         mask = mix_by_class(batch.inputs, draws).squeeze(1).long()
-        both, mask = view(both, mask, self.recipe.critic_view, draws)
+        both, mask = view(both, mask, self.settings.discriminator_view, draws)
         photos, pictures = both.chunk(2, dim=1)
         mixed = torch.where(mask.bool().unsqueeze(1), photos, pictures)
-        logits, _ = self.critic(torch.cat([photos, pictures, mixed]))
+        logits, _ = self.discriminator(torch.cat([photos, pictures, mixed]))
         real, fake, mixture = logits.float().chunk(3)
         small = shrink_targets(mask, mixture.shape[-1]).bool().unsqueeze(1)
         return F.mse_loss(mixture, torch.where(small, real, fake))
 
     def _show(self, pictures: Tensor, labels: Tensor, draws: torch.Generator) -> tuple[Tensor, Tensor]:
-        return augment(*view(pictures, labels, self.recipe.critic_view, draws), draws)
+        return augment(*view(pictures, labels, self.settings.discriminator_view, draws), draws)
 
     def _generator_losses(self, batch: Batch, pictures: Tensor, draws: torch.Generator) -> dict[str, Tensor]:
-        recipe = self.recipe
+        settings = self.settings
         pictures = pictures.float()
         judged, labels = self._show(pictures, batch.targets, draws)
-        logits, whole = self.critic(judged)
+        logits, whole = self.discriminator(judged)
         losses = {
             "label": label_loss(logits, labels),
-            "whole": recipe.whole_weight * F.softplus(-whole.float()).mean(),
-            "look": recipe.look_weight * look_loss(pictures, batch.targets, batch.looks, self.bank),
+            "whole": settings.whole_weight * F.softplus(-whole.float()).mean(),
+            "look": settings.style_weight * style_loss(pictures, batch.targets, batch.styles, self.bank),
         }
-        blur = recipe.blur_weight_at(self.step)
+        blur = settings.blur_weight_at(self.step)
         if blur > 0 and bool(batch.is_own.any()):
             losses["blur"] = blur * blur_loss(
-                pictures[batch.is_own], batch.photos[batch.is_own], recipe.blur_size
+                pictures[batch.is_own], batch.photos[batch.is_own], settings.blur_size
             )
         return losses
 
     @torch.no_grad()
     def _average(self) -> None:
         # A young average forgets faster, or its random start would show for thousands of steps.
-        decay = min(self.recipe.ema, (1 + self.step) / (10 + self.step))
+        decay = min(self.settings.ema, (1 + self.step) / (10 + self.step))
         ours, theirs = list(self.averaged.parameters()), list(self.generator.parameters())
         torch._foreach_lerp_(ours, theirs, 1 - decay)
 
@@ -138,7 +144,7 @@ class Trainer(Resumable):
         for number, batch in enumerate(batches):
             draws = torch.Generator(self.device).manual_seed(number)
             moved = batch.to(self.device)
-            served(moved.inputs, moved.looks, self.draw_noise(len(batch.photos), draws))
+            served(moved.inputs, moved.styles, self.draw_noise(len(batch.photos), draws))
         served.eval()
         return served
 
@@ -154,10 +160,10 @@ class Trainer(Resumable):
     def _parts(self) -> dict[str, Any]:
         return {
             "generator": self.generator,
-            "critic": self.critic,
+            "critic": self.discriminator,
             "averaged": self.averaged,
             "generator_adam": self._generator_adam,
-            "critic_adam": self._critic_adam,
+            "critic_adam": self._discriminator_adam,
         }
 
     def _autocast(self) -> torch.autocast:

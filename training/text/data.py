@@ -122,7 +122,7 @@ class Batches:
     def draw(self, step: int) -> Tensor:
         """The windows of `step` (0 is the first), (batch, context + 1); shorter where `echo` cuts them."""
         context = self.settings.context_at(step)
-        batch = self.settings.batch * self.settings.context // context
+        batch = self.settings.batch * self.settings.max_seq_len // context
         self._cut_windows(context)
         if (self.place + 1) * batch > len(self._starts):
             self.epoch, self.place = self.epoch + 1, 0
@@ -137,7 +137,7 @@ class Batches:
         if self._cut == (self.epoch, context):
             return
         tokens = self.tokens_of(self.epoch)
-        longest, fewest = self.settings.context, self.settings.batch
+        longest, fewest = self.settings.max_seq_len, self.settings.batch
         num_needed = longest * (fewest + 1) + 1
         if len(tokens) < num_needed:
             raise TrainingError(

@@ -11,7 +11,7 @@ from models.gpt.tokenizer import Tokenizer
 from training.text.networks import Network, read_windows
 
 WINDOWS_PER_PASS = 8
-CONTEXTS_IN_A_ROW = 4  # of the sliding figure: three quarters of the tokens see a full context, or more
+CONTEXTS_IN_A_ROW = 4  # of the sliding metric: three quarters of the tokens see a full context, or more
 
 
 @torch.inference_mode()
@@ -26,7 +26,7 @@ def nats_per_character(
     network.eval()
     device = network.embedding.weight.device
     inputs, targets = (part.to(device) for part in scored_tokens(tokenizer, text))
-    length = context or network.config.context
+    length = context or network.config.max_seq_len
     num_whole = len(targets) // length * length
     total = 0.0
     windows, wanted = inputs[:num_whole].view(-1, length), targets[:num_whole].view(-1, length)
@@ -41,7 +41,7 @@ def nats_per_character(
 def served_nats_per_character(
     decoder: Decoder, tokenizer: Tokenizer, text: str, window: int | None = None
 ) -> float:
-    """The same figure out of the service's own decoder: token by token, in batches, through its cache.
+    """The same metric out of the service's own decoder: token by token, in batches, through its cache.
 
     Args:
         window: tokens that are read in a row before starting afresh. More than the model's context shows
@@ -72,7 +72,7 @@ def served_nats_per_character(
 
 
 def sliding_nats_per_character(decoder: Decoder, tokenizer: Tokenizer, text: str) -> float | None:
-    """The served figure where reading goes on past the window, each token seeing the newest `context` ones.
+    """The served metric where reading goes on past the window, each token seeing the newest `context` ones.
 
     None where it can't: learned positions, or a text no longer than the context.
     """

@@ -31,8 +31,8 @@ def read_gpt2(folder: Path, training_data: str) -> tuple[GPTConfig, dict[str, to
     tokenizer = read_tokenizer_files(folder)
     width, end = shape["n_embd"], shape.get("eos_token_id")
     config = GPTConfig(
-        training_data=training_data, vocabulary=shape["vocab_size"], context=shape["n_positions"],
-        layers=shape["n_layer"], width=width, heads=shape["n_head"], kv_heads=shape["n_head"],
+        training_data=training_data, vocabulary=shape["vocab_size"], max_seq_len=shape["n_positions"],
+        num_layers=shape["n_layer"], hidden_size=width, heads=shape["n_head"], kv_heads=shape["n_head"],
         mlp_width=shape.get("n_inner") or 4 * width, positions="learned", norm="layer",
         mlp=ACTIVATIONS[shape.get("activation_function", "gelu_new")], bias=True, qk_norm=False, tied=True,
         norm_eps=shape.get("layer_norm_epsilon", 1e-5),

@@ -68,7 +68,7 @@ def run(args: argparse.Namespace) -> None:
     )
     metrics = {"parameters": sum(tensor.numel() for tensor in stored.values())}
     save_checkpoint(args.out, config, stored, metrics, readme, {TOKENIZER_FILE: tokenizer.to_json()})
-    print(f"{args.out}: {metrics['parameters']} parameters, {tokenizer.name}, context {config.context}")
+    print(f"{args.out}: {metrics['parameters']} parameters, {tokenizer.name}, context {config.max_seq_len}")
 
 
 def fit_vocabulary(

@@ -11,7 +11,7 @@ import numpy as np
 from models.gpt.tokenizer import BPETokenizer, Tokenizer
 from training.ranks import Ranks, join_ranks
 from training.run import Run, TrainingError, add_run_arguments, pick_device, resolve_settings
-from training.text.branch import branch_off
+from training.text.cooldown import start_cooldown
 from training.text.data import TINY_SHAKESPEARE_URL, Batches, Corpus, Tokens, read_corpus
 from training.text.echo import Echo
 from training.text.evaluate import nats_per_character
@@ -19,7 +19,7 @@ from training.text.networks import Network
 from training.text.renaming import Renamer
 from training.text.result import write_result
 from training.text.settings import PRESETS, TextSettings
-from training.text.train import Trainer, train
+from training.text.trainer import Trainer, train
 from training.text.vocabulary import DroppedBPE, make_bpe, make_characters
 
 
@@ -74,7 +74,7 @@ def run(args: argparse.Namespace) -> None:
 def plan(args: argparse.Namespace) -> tuple[Path, TextSettings, bool]:
     """The run's folder, its settings, and whether there is a state to go on from."""
     if args.finish is not None:
-        folder, settings = branch_off(args.run, args.set, args.finish)
+        folder, settings = start_cooldown(args.run, args.set, args.finish)
         return folder, settings, True
     return args.run, resolve_settings(PRESETS[args.preset], args.set), args.resume
 

@@ -45,10 +45,10 @@ def read_nanogpt(
         given, wanted = len(tokenizer.pieces), shape["vocab_size"]
         raise TrainingError(f"{path}: has {wanted} tokens, the vocabulary given has {given} characters")
     config = GPTConfig(
-        training_data=training_data, vocabulary=shape["vocab_size"], context=shape["block_size"],
-        layers=shape["n_layer"], width=shape["n_embd"], heads=shape["n_head"], kv_heads=shape["n_head"],
-        mlp_width=4 * shape["n_embd"], positions="learned", norm="layer", mlp="gelu", bias=shape["bias"],
-        qk_norm=False, tied=True,
+        training_data=training_data, vocabulary=shape["vocab_size"], max_seq_len=shape["block_size"],
+        num_layers=shape["n_layer"], hidden_size=shape["n_embd"], heads=shape["n_head"],
+        kv_heads=shape["n_head"], mlp_width=4 * shape["n_embd"], positions="learned", norm="layer",
+        mlp="gelu", bias=shape["bias"], qk_norm=False, tied=True,
     )  # fmt: skip
     return config, rename(saved["model"]), tokenizer
 

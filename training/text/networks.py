@@ -6,7 +6,7 @@ from torch import Tensor
 
 from models.gpt.config import GPTConfig
 from models.gpt.network import GPT, CausalAttention
-from models.lineage.lstm import LSTMConfig, LSTMLanguageModel
+from models.seq2seq.lstm import LSTMConfig, LSTMLanguageModel
 
 Network = GPT | LSTMLanguageModel
 

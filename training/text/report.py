@@ -13,7 +13,7 @@ from training.text.settings import TextSettings, name_preset
 
 SAMPLES = (("\n", 1), ("KING RICHARD III:\n", 2), ("O Romeo, Romeo! ", 3))
 
-ANCHORS = (  # on the same last 10 % of Tiny Shakespeare, as others report
+BASELINES = (  # on the same last 10 % of Tiny Shakespeare, as others report
     ("nanoGPT `train_shakespeare_char`, 10.7M, its best", 1.4697),
     ("RoPE, RMSNorm and SwiGLU with AdamW, 10.6M", 1.475),
 )
@@ -41,7 +41,7 @@ def draw_samples(engine: TextEngine, max_characters: int = 500) -> list[tuple[Te
 
 
 def draw_curve(log: list[dict[str, Any]]) -> bytes:
-    """The course of the run over training seconds, as PNG: dev figures where there are any, else the loss."""
+    """The course of the run over training seconds, as PNG: dev metrics where there are any, else the loss."""
     name = "dev_nats_per_character"
     points = [line for line in log if name in line]
     if not points:
@@ -95,11 +95,11 @@ def make_command(settings: TextSettings, corpus: str) -> str:
 
 
 def _compare(settings: TextSettings, metrics: dict[str, Any], corpus: str) -> list[str]:
-    """The table beside other people's figures, where the text and its split are theirs."""
+    """The table beside other people's results, where the text and its split are theirs."""
     if corpus != TINY_SHAKESPEARE or settings.split != "release":
         return []
     own = f"| this one, {metrics['parameters'] / 1e6:.1f}M | {metrics['validation_nats_per_character']:.4f} |"
-    others = [f"| {model} | {figure:.4f} |" for model, figure in ANCHORS]
+    others = [f"| {model} | {score:.4f} |" for model, score in BASELINES]
     return ["| model | nats per character |\n|---|---|", own, *others, ""]
 
 

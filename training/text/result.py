@@ -20,10 +20,10 @@ from training.text.evaluate import (
     sliding_nats_per_character,
 )
 from training.text.report import draw_curve, draw_samples, write_readme
-from training.text.train import Trainer
+from training.text.trainer import Trainer
 
-# One name per split, so that figures on different texts are never compared.
-FIGURES = {"dev": "dev_nats_per_character", "release": "validation_nats_per_character"}
+# One name per split, so that metrics on different texts are never compared.
+METRICS = {"dev": "dev_nats_per_character", "release": "validation_nats_per_character"}
 SPLITS = {"dev": "last 5 % of the training part", "release": "last 10 %"}
 
 
@@ -34,20 +34,20 @@ def write_result(
 
     A network that is not served gets a metrics.json in the run's folder, nothing else.
     """
-    network, figure = trainer.average, FIGURES[trainer.settings.split]
+    network, metric = trainer.average, METRICS[trainer.settings.split]
     exact = nats_per_character(network, tokenizer, corpus.validation)
     if not isinstance(network, GPT):
-        metrics = {figure: round(exact, 5), **_circumstances(run, trainer)}
+        metrics = {metric: round(exact, 5), **_circumstances(run, trainer)}
         write_atomically(run.folder / "metrics.json", (json.dumps(metrics, indent=2) + "\n").encode())
-        run.say(f"{run.folder / 'metrics.json'}: {figure} {exact:.4f}")
+        run.say(f"{run.folder / 'metrics.json'}: {metric} {exact:.4f}")
         return
     tensors = {name: tensor.to(torch.bfloat16) for name, tensor in network.state_dict().items()}
     network.load_state_dict(tensors)
     engine = TextEngine(network, tokenizer)
     metrics = {
-        figure: round(nats_per_character(network, tokenizer, corpus.validation), 5),
-        f"{figure}_float32": round(exact, 5),
-        **_as_served(figure, engine, corpus.validation),
+        metric: round(nats_per_character(network, tokenizer, corpus.validation), 5),
+        f"{metric}_float32": round(exact, 5),
+        **_as_served(metric, engine, corpus.validation),
         **_circumstances(run, trainer),
         "characters_per_token": round(len(corpus.validation) / len(tokenizer.encode(corpus.validation)), 3),
     }
@@ -58,18 +58,18 @@ def write_result(
     save_checkpoint(fresh, network.config, tensors, metrics, readme, files)
     for request, text in samples:
         run.say(f"--- {request.prompt!r}, seed {request.seed}\n{request.prompt}{text}")
-    run.say(f"{fresh}: {figure} {metrics[figure]:.4f}")
-    run.publish(fresh, out, figure, force)
+    run.say(f"{fresh}: {metric} {metrics[metric]:.4f}")
+    run.publish(fresh, out, metric, force)
 
 
-def _as_served(figure: str, engine: TextEngine, text: str) -> dict[str, float]:
-    """The figure out of the service's decoder, and where reading goes on past the window."""
+def _as_served(metric: str, engine: TextEngine, text: str) -> dict[str, float]:
+    """The metric out of the service's decoder, and where reading goes on past the window."""
     decoder, tokenizer = engine.decoder, engine.tokenizer
-    figures = {f"{figure}_served": served_nats_per_character(decoder, tokenizer, text)}
+    metrics = {f"{metric}_served": served_nats_per_character(decoder, tokenizer, text)}
     sliding = sliding_nats_per_character(decoder, tokenizer, text)
     if sliding is not None:
-        figures[f"{figure}_sliding"] = sliding
-    return {name: round(value, 5) for name, value in figures.items()}
+        metrics[f"{metric}_sliding"] = sliding
+    return {name: round(value, 5) for name, value in metrics.items()}
 
 
 def _circumstances(run: Run, trainer: Trainer) -> dict[str, Any]:

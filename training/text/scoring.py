@@ -26,7 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
-    """Print the figures; the last line is `nats_per_char` and the served one."""
+    """Print the metrics; the last line is `nats_per_char` and the served one."""
     pick_device(args.device, args.threads)
     _, text = split_text(read_text(args.data, args.sha256), args.split)
     try:

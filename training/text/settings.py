@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import json
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field, ValidationError, model_validator
 
 from models.gpt.config import GPTConfig
-from models.lineage.lstm import LSTMConfig
+from models.seq2seq.lstm import LSTMConfig
 from training.run import Settings
 
 
 class TextSettings(Settings):
     """One run's recipe. Learning rates are for AdamW and, in its scaling, for Muon (Liu et al. 2025)."""
+
+    earlier_names: ClassVar = {"context": "max_seq_len", "layers": "num_layers", "width": "hidden_size"}
 
     # text
     tokenizer: Literal["characters", "bpe"] = "bpe"
@@ -23,12 +25,12 @@ class TextSettings(Settings):
     echo_steps: int = Field(default=0, ge=0)  # at the start, with windows that repeat themselves: see echo.py
     split: Literal["dev", "release"] = "dev"  # see training/text/data.py
 
-    # network; an LSTM has only context, layers and width
+    # network; an LSTM has only max_seq_len, num_layers and hidden_size
     network: Literal["gpt", "lstm"] = "gpt"
-    context: int = Field(default=256, ge=8)
+    max_seq_len: int = Field(default=256, ge=8)
     early_context: int | None = Field(default=None, ge=8)  # shorter windows until the rate decays
-    layers: int = Field(default=6, ge=1)
-    width: int = Field(default=320, ge=8)
+    num_layers: int = Field(default=6, ge=1)
+    hidden_size: int = Field(default=320, ge=8)
     heads: int = Field(default=5, ge=1)
     kv_heads: int = Field(default=1, ge=1)
     mlp_width: int = Field(default=896, ge=8)
@@ -67,8 +69,8 @@ class TextSettings(Settings):
     def _makes_a_network(self) -> TextSettings:
         if self.network == "lstm" and self.optimiser == "muon":
             raise ValueError("optimiser=muon is for the blocks of a GPT; an LSTM takes adamw")
-        if self.early_context and (self.context % self.early_context or self.schedule != "wsd"):
-            raise ValueError("early_context must divide context and takes schedule=wsd")
+        if self.early_context and (self.max_seq_len % self.early_context or self.schedule != "wsd"):
+            raise ValueError("early_context must divide max_seq_len and takes schedule=wsd")
         try:
             self.network_config(self.vocabulary, "")
         except ValidationError as error:
@@ -80,18 +82,18 @@ class TextSettings(Settings):
         num_decay_steps = round(self.decay_fraction * self.steps)
         if self.early_context and self.steps - step > num_decay_steps:
             return self.early_context
-        return self.context
+        return self.max_seq_len
 
     def network_config(self, vocabulary: int, training_data: str) -> GPTConfig | LSTMConfig:
         """The shape of the network that these settings train."""
         if self.network == "lstm":
-            return LSTMConfig(vocabulary, self.context, self.width, self.layers)
+            return LSTMConfig(vocabulary, self.max_seq_len, self.hidden_size, self.num_layers)
         return GPTConfig(
             training_data=training_data,
             vocabulary=vocabulary,
-            context=self.context,
-            layers=self.layers,
-            width=self.width,
+            max_seq_len=self.max_seq_len,
+            num_layers=self.num_layers,
+            hidden_size=self.hidden_size,
             heads=self.heads,
             kv_heads=self.kv_heads,
             mlp_width=self.mlp_width,
@@ -105,29 +107,29 @@ class TextSettings(Settings):
 
 
 NANOGPT = TextSettings(
-    tokenizer="characters", context=256, layers=6, width=384, heads=6, kv_heads=6, mlp_width=1536,
-    positions="learned", norm="layer", mlp="gelu", qk_norm=False, dropout=0.2, attention_dropout=0.2,
-    weight_decay=0.1, ema_decay=0.0, optimiser="adamw", learning_rate=1e-3, beta2=0.99, batch=64, steps=5000,
-    warmup_steps=100, schedule="cosine", final_fraction=0.1,
+    tokenizer="characters", max_seq_len=256, num_layers=6, hidden_size=384, heads=6, kv_heads=6,
+    mlp_width=1536, positions="learned", norm="layer", mlp="gelu", qk_norm=False, dropout=0.2,
+    attention_dropout=0.2, weight_decay=0.1, ema_decay=0.0, optimiser="adamw", learning_rate=1e-3, beta2=0.99,
+    batch=64, steps=5000, warmup_steps=100, schedule="cosine", final_fraction=0.1,
 )  # fmt: skip
 
 PRESETS = {
     "first-light": TextSettings(
-        split="release", layers=5, width=256, heads=4, mlp_width=704, batch=16, steps=500
+        split="release", num_layers=5, hidden_size=256, heads=4, mlp_width=704, batch=16, steps=500
     ),  # 20 minutes on one core
     "nanogpt": NANOGPT,  # karpathy/nanoGPT config/train_shakespeare_char.py
     "shakespeare": TextSettings(
-        split="release", context=1024, early_context=256, layers=5, width=256, heads=4, mlp_width=704,
-        batch=4, steps=2500, decay_fraction=0.2, dropout=0.15, bpe_dropout=0.1, renaming=0.8, echo_steps=450,
-        save_every=50,
+        split="release", max_seq_len=1024, early_context=256, num_layers=5, hidden_size=256, heads=4,
+        mlp_width=704, batch=4, steps=2500, decay_fraction=0.2, dropout=0.15, bpe_dropout=0.1, renaming=0.8,
+        echo_steps=450, save_every=50,
     ),  # first-light for longer, with less to learn by heart and copying taught; 75 minutes on two cores
     "lstm": TextSettings(
-        split="release", network="lstm", layers=2, width=448, dropout=0.2, optimiser="adamw", batch=16,
-        steps=500,
+        split="release", network="lstm", num_layers=2, hidden_size=448, dropout=0.2, optimiser="adamw",
+        batch=16, steps=500,
     ),  # first-light's data, tokens, steps and, nearly, parameters: what attention is measured against
     "tiny": TextSettings(
-        vocabulary=384, context=64, layers=2, width=64, heads=2, mlp_width=128, batch=16, steps=200,
-        eval_every=50, save_every=50,
+        vocabulary=384, max_seq_len=64, num_layers=2, hidden_size=64, heads=2, mlp_width=128, batch=16,
+        steps=200, eval_every=50, save_every=50,
     ),  # seconds on a laptop; for tests and first tries
 }  # fmt: skip
 

@@ -1,4 +1,4 @@
-"""How long runs took to reach a figure, read from their logs; evaluation is left out of the seconds."""
+"""How long runs took to reach a score, read from their logs; evaluation is left out of the seconds."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 from training.run import TrainingError, read_log
 
 TARGETS = (1.60, 1.50)
-FIGURE = "dev_nats_per_character"
+METRIC = "dev_nats_per_character"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -25,7 +25,7 @@ def run(args: argparse.Namespace) -> None:
         if not log:
             raise TrainingError(f"{folder}: has no log.jsonl")
         last = log[-1]
-        lowest = min((line[FIGURE] for line in log if FIGURE in line), default=None)
+        lowest = min((line[METRIC] for line in log if METRIC in line), default=None)
         times = [seconds_to(log, target) for target in TARGETS]
         cells = [
             folder.name,
@@ -39,19 +39,19 @@ def run(args: argparse.Namespace) -> None:
 
 
 def seconds_to(log: list[dict[str, Any]], target: float, clock: str = "seconds") -> float | None:
-    """Training seconds until the dev figure is `target`, on the line between evaluations; None if never.
+    """Training seconds until the dev metric is `target`, on the line between evaluations; None if never.
 
     `clock` names the log's field: ``seconds`` on the wall, or ``cpu_seconds`` of the processor.
     """
     earlier: tuple[float, float] | None = None
     for line in log:
-        if FIGURE not in line:
+        if METRIC not in line:
             continue
-        seconds, figure = float(line[clock]), float(line[FIGURE])
-        if figure <= target:
+        seconds, score = float(line[clock]), float(line[METRIC])
+        if score <= target:
             if earlier is None:
                 return seconds
-            share = (earlier[1] - target) / (earlier[1] - figure)
+            share = (earlier[1] - target) / (earlier[1] - score)
             return earlier[0] + share * (seconds - earlier[0])
-        earlier = (seconds, figure)
+        earlier = (seconds, score)
     return None

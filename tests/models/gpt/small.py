@@ -31,7 +31,7 @@ GPT2 = {
 
 def make_network(vocabulary: int, **changes: Any) -> GPT:
     """A two-layer network whose random weights are large enough for lively text."""
-    shape = {"context": 32, "layers": 2, "width": 64, "heads": 4, **MODERN, **changes}
+    shape = {"max_seq_len": 32, "num_layers": 2, "hidden_size": 64, "heads": 4, **MODERN, **changes}
     config = GPTConfig(training_data="none", vocabulary=vocabulary, **shape)
     torch.manual_seed(7)
     network = GPT(config)

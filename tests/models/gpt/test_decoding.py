@@ -20,7 +20,7 @@ def reference_logits(network: GPT, tokens: list[int], num_prompt: int) -> torch.
 
     Rotary: every token sees the last `context` tokens. Learned: a window that is full loses its older half.
     """
-    context = network.config.context
+    context = network.config.max_seq_len
     first = max(0, num_prompt - context)  # of a long prompt only the end is read
     if network.config.positions == "rope":
         states = network(torch.tensor([tokens[first:]]), CausalAttention(window=context))
@@ -57,7 +57,7 @@ def test_logits_equal_a_cacheless_reference_past_the_window(shape: dict[str, Any
 def test_long_prompts_are_read_in_chunks_and_do_not_stall_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(decoding, "PREFILL_CHUNK", 8)
     monkeypatch.setattr(decoding, "PREFILL_BUDGET", 16)
-    network = make_network(VOCABULARY, context=128)
+    network = make_network(VOCABULARY, max_seq_len=128)
     decoder = Decoder(network, 4)
     short = decoder.open([1])
     ready, logits = decoder.step()

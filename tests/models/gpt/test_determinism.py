@@ -78,7 +78,7 @@ def run_crowd(engine: TextEngine, requests: list[TextRequest], chance: random.Ra
     "shape",
     [
         {"max_slots": 13},
-        {"max_slots": 20, "is_bpe": True, "heads": 2, "kv_heads": 1, "context": 160},
+        {"max_slots": 20, "is_bpe": True, "heads": 2, "kv_heads": 1, "max_seq_len": 160},
         {"max_slots": 9, **GPT2},
     ],
     ids=["rope", "bpe", "learned"],
@@ -99,7 +99,7 @@ def test_rows_do_not_depend_on_the_batch_with_any_number_of_threads(threads: int
     before = torch.get_num_threads()
     torch.set_num_threads(threads)
     try:
-        assert is_row_invariant(Decoder(make_network(300, width=128, heads=2, context=256), 32))
+        assert is_row_invariant(Decoder(make_network(300, hidden_size=128, heads=2, max_seq_len=256), 32))
     finally:
         torch.set_num_threads(before)
 
@@ -114,4 +114,4 @@ def test_a_decoder_whose_bits_depend_on_neighbours_is_found_out(monkeypatch: pyt
 
     monkeypatch.setattr(decoder, "read_singles", crooked)
     assert not is_row_invariant(decoder)
-    assert all(not tensor.any() for tensor in decoder.reader.cache.keys)
+    assert all(not tensor.any() for tensor in decoder.backend.cache.keys)

@@ -14,16 +14,16 @@ from typing import Any
 import pytest
 import torch
 
-from models.gpt.attention import attention_weights
+from models.gpt.attention_probe import attention_weights
+from models.gpt.backend import Chunk
 from models.gpt.build import LEVELS, build, find_compiler, instruction_sets, kernel_path
-from models.gpt.compiled import CompiledReader
+from models.gpt.compiled import CompiledBackend
 from models.gpt.decoding import Decoder
 from models.gpt.determinism import is_row_invariant
 from models.gpt.engine import TextEngine
 from models.gpt.kernel import Kernel, load_kernel
 from models.gpt.network import GPT, CausalAttention
 from models.gpt.panels import from_panels, to_panels
-from models.gpt.reading import Chunk
 from models.gpt.sampling import Sampler, choose
 from tests.models.gpt.small import GPT2, complete, make_bpe, make_network
 from tests.models.gpt.test_determinism import make_requests, outcome, run_crowd
@@ -31,7 +31,7 @@ from tests.models.gpt.test_sampling import fields_of
 
 ALL_LEVELS = [level for levels in LEVELS.values() for level in levels]
 EMULATED = {"wide": ("-DEMULATE_WIDE",), "wide-bf16": ("-DEMULATE_WIDE", "-DEMULATE_BF16")}
-SHAPE = {"width": 128, "heads": 4, "kv_heads": 2, "mlp_width": 96, "context": 64}
+SHAPE = {"hidden_size": 128, "heads": 4, "kv_heads": 2, "mlp_width": 96, "max_seq_len": 64}
 
 # Each setting of each part at least once with each of any other part; sizes that fill no panel.
 BLOCKS = [
@@ -41,10 +41,10 @@ BLOCKS = [
     )
 ]
 SIZES = [
-    {"width": 64, "heads": 8, "kv_heads": 8, "mlp_width": 100, "context": 50},  # heads of 8
-    {"width": 120, "heads": 3, "kv_heads": 1, "mlp_width": 91, "context": 33},  # of 40
-    {"width": 96, "heads": 4, "kv_heads": 2, "mlp_width": 256, "context": 64},  # of 24
-    {"width": 128, "heads": 1, "kv_heads": 1, "mlp_width": 40, "context": 16},  # of 128
+    {"hidden_size": 64, "heads": 8, "kv_heads": 8, "mlp_width": 100, "max_seq_len": 50},  # heads of 8
+    {"hidden_size": 120, "heads": 3, "kv_heads": 1, "mlp_width": 91, "max_seq_len": 33},  # of 40
+    {"hidden_size": 96, "heads": 4, "kv_heads": 2, "mlp_width": 256, "max_seq_len": 64},  # of 24
+    {"hidden_size": 128, "heads": 1, "kv_heads": 1, "mlp_width": 40, "max_seq_len": 16},  # of 128
 ]
 
 
@@ -89,14 +89,14 @@ def rounded(network: GPT) -> GPT:
 def test_every_block_gives_the_logits_of_the_network(kernel: Kernel, block: dict[str, Any]) -> None:
     for size in SIZES:
         network = rounded(network_of(53, **size, **block))
-        reader = CompiledReader(network, 3, kernel)
-        length = size["context"]
+        backend = CompiledBackend(network, 3, kernel)
+        length = size["max_seq_len"]
         tokens = torch.randint(53, (length,), generator=torch.Generator().manual_seed(1)).tolist()
         half = length // 2
         given = torch.cat(
             [
-                reader.read([Chunk(0, 0, [3]), Chunk(1, 0, tokens[:half], is_scored=True)])[1:],
-                reader.read([Chunk(1, half, tokens[half:], is_scored=True)]),
+                backend.read([Chunk(0, 0, [3]), Chunk(1, 0, tokens[:half], is_scored=True)])[1:],
+                backend.read([Chunk(1, half, tokens[half:], is_scored=True)]),
             ]
         )
         assert_close(kernel, given, network.logits(network(torch.tensor([tokens]), CausalAttention()))[0])
@@ -141,11 +141,11 @@ def test_logits_are_those_of_the_network_past_the_window(kernel: Kernel) -> None
 
 
 def test_a_context_of_4096_is_read_to_its_end(kernel: Kernel) -> None:
-    network = rounded(network_of(61, width=32, heads=2, kv_heads=1, layers=1, context=4096))
+    network = rounded(network_of(61, hidden_size=32, heads=2, kv_heads=1, num_layers=1, max_seq_len=4096))
     tokens = torch.randint(61, (4096,), generator=torch.Generator().manual_seed(2)).tolist()
-    reader = CompiledReader(network, 1, kernel)
+    backend = CompiledBackend(network, 1, kernel)
     for first in range(0, 4096, 128):
-        given = reader.read([Chunk(0, first, tokens[first : first + 128])])
+        given = backend.read([Chunk(0, first, tokens[first : first + 128])])
     assert_close(kernel, given[0], network.logits(network(torch.tensor([tokens]), CausalAttention()))[0, -1])
 
 
@@ -166,10 +166,10 @@ def test_rows_and_chunks_do_not_depend_on_their_company(kernel: Kernel, block: d
     assert decoder.kernel is kernel
     assert is_row_invariant(decoder)
     tokens = [i * 7 % 300 for i in range(60)]
-    whole = decoder.reader.read([Chunk(0, 0, tokens, is_scored=True)])
+    whole = decoder.backend.read([Chunk(0, 0, tokens, is_scored=True)])
     for i in range(60):
         company = [Chunk(slot, i, [slot]) for slot in range(2, 2 + i % 30)]
-        last = decoder.reader.read([*company, Chunk(1, i, [tokens[i]])])[-1]
+        last = decoder.backend.read([*company, Chunk(1, i, [tokens[i]])])[-1]
         assert torch.equal(whole[i], last)
 
 
@@ -177,15 +177,15 @@ def test_any_number_of_threads_gives_the_same_bits(kernel: Kernel) -> None:
     before = torch.get_num_threads()
     torch.set_num_threads(4)
     try:
-        reader = CompiledReader(network_of(301, **GPT2), 40, kernel)
+        backend = CompiledBackend(network_of(301, **GPT2), 40, kernel)
     finally:
         torch.set_num_threads(before)
     for num_rows in (1, 3, 8, 40):
         chunks = [Chunk(slot, 0, [slot]) for slot in range(num_rows)]
-        alone = reader.read_with(1, chunks)
+        alone = backend.read_with(1, chunks)
         for num_threads in (2, 3, 4):
             for _ in range(20):
-                assert torch.equal(reader.read_with(num_threads, chunks), alone)
+                assert torch.equal(backend.read_with(num_threads, chunks), alone)
 
 
 @pytest.mark.parametrize("block", [{}, GPT2], ids=["modern", "gpt2"])
@@ -230,7 +230,7 @@ def test_matrices_come_back_out_of_their_panels(kernel: Kernel) -> None:
     assert torch.equal(from_panels(panels, kernel, 6), matrix)
 
 
-@pytest.mark.parametrize("block", [{}, GPT2 | {"context": 40}], ids=["modern", "gpt2"])
+@pytest.mark.parametrize("block", [{}, GPT2 | {"max_seq_len": 40}], ids=["modern", "gpt2"])
 def test_attention_weights_are_read_out_of_panels(kernel: Kernel, block: dict[str, Any]) -> None:
     network = rounded(network_of(61, **block))
     tokens = [i * 5 % 61 for i in range(20)]
@@ -244,7 +244,7 @@ def test_attention_weights_are_read_out_of_panels(kernel: Kernel, block: dict[st
 
 
 def test_heads_of_odd_widths_are_read_without_it(kernel: Kernel) -> None:
-    assert Decoder(network_of(57, width=80, heads=4), 1, kernel).kernel is None
+    assert Decoder(network_of(57, hidden_size=80, heads=4), 1, kernel).kernel is None
 
 
 def test_a_file_that_is_no_library_is_passed_over(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -257,6 +257,6 @@ def test_a_file_that_is_no_library_is_passed_over(tmp_path: Path, caplog: pytest
 
 
 def test_a_kernel_that_errs_is_found_out(kernel: Kernel, monkeypatch: pytest.MonkeyPatch) -> None:
-    read = CompiledReader.read
-    monkeypatch.setattr(CompiledReader, "read", lambda self, chunks: read(self, chunks).flip(1))
+    read = CompiledBackend.read
+    monkeypatch.setattr(CompiledBackend, "read", lambda self, chunks: read(self, chunks).flip(1))
     assert Decoder(network_of(57), 1, kernel).kernel is None

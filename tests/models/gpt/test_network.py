@@ -26,7 +26,7 @@ def test_nothing_is_seen_ahead_of_time(shape: dict[str, Any]) -> None:
 
 
 def test_a_window_bounds_what_one_layer_sees() -> None:
-    network = make_network(13, layers=1)
+    network = make_network(13, num_layers=1)
     changed = TOKENS.clone()
     changed[0, 5] = 0
     one, other = (network(tokens, CausalAttention(window=4)) for tokens in (TOKENS, changed))
@@ -58,14 +58,14 @@ def _repeat_kv(weight: torch.Tensor) -> torch.Tensor:
 
 
 @pytest.mark.parametrize(
-    "change", [{"heads": 3}, {"kv_heads": 3}, {"width": 12}, {"layers": 0}, {"colour": "red"}]
+    "change", [{"heads": 3}, {"kv_heads": 3}, {"hidden_size": 12}, {"num_layers": 0}, {"colour": "red"}]
 )
 def test_impossible_shapes_are_refused(change: dict[str, Any]) -> None:
     shape = {
         "vocabulary": 9,
-        "context": 8,
-        "layers": 1,
-        "width": 64,
+        "max_seq_len": 8,
+        "num_layers": 1,
+        "hidden_size": 64,
         "heads": 4,
         "kv_heads": 2,
         "mlp_width": 8,
@@ -73,3 +73,13 @@ def test_impossible_shapes_are_refused(change: dict[str, Any]) -> None:
     GPTConfig(training_data="", **shape)
     with pytest.raises(ValidationError):
         GPTConfig(training_data="", **(shape | change))
+
+
+def test_earlier_names_of_its_fields_are_understood() -> None:
+    rest = {"training_data": "", "vocabulary": 9, "heads": 4, "kv_heads": 2, "mlp_width": 8}
+    earlier = GPTConfig.model_validate(rest | {"context": 8, "layers": 1, "width": 64})
+    today = GPTConfig.model_validate(rest | {"max_seq_len": 8, "num_layers": 1, "hidden_size": 64})
+    assert earlier == today
+    assert not {"context", "layers", "width"} & earlier.model_dump().keys()
+    with pytest.raises(ValidationError, match="width"):
+        GPTConfig.model_validate(today.model_dump() | {"width": 64})

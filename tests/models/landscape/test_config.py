@@ -6,8 +6,9 @@ import sys
 import pytest
 from pydantic import ValidationError
 
-from models.landscape.config import LandscapeConfig, SegmenterConfig
+from models.landscape.config import LandscapeConfig
 from models.landscape.palette import CLASS_NAMES
+from models.segmenter.config import SegmenterConfig
 
 
 def landscape(**changes: object) -> LandscapeConfig:

@@ -2,7 +2,7 @@
 
 import torch
 
-from models.landscape.discriminator import PAINTED, Discriminator
+from models.landscape.discriminator import FAKE, Discriminator
 from models.landscape.palette import NUM_CLASSES
 
 
@@ -11,7 +11,7 @@ def test_shapes():
     logits, whole = critic(torch.zeros(2, 3, 32, 32))
     assert logits.shape == (2, NUM_CLASSES + 1, 16, 16)
     assert whole.shape == (2, 4, 4)
-    assert PAINTED == NUM_CLASSES
+    assert FAKE == NUM_CLASSES
 
 
 def test_every_pixel_is_seen():

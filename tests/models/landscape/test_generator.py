@@ -1,4 +1,4 @@
-"""The generator's shapes, and that maps, looks, seeds and noise each reach the picture."""
+"""The generator's shapes, and that maps, styles, seeds and noise each reach the picture."""
 
 import numpy as np
 import pytest
@@ -19,26 +19,26 @@ def generator() -> Generator:
 
 
 def paint(
-    generator: Generator, labels: torch.Tensor, looks: torch.Tensor, noise_seed: int = 0
+    generator: Generator, labels: torch.Tensor, styles: torch.Tensor, noise_seed: int = 0
 ) -> torch.Tensor:
     draws = torch.Generator().manual_seed(noise_seed)
     noise = [torch.randn((len(labels), 1, size, size), generator=draws) for size in generator.sizes]
     with torch.inference_mode():
-        return generator(labels, looks, noise)
+        return generator(labels, styles, noise)
 
 
 def test_everything_reaches_the_picture(generator: Generator):
     labels = torch.zeros((1, 32, 32), dtype=torch.long)
-    looks = torch.zeros((1, NUM_CLASSES, 9))
-    plain = paint(generator, labels, looks)
+    styles = torch.zeros((1, NUM_CLASSES, 9))
+    plain = paint(generator, labels, styles)
     assert plain.shape == (1, 3, 32, 32)
     assert plain.abs().max() <= 1
 
     other = labels.clone()
     other[:, 16:] = CLASS_NAMES.index("sea")
-    assert not torch.equal(paint(generator, other, looks), plain)
-    assert not torch.equal(paint(generator, labels, looks, noise_seed=1), plain)
-    changed = looks.clone()
+    assert not torch.equal(paint(generator, other, styles), plain)
+    assert not torch.equal(paint(generator, labels, styles, noise_seed=1), plain)
+    changed = styles.clone()
     changed[:, 0] = 1.0
     assert not torch.equal(paint(generator, labels, changed), plain)
 
@@ -46,7 +46,7 @@ def test_everything_reaches_the_picture(generator: Generator):
 def test_the_map_says_where_noise_is_loud(generator: Generator):
     labels = torch.zeros((1, 32, 32), dtype=torch.long)
     labels[:, :, 16:] = CLASS_NAMES.index("rock")
-    looks = torch.zeros((1, NUM_CLASSES, 9))
+    styles = torch.zeros((1, NUM_CLASSES, 9))
     with torch.no_grad():
         for block in generator.blocks[:-1]:
             block.second.affine.weight.chunk(3)[2].zero_()  # their noise off
@@ -54,15 +54,15 @@ def test_the_map_says_where_noise_is_loud(generator: Generator):
         gains = generator.blocks[-1].second.rows.weight.chunk(3)[2]
         gains.zero_()
         gains[:, CLASS_NAMES.index("rock")] = 1.0
-    changed = (paint(generator, labels, looks, 1) - paint(generator, labels, looks, 0)).abs().amax(dim=1)
+    changed = (paint(generator, labels, styles, 1) - paint(generator, labels, styles, 0)).abs().amax(dim=1)
     assert (changed[..., :14] == 0).all()  # convolutions carry it a little over the border
     assert (changed[..., 18:] > 0).float().mean() > 0.9
 
 
 def test_a_lookup_is_a_one_by_one_convolution():
     torch.manual_seed(1)
-    labels, looks = torch.randint(NUM_CLASSES, (2, 16, 16)), torch.randn(2, NUM_CLASSES, 9)
-    conditions, weight = Conditions(labels, looks), torch.randn(5, NUM_CLASSES + 10)
+    labels, styles = torch.randint(NUM_CLASSES, (2, 16, 16)), torch.randn(2, NUM_CLASSES, 9)
+    conditions, weight = Conditions(labels, styles), torch.randn(5, NUM_CLASSES + 10)
     mixed = look_up(conditions.shares(8), conditions.rows @ weight.T)
     expected = torch.nn.functional.conv2d(conditions.at(8), weight[:, :, None, None])
     torch.testing.assert_close(mixed, expected, atol=1e-5, rtol=1e-4)
@@ -70,21 +70,21 @@ def test_a_lookup_is_a_one_by_one_convolution():
 
 def test_the_look_of_an_absent_class_changes_nothing(generator: Generator):
     labels = torch.zeros((1, 32, 32), dtype=torch.long)
-    looks = torch.zeros((1, NUM_CLASSES, 9))
-    changed = looks.clone()
+    styles = torch.zeros((1, NUM_CLASSES, 9))
+    changed = styles.clone()
     changed[:, CLASS_NAMES.index("river")] = 3.0
-    assert torch.equal(paint(generator, labels, changed), paint(generator, labels, looks))
+    assert torch.equal(paint(generator, labels, changed), paint(generator, labels, styles))
 
 
 def test_conditions_hold_shares_looks_and_height():
     labels = torch.zeros((1, 4, 4), dtype=torch.long)
     labels[0, 2:, 2:] = 5
-    looks = torch.zeros((1, NUM_CLASSES, 9))
-    looks[0, 5] = torch.arange(9.0)
-    at = Conditions(labels, looks).at(1)[0, :, 0, 0].numpy()
+    styles = torch.zeros((1, NUM_CLASSES, 9))
+    styles[0, 5] = torch.arange(9.0)
+    at = Conditions(labels, styles).at(1)[0, :, 0, 0].numpy()
     assert at[0] == 0.75
     assert at[5] == 0.25
     np.testing.assert_allclose(at[NUM_CLASSES : NUM_CLASSES + 9], np.arange(9) / 4)
-    height = Conditions(labels, looks).at(4)[0, -1, :, 0]
+    height = Conditions(labels, styles).at(4)[0, -1, :, 0]
     assert height[0] == 1
     assert height[-1] == -1

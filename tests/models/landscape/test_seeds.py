@@ -2,14 +2,14 @@
 
 import numpy as np
 
-from models.landscape.seeds import draw_looks, draw_noise
+from models.landscape.seeds import draw_noise, draw_styles
 
 BANK = np.random.default_rng(0).standard_normal((20, 13, 9), dtype=np.float32)
 
 
 def test_draws_depend_on_the_seed_alone():
-    assert np.array_equal(draw_looks(BANK, 7), draw_looks(BANK, 7))
-    assert not np.array_equal(draw_looks(BANK, 7), draw_looks(BANK, 8))
+    assert np.array_equal(draw_styles(BANK, 7), draw_styles(BANK, 7))
+    assert not np.array_equal(draw_styles(BANK, 7), draw_styles(BANK, 8))
     first, second = draw_noise(2**53 - 1, [8, 16])
     assert first.shape == (8, 8)
     assert second.shape == (16, 16)
@@ -18,8 +18,8 @@ def test_draws_depend_on_the_seed_alone():
 
 
 def test_a_class_seed_gives_one_class_the_look_of_that_picture():
-    plain, other = draw_looks(BANK, 1), draw_looks(BANK, 2)
-    mixed = draw_looks(BANK, 1, {3: 2})
+    plain, other = draw_styles(BANK, 1), draw_styles(BANK, 2)
+    mixed = draw_styles(BANK, 1, {3: 2})
     assert np.array_equal(mixed[3], other[3])
     rest = [number for number in range(13) if number != 3]
     assert np.array_equal(mixed[rest], plain[rest])
@@ -27,5 +27,5 @@ def test_a_class_seed_gives_one_class_the_look_of_that_picture():
 
 def test_a_draw_leaves_the_bank_as_it_was():
     before = BANK.copy()
-    draw_looks(BANK, 1, {0: 5})
+    draw_styles(BANK, 1, {0: 5})
     assert np.array_equal(BANK, before)

@@ -6,7 +6,7 @@ from threading import Thread
 import pytest
 import torch
 
-from models.landscape.cores import Cores
+from models.cores import Cores
 from service.workers import loaders
 
 

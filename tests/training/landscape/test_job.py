@@ -15,20 +15,19 @@ from models.checkpoint import check_weights, load_weights, read_config, read_wei
 from models.landscape.config import LandscapeConfig
 from models.landscape.engine import LandscapeEngine, LandscapeRequest
 from models.landscape.generator import Generator
+from tests.training.conftest import SmallSiftFlow
+from tests.training.photos.test_photo_set import make_pseudo
 from training.__main__ import main
-from training.landscape.data import is_held_out
 from training.landscape.job import load_split
-
-from .conftest import SmallSiftFlow
-from .test_data import make_pseudo
+from training.photos.photo_set import is_held_out
 
 TINY = {
     "image_size": 32,
     "widths": [16, 16, 8],
     "spade_max_size": 16,
     "spade_hidden": 8,
-    "critic_view": 32,
-    "critic_widths": [8, 16, 16],
+    "discriminator_view": 32,
+    "discriminator_widths": [8, 16, 16],
     "batch": 4,
     "mix_every": 2,
 }
@@ -65,7 +64,7 @@ def test_killed_and_resumed_equals_uninterrupted(
     assert main(arguments(siftflow, whole, 9, "--save-every=100")) == 0
 
     code = (
-        "import sys; from pathlib import Path; from training.landscape import manifest; "
+        "import sys; from pathlib import Path; from training.photos import manifest; "
         "manifest.MANIFESTS = Path(sys.argv.pop(1)); "
         "from training.__main__ import main; sys.exit(main(sys.argv[1:]))"
     )
@@ -90,7 +89,7 @@ def test_killed_and_resumed_equals_uninterrupted(
 
 
 def paint_plainly(folder: Path) -> torch.Tensor:
-    """Sky in no look of the bank, which is corrected for each run anew: (1, 3, S, S) in [-1, 1]."""
+    """Sky in no style of the bank, which is corrected for each run anew: (1, 3, S, S) in [-1, 1]."""
     generator = Generator(read_config(folder, LandscapeConfig)).eval()
     load_weights(folder, generator)
     size = generator.config.image_size
@@ -131,9 +130,9 @@ def test_training_lowers_the_generator_s_losses(siftflow: Path, tmp_path: Path):
     run = tmp_path / "run"
     assert main(arguments(siftflow, run, 60, "--set=generator_rate=0.002")) == 0
     lines = [json.loads(line) for line in (run / "log.jsonl").read_text().splitlines()]
-    looks = [line["look"] for line in lines if "look" in line]
-    assert len(looks) == 6
-    assert looks[-1] < 0.93 * looks[0]
+    styles = [line["look"] for line in lines if "look" in line]
+    assert len(styles) == 6
+    assert styles[-1] < 0.93 * styles[0]
 
 
 def test_photos_labelled_by_a_segmenter_train_too(siftflow: Path, tmp_path: Path):

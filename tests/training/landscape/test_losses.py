@@ -2,9 +2,9 @@
 
 import torch
 
-from models.landscape.discriminator import PAINTED
+from models.landscape.discriminator import FAKE
 from models.landscape.palette import NUM_CLASSES, UNLABELLED
-from training.landscape.losses import class_weights, label_loss, mix_by_class, painted_loss, shrink_targets
+from training.landscape.losses import class_weights, fake_loss, label_loss, mix_by_class, shrink_targets
 
 
 def logits_for(labels: torch.Tensor) -> torch.Tensor:
@@ -16,7 +16,7 @@ def test_label_loss_wants_the_label_and_ignores_holes():
     labels = torch.zeros((1, 8, 8), dtype=torch.long)
     labels[:, 4:] = 2
     right = label_loss(logits_for(labels), labels)
-    painted = label_loss(logits_for(torch.full_like(labels, PAINTED)), labels)
+    painted = label_loss(logits_for(torch.full_like(labels, FAKE)), labels)
     assert right < 0.01 < 5 < painted
     holes = labels.clone()
     holes[:, :2] = UNLABELLED
@@ -28,11 +28,11 @@ def test_label_loss_wants_the_label_and_ignores_holes():
 
 def test_painted_loss_wants_painted_and_ignores_holes():
     labels = torch.zeros((1, 8, 8), dtype=torch.long)
-    said = torch.full_like(labels, PAINTED)
-    assert painted_loss(logits_for(said), labels) < 0.01
-    assert painted_loss(logits_for(labels), labels) > 5
+    said = torch.full_like(labels, FAKE)
+    assert fake_loss(logits_for(said), labels) < 0.01
+    assert fake_loss(logits_for(labels), labels) > 5
     labels[:, 4:], said[:, 4:] = UNLABELLED, 3
-    assert painted_loss(logits_for(said), labels) < 0.01
+    assert fake_loss(logits_for(said), labels) < 0.01
 
 
 def test_rare_classes_weigh_more_but_not_without_limit():

@@ -44,7 +44,7 @@ def test_the_dev_split_keeps_away_from_the_validation_text() -> None:
     assert (dev_training + dev, len(dev)) == (training, 45)
 
 
-SETTINGS = TextSettings(context=10, batch=4, seed=5, steps=100)
+SETTINGS = TextSettings(max_seq_len=10, batch=4, seed=5, steps=100)
 
 
 def make_batches(
@@ -83,10 +83,10 @@ def test_a_text_that_is_too_short_is_refused() -> None:
 
 
 def test_early_windows_are_shorter_and_as_many_tokens_a_batch() -> None:
-    settings = TextSettings(context=40, early_context=10, batch=2, steps=20, decay_fraction=0.25)
+    settings = TextSettings(max_seq_len=40, early_context=10, batch=2, steps=20, decay_fraction=0.25)
     batches = make_batches(3003, settings=settings)
     assert [tuple(batches.draw(step).shape) for step in range(20)] == [(8, 11)] * 15 + [(2, 41)] * 5
     assert batches.place == 20
     for wrong in ({"early_context": 12}, {"early_context": 10, "schedule": "cosine"}):
         with pytest.raises(ValueError, match="early_context"):
-            TextSettings.model_validate({"context": 40, **wrong})
+            TextSettings.model_validate({"max_seq_len": 40, **wrong})

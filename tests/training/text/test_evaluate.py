@@ -21,7 +21,14 @@ from training.text.vocabulary import make_bpe
 
 TEXT = "the cat sat on the mat\n" * 9
 CONFIG = GPTConfig(
-    training_data="", vocabulary=300, context=16, layers=1, width=32, heads=2, kv_heads=1, mlp_width=64
+    training_data="",
+    vocabulary=300,
+    max_seq_len=16,
+    num_layers=1,
+    hidden_size=32,
+    heads=2,
+    kv_heads=1,
+    mlp_width=64,
 )
 
 
@@ -61,8 +68,8 @@ def test_the_served_figure_is_the_same(max_slots: int) -> None:
 def test_sliding_on_equals_a_banded_reference() -> None:
     network, tokenizer = make_network(), make_bpe(TEXT, 300)
     inputs, targets = scored_tokens(tokenizer, TEXT)
-    assert len(inputs) > 2 * CONFIG.context
-    logits = network.logits(network(inputs[None], CausalAttention(window=CONFIG.context)))[0]
+    assert len(inputs) > 2 * CONFIG.max_seq_len
+    logits = network.logits(network(inputs[None], CausalAttention(window=CONFIG.max_seq_len)))[0]
     wanted = torch.nn.functional.cross_entropy(logits, targets, reduction="sum").item() / len(TEXT)
     given = served_nats_per_character(Decoder(network, 1), tokenizer, TEXT, window=len(inputs))
     assert given == pytest.approx(wanted, rel=1e-4)

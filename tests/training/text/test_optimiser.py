@@ -28,7 +28,7 @@ def test_every_parameter_has_one_optimiser_and_matrices_have_muon() -> None:
     taken = [p for optimiser in (adamw, muon) for group in optimiser.param_groups for p in group["params"]]
     assert {id(p) for p in taken} == {id(p) for p in network.parameters()}
     assert len(taken) == len(list(network.parameters()))
-    assert len(muon.param_groups) == 4 * SMALL.layers
+    assert len(muon.param_groups) == 4 * SMALL.num_layers
     (only,) = make_optimisers(network, SMALL.model_copy(update={"optimiser": "adamw"}))
     assert sum(len(group["params"]) for group in only.param_groups) == len(taken)
 

@@ -1,0 +1,48 @@
+"""What a decoder asks of whatever passes tokens through the network: eager or compiled."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from torch import Tensor
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """Tokens that come next in a slot, the first of them at position `start`; at least one.
+
+    `is_scored` asks for the logits after each of them, not after the last alone.
+    """
+
+    slot: int
+    start: int
+    tokens: list[int]
+    is_scored: bool = False
+
+    @property
+    def num_answers(self) -> int:
+        return len(self.tokens) if self.is_scored else 1
+
+
+class SlotCache(Protocol):
+    keys: list[Tensor]  # a layer each
+    values: list[Tensor]
+
+    def read(self, layer: int, slot: int, places: Tensor) -> tuple[Tensor, Tensor]:
+        """Keys and values (KV, n, D) at `places` (n,) of a slot's ring."""
+        ...
+
+
+class Backend(Protocol):
+    """A network and the cache of its slots. What a chunk gives depends on its own slot alone, bit for bit."""
+
+    probed_sizes: int  # row invariance is asked of batches of each multiple of so many rows
+
+    @property
+    def cache(self) -> SlotCache: ...
+
+    def read(self, chunks: Sequence[Chunk]) -> Tensor:
+        """Read every chunk, each into another slot; returns their logits, in order (n, vocabulary)."""
+        ...

@@ -1,0 +1,102 @@
+"""Styles: measured against hand-made pictures, differentiable, and a bank without gaps."""
+
+import numpy as np
+import pytest
+import torch
+
+from models.landscape.palette import NUM_CLASSES, UNLABELLED
+from training.landscape.style_bank import BANK_SIDE, NUM_COLOURS, STYLE_SIZE, make_bank, measure_styles
+
+
+def picture_of(top: tuple[float, float, float], bottom: tuple[float, float, float]) -> torch.Tensor:
+    picture = torch.empty(1, 3, 64, 64)
+    picture[:, :, :32] = torch.tensor(top).view(1, 3, 1, 1)
+    picture[:, :, 32:] = torch.tensor(bottom).view(1, 3, 1, 1)
+    return picture
+
+
+def test_means_spreads_and_slopes():
+    labels = torch.zeros((1, 64, 64), dtype=torch.long)
+    labels[:, 32:] = 9
+    styles, present = measure_styles(picture_of((0.6, 0.3, 0.0), (-0.5, -0.5, -0.5)), labels)
+    assert present[0].nonzero().flatten().tolist() == [0, 9]
+    torch.testing.assert_close(styles[0, 0, :3], torch.tensor([0.3, 0.6, 0.0]), atol=1e-4, rtol=0)
+    torch.testing.assert_close(styles[0, 9, :3], torch.tensor([-0.5, 0.0, 0.0]), atol=1e-4, rtol=0)
+    torch.testing.assert_close(
+        styles[0, 0, 3:6], torch.full((3,), 0.01), atol=1e-3, rtol=0
+    )  # flat: the floor
+    torch.testing.assert_close(styles[0, 0, 6:NUM_COLOURS], torch.zeros(3), atol=1e-3, rtol=0)
+
+    whole = torch.zeros((1, 64, 64), dtype=torch.long)
+    styles, _ = measure_styles(picture_of((1, 1, 1), (0, 0, 0)), whole)
+    assert styles[0, 0, 0].item() == pytest.approx(0.5)
+    assert styles[0, 0, 3].item() == pytest.approx(0.5, abs=1e-3)
+    assert styles[0, 0, 6].item() > 0.5  # lighter towards the top
+
+
+def test_roughness_by_octave_and_direction():
+    labels = torch.zeros((1, 128, 128), dtype=torch.long)
+    stripes = torch.tensor([0.2, -0.2]).repeat_interleave(2).repeat(32)  # two pixels wide
+    upright = stripes.view(1, 1, 1, 128).expand(1, 3, 128, 128)
+
+    def measure(picture: torch.Tensor) -> torch.Tensor:
+        styles, _ = measure_styles(picture, labels)
+        assert styles.shape == (1, NUM_CLASSES, STYLE_SIZE)
+        return styles[0, 0, NUM_COLOURS:].view(4, 3)  # sizes 16 to 128; along, across, colour
+
+    flat, rough = measure(torch.zeros(1, 3, 128, 128)), measure(upright)
+    torch.testing.assert_close(flat, torch.full((4, 3), 0.01).log(), atol=1e-4, rtol=0)
+    assert (rough[2:, 0] > flat[2:, 0] + 2).all()  # seen at 64² and 128², averaged away below
+    torch.testing.assert_close(rough[:2], flat[:2], atol=1e-3, rtol=0)
+    torch.testing.assert_close(rough[:, 1:], flat[:, 1:], atol=1e-3, rtol=0)  # not across, not in colour
+    torch.testing.assert_close(measure(upright.transpose(2, 3))[:, [1, 0, 2]], rough, atol=1e-4, rtol=0)
+    coloured = upright * torch.tensor([1.0, 0.0, -1.0]).view(1, 3, 1, 1)
+    assert measure(coloured)[3, 2] > flat[3, 2] + 2
+
+
+def test_the_border_between_classes_is_not_rough():
+    labels = torch.zeros((1, 64, 64), dtype=torch.long)
+    labels[:, 32:] = 9
+    styles, _ = measure_styles(picture_of((1, 1, 1), (-1, -1, -1)), labels)
+    torch.testing.assert_close(
+        styles[0, [0, 9], NUM_COLOURS:], torch.full((2, 9), 0.01).log(), atol=1e-3, rtol=0
+    )
+
+
+def test_lower_precision_elsewhere_changes_nothing():
+    labels = torch.zeros((1, 64, 64), dtype=torch.long)
+    picture = 0.7 + 0.02 * torch.randn(1, 3, 64, 64, generator=torch.Generator().manual_seed(0))
+    styles, _ = measure_styles(picture, labels)
+    with torch.autocast("cpu", torch.bfloat16):
+        again, _ = measure_styles(picture, labels)
+    assert torch.equal(again, styles)
+
+
+def test_holes_belong_to_no_class():
+    labels = torch.full((1, 64, 64), UNLABELLED)
+    labels[:, :32] = 3
+    styles, present = measure_styles(picture_of((0.2, 0.2, 0.2), (1, -1, 1)), labels)
+    assert present.sum() == 1
+    torch.testing.assert_close(styles[0, 3, :3], torch.tensor([0.2, 0.0, 0.0]), atol=1e-4, rtol=0)
+
+
+def test_gradients_reach_the_picture_even_where_it_is_flat():
+    picture = picture_of((0.5, 0.5, 0.5), (0.5, 0.5, 0.5)).requires_grad_()
+    styles, _ = measure_styles(picture, torch.zeros((1, 64, 64), dtype=torch.long))
+    styles[0, 0].sum().backward()
+    assert picture.grad is not None
+    assert torch.isfinite(picture.grad).all()
+    assert picture.grad.abs().sum() > 0
+
+
+def test_bank_borrows_from_the_photo_most_alike():
+    photos = np.zeros((3, BANK_SIDE, BANK_SIDE, 3), dtype=np.uint8)
+    maps = np.zeros((3, BANK_SIDE, BANK_SIDE), dtype=np.uint8)
+    photos[0], photos[1], photos[2] = 200, 205, 40  # photo 0 is of sky alone, like 1 and unlike 2
+    maps[1:, 64:] = 9
+    photos[1, 64:], photos[2, 64:] = 90, 20
+    bank = make_bank(photos, maps)
+    assert bank.styles.shape == (3, NUM_CLASSES, STYLE_SIZE)
+    assert torch.equal(bank.styles[0, 9], bank.styles[1, 9])
+    assert not torch.equal(bank.styles[0, 9], bank.styles[2, 9])
+    assert torch.isfinite(bank.styles).all()

@@ -1,0 +1,67 @@
+"""pix2pix learns, paints as a painter does, and resumes exactly."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from models.landscape.engine import LandscapeRequest
+from tests.training.resuming import assert_resumes_exactly
+from training.__main__ import main
+from training.pix2pix.network import PatchGAN, Pix2PixConfig, UNet
+from training.pix2pix.painter import Pix2PixPainter
+from training.pix2pix.settings import PRESETS
+
+TINY = {"image_size": 32, "width": 8, "discriminator_width": 8, "batch": 4}
+
+
+def train(data: Path, run: Path, steps: int, *more: str, **changes: object) -> None:
+    settings = TINY | {"steps": steps} | changes
+    pairs = [f"--set={key}={json.dumps(value)}" for key, value in settings.items()]
+    assert main(["pix2pix", f"--data={data}", f"--run={run}", "--threads=1", *pairs, *more]) == 0
+
+
+def test_learns_and_paints(siftflow: Path, tmp_path: Path):
+    run = tmp_path / "run"
+    train(siftflow, run, 60, rate=0.002)
+    lines = [json.loads(line) for line in (run / "log.jsonl").read_text().splitlines()]
+    losses = [line["l1"] for line in lines if "l1" in line]
+    assert losses[-1] < 0.6 * losses[0]
+    painter = Pix2PixPainter.load(run / "checkpoint", "cpu")
+    lake = np.zeros((32, 32), dtype=np.uint8)
+    lake[16:] = 9
+    first, again, other = painter.forward([LandscapeRequest(lake, seed) for seed in (1, 1, 2)])
+    assert np.array_equal(first, again)
+    assert not np.array_equal(first, other)
+    assert np.array_equal(painter.forward([LandscapeRequest(lake, 2)])[0], other)
+    assert first[:14].mean() > first[18:].mean() + 20  # skies are lighter than seas
+    enlarged = Pix2PixPainter.load(run / "checkpoint", "cpu", 64)
+    large = enlarged.forward([LandscapeRequest(lake.repeat(2, 0).repeat(2, 1), 1)])[0]
+    assert large.shape == (64, 64, 3)
+    assert np.abs(large.reshape(32, 2, 32, 2, 3).mean((1, 3)) - first).mean() < 4
+    with pytest.raises(ValueError, match="32² pictures"):
+        Pix2PixPainter.load(run / "checkpoint", "cpu", 48)
+    assert (run / "checkpoint" / "sheet.jpg").stat().st_size > 0
+
+
+def test_resumes_exactly(siftflow: Path, tmp_path: Path):
+    assert_resumes_exactly(train, siftflow, tmp_path, ("generator", "critic"))
+
+
+def test_shapes_and_field_of_view():
+    network = UNet(Pix2PixConfig(image_size=64, training_data="", width=4))
+    labels = torch.zeros((2, 64, 64), dtype=torch.long)
+    assert network(labels).shape == (2, 3, 64, 64)
+    critic = PatchGAN(4)
+    pictures = torch.zeros((1, 3, 128, 128), requires_grad=True)
+    logits = critic(labels[:1].repeat(1, 2, 2), pictures)
+    assert logits.shape == (1, 1, 14, 14)
+
+
+def test_the_rate_falls_in_the_second_half():
+    settings = PRESETS["small"].model_copy(update={"steps": 100})
+    assert settings.rate_at(0) == settings.rate_at(50) == settings.rate
+    assert settings.rate_at(75) == pytest.approx(settings.rate / 2)
+    assert settings.rate_at(100) == 0

@@ -1,0 +1,45 @@
+"""The segmenter job learns, exports what the engine serves, and resumes exactly."""
+
+import argparse
+import json
+from pathlib import Path
+
+from models.segmenter.engine import SegmenterEngine
+from tests.training.resuming import assert_resumes_exactly
+from training.photos.photo_set import is_held_out, load_siftflow
+from training.segmenter import job
+
+TINY = [
+    "image_size=32",
+    "widths=[16,24,32]",
+    "depths=[1,1,1]",
+    "decoder_width=16",
+    "batch=8",
+    "warmup_steps=5",
+    "rate=0.004",
+    "mix_share=0",
+    "ema=0.9",
+]
+
+
+def train(data: Path, run: Path, steps: int, *more: str) -> None:
+    parser = argparse.ArgumentParser()
+    job.add_arguments(parser)
+    pairs = [f"--set={pair}" for pair in (*TINY, f"steps={steps}")]
+    job.run(parser.parse_args([f"--data={data}", f"--run={run}", "--threads=1", *pairs, *more]))
+
+
+def test_learns_and_exports(siftflow: Path, tmp_path: Path):
+    out = tmp_path / "segmenter"
+    train(siftflow, tmp_path / "run", 60, f"--out={out}")
+    metrics = json.loads((out / "metrics.json").read_text())
+    assert metrics["pixel_accuracy"] > 0.6  # guessing sky everywhere gives about a half
+    held_out = load_siftflow(siftflow, 32, is_held_out)
+    engine = SegmenterEngine.load(out, "cpu")
+    assert engine.forward(list(held_out.photos))[0].shape == (32, 32)
+    assert (out / "sheet.jpg").stat().st_size > 0
+    assert f"| mean IoU | {metrics['mean_iou']} |" in (out / "README.md").read_text()
+
+
+def test_resumes_exactly(siftflow: Path, tmp_path: Path):
+    assert_resumes_exactly(train, siftflow, tmp_path, ("network", "averaged"))

@@ -1,0 +1,86 @@
+"""What is asked of the scores: what must hold, what is hoped for, and whether they do."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from training.eval_segmenter.engine import MIN_MEAN_IOU, MIN_PIXEL_ACCURACY
+from training.evaluation.measure import Interval, Result
+from training.evaluation.metrics import HIGHER_IS_BETTER
+
+MIN_CONTRAST = (
+    10.0  # a distance counts only if flat colours and one picture for all are so far over the floor
+)
+NO_RANK = {"nearest_training"}  # neither more nor less of it is better
+
+
+@dataclass(frozen=True)
+class Check:
+    """One score with its limits; ``is_least``: it should be at least these, otherwise at most."""
+
+    name: str
+    value: float
+    must: float
+    goal: float | None
+    is_least: bool
+    interval: Interval | None = None
+
+    @property
+    def mark(self) -> str:
+        """ "goal", "must" or "missed": the best that the score reaches."""
+        if self.goal is not None and self._reaches(self.goal):
+            return "goal"
+        return "must" if self._reaches(self.must) else "missed"
+
+    def _reaches(self, limit: float) -> bool:
+        return self.value >= limit if self.is_least else self.value <= limit
+
+
+def check(result: Result) -> list[Check]:
+    """Every check that the result allows."""
+    table, real, drawn = result.table, result.table["real"], result.drawn["all"]
+    share = table["paintings"]["mean_iou"] / real["mean_iou"]
+    checks = [
+        Check("judge: pixel accuracy", result.judge["pixel_accuracy"], MIN_PIXEL_ACCURACY, None, True),
+        Check("judge: mean IoU", result.judge["mean_iou"], MIN_MEAN_IOU, None, True),
+    ]
+    for name in ("frechet_judge", "frechet_random"):
+        for baseline in ("class_mean", "collapsed"):
+            contrast = table[baseline][name] / real[name]
+            checks.append(Check(f"{name}: {baseline} over real", contrast, MIN_CONTRAST, None, True))
+    checks.append(
+        Check(
+            "mean IoU over real photos'", share, 0.85, 1.0, True, _scale(result, "mean_iou", real["mean_iou"])
+        )
+    )
+    for name in ("frechet_judge", "frechet_random"):
+        value, spread = table["paintings"][name] / real[name], _scale(result, name, real[name])
+        checks.append(Check(f"{name} over real", value, 6.0, 2.5, False, spread))
+    for name, must, goal, is_least in (
+        ("mean_iou", 0.85, 0.95, True),
+        ("frechet_judge", 1.5, 1.15, False),
+        ("frechet_random", 1.5, 1.15, False),
+    ):
+        ratio, around = drawn[f"{name}_ratio"], drawn[f"{name}_ratio_interval"]
+        assert isinstance(ratio, float)
+        assert isinstance(around, tuple)
+        checks.append(Check(f"drawn-like: {name} over clean", ratio, must, goal, is_least, around))
+    own = table["paintings"]["diversity"]
+    checks.append(Check("diversity over seeds", own, 0.4, 0.8, True, result.intervals["diversity"]))
+    return checks
+
+
+def worse_than(result: Result, other: str) -> list[str]:
+    """Metrics in which the paintings are no better than another column."""
+    ours, theirs = result.table["paintings"], result.table[other]
+    return [
+        name
+        for name in ours
+        if name not in NO_RANK
+        and not (ours[name] > theirs[name] if name in HIGHER_IS_BETTER else ours[name] < theirs[name])
+    ]
+
+
+def _scale(result: Result, name: str, unit: float) -> Interval:
+    low, high = result.intervals[name]
+    return low / unit, high / unit

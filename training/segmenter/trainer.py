@@ -1,0 +1,112 @@
+"""One step of a labelling network's training, its averaged copy, and everything that a resumed run needs."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from torch import Tensor
+
+from models.landscape.palette import NUM_CLASSES, UNLABELLED
+from training.photos.photo_set import PhotoSet, is_natural
+from training.resumable import Resumable
+from training.segmenter.augment import augment
+from training.segmenter.settings import LabellerSettings
+
+
+class LabellerTrainer(Resumable):
+    """Owns the network, its optimiser and the average that is served."""
+
+    def __init__(self, settings: LabellerSettings, data: PhotoSet, device: torch.device) -> None:
+        torch.manual_seed(settings.seed)  # initial weights
+        self.settings, self.device, self.step = settings, device, 0
+        self._data = data
+        self._chances = row_chances(data.names, settings.natural_share)
+        self.network = settings.network().to(device)
+        self.averaged = copy.deepcopy(self.network).eval().requires_grad_(requires_grad=False)
+        # Gains, biases and norms are not decayed.
+        matrices = [weight for weight in self.network.parameters() if weight.squeeze().ndim > 1]
+        vectors = [weight for weight in self.network.parameters() if weight.squeeze().ndim <= 1]
+        self._adam = torch.optim.AdamW(
+            [
+                {"params": matrices, "weight_decay": settings.weight_decay},
+                {"params": vectors, "weight_decay": 0.0},
+            ],
+            lr=settings.rate,
+        )
+        self._weights = rare_weights(data.maps, settings.rare_power, settings.max_rare_weight).to(device)
+
+    def train_step(self) -> dict[str, float]:
+        """Do one step and return its loss."""
+        pictures, labels = self._batch()
+        torch.manual_seed(self.settings.seed * 1_000_003 + self.step)  # dropped paths and channels
+        for group in self._adam.param_groups:
+            group["lr"] = self.settings.rate_at(self.step)
+        self.network.train()
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.device.type == "cuda"):
+            logits = self.network(pictures)
+        logits = F.interpolate(logits.float(), size=labels.shape[-1], mode="bilinear", align_corners=False)
+        loss = F.cross_entropy(
+            logits,
+            labels,
+            self._weights,
+            ignore_index=UNLABELLED,
+            label_smoothing=self.settings.label_smoothing,
+        )
+        self._adam.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        torch.nn.utils.clip_grad_norm_(self.network.parameters(), 5.0)
+        self._adam.step()
+        self._average()
+        self.step += 1
+        return {"loss": float(loss.detach())}
+
+    def _batch(self) -> tuple[Tensor, Tensor]:
+        settings = self.settings
+        rows = np.random.default_rng([settings.seed, self.step]).choice(
+            len(self._data), settings.batch, replace=False, p=self._chances
+        )
+        photos = torch.from_numpy(self._data.photos[rows]).to(self.device).permute(0, 3, 1, 2).float() / 255
+        labels = torch.from_numpy(self._data.maps[rows]).to(self.device).long()
+        return augment(
+            photos, labels, settings, torch.Generator().manual_seed(settings.seed * 7919 + self.step)
+        )
+
+    @torch.no_grad()
+    def _average(self) -> None:
+        decay = min(self.settings.ema, (1 + self.step) / (10 + self.step))
+        for ours, theirs in zip(
+            self.averaged.state_dict().values(), self.network.state_dict().values(), strict=True
+        ):
+            if ours.is_floating_point():
+                ours.lerp_(theirs, 1 - decay)
+            else:
+                ours.copy_(theirs)
+
+    def _parts(self) -> dict[str, Any]:
+        return {"network": self.network, "averaged": self.averaged, "adam": self._adam}
+
+
+def row_chances(names: Sequence[str], natural_share: float | None) -> NDArray[np.float64] | None:
+    """How likely each photo is to be drawn next, so that ``natural_share`` of the draws is natural."""
+    if natural_share is None:
+        return None
+    natural = np.array([is_natural(name) for name in names])
+    chances: NDArray[np.float64] = np.where(
+        natural, natural_share / max(natural.sum(), 1), (1 - natural_share) / max((~natural).sum(), 1)
+    )
+    chances /= chances.sum()  # where one kind is absent
+    return chances
+
+
+def rare_weights(maps: NDArray[np.uint8], power: float, limit: float) -> Tensor:
+    """Class weights (NUM_CLASSES,) that favour rare classes, 1 for the average pixel; 0 for absent ones."""
+    counts = np.bincount(maps.ravel(), minlength=UNLABELLED + 1)[:NUM_CLASSES].astype(np.float64)
+    weights = np.where(counts > 0, (counts.sum() / np.maximum(counts, 1)) ** power, 0.0)
+    weights = np.minimum(weights / (weights * counts).sum() * counts.sum(), limit)
+    return torch.from_numpy(weights).float()
