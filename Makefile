@@ -23,9 +23,10 @@ help: ## this list
 	@awk -F':.*## ' '/^[a-z0-9-]+:.*## / {printf "make %-16s %s\n", $$1, $$2}' Makefile
 
 serve: $(SERVE) ## serve the checkpoints on 127.0.0.1:8000   [PORT=8000 DEVICE=cpu|cuda]
+	@$(RUN) -m models.gpt.build --here
 	@PROSPERO_PORT=$(PROSPERO_PORT) PROSPERO_DEVICE=$(PROSPERO_DEVICE) exec $(RUN) -m service
 
-compile: $(SERVE) ## compile the kernel that makes text many times as fast; needs a C++ compiler
+compile: $(SERVE) ## compile the text kernel for every processor of this kind; `serve` does so for this one
 	$(RUN) -m models.gpt.build
 
 test: $(DEV) ## run the tests   [ARGS="-k landscape"]
