@@ -33,6 +33,7 @@ class Settings(BaseSettings):
 
     # How much at once.
     text_slots: int = Field(64, ge=1, le=4096)  # texts generated at once
+    text_weights: dict[str, Literal["auto", "bfloat16", "int8"]] = {}  # by model; JSON in the environment
     text_queue: int = Field(256, ge=1)  # further ones that may wait
     landscape_queue: int = Field(64, ge=1)
     segment_queue: int = Field(64, ge=1)

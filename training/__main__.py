@@ -23,7 +23,7 @@ JOBS = {
     "seq2seq": ("training.seq2seq.job", "measure what attention did for encoder–decoders"),
     "evaluate": ("training.text.scoring", "score a GPT checkpoint as it is served"),
     "report": ("training.text.timing", "print how long text runs took to reach a score"),
-    "import": ("training.text.importing", "bring in a checkpoint of nanoGPT, or of Hugging Face (GPT-2, Llama)"),
+    "import": ("training.text.importing", "bring in a checkpoint of nanoGPT or Hugging Face (GPT-2, Llama)"),
 }
 
 EARLIER_NAMES = {"eval-segmenter": ("judge",), "seq2seq": ("lineage",)}  # of jobs, still understood

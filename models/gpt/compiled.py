@@ -16,7 +16,7 @@ from torch import Tensor
 from models.gpt.backend import Chunk
 from models.gpt.kernel import CLayer, CNetwork, CNorm, CProduct, Kernel
 from models.gpt.network import GPT, CausalAttention
-from models.gpt.panels import PanelCache, to_panels
+from models.gpt.panels import PanelCache, to_octets, to_panels
 from models.gpt.rotary import frequencies
 from models.gpt.threads import Threads
 
@@ -29,11 +29,17 @@ HEAD_MULTIPLE = 8
 
 
 @torch.inference_mode()
-def compiled_backend(network: GPT, max_slots: int, kernel: Kernel) -> CompiledBackend | None:
-    """A backend whose first answer is right, if the kernel can serve such a network."""
+def compiled_backend(
+    network: GPT, max_slots: int, kernel: Kernel, has_octets: bool = False
+) -> CompiledBackend | None:
+    """A backend whose first answer is right, if the kernel can serve such a network.
+
+    Args:
+        has_octets: weights are held in int8, not in bfloat16.
+    """
     if network.config.head_width % HEAD_MULTIPLE:
         return None
-    backend = CompiledBackend(network, max_slots, kernel)
+    backend = CompiledBackend(network, max_slots, kernel, has_octets)
     if agrees(backend, network):
         backend.measure_threads()
         return backend
@@ -55,8 +61,8 @@ class CompiledBackend:
 
     probed_sizes = 5  # every fifth: no multiple of the kernel's tile, so that each remainder is met
 
-    def __init__(self, network: GPT, max_slots: int, kernel: Kernel) -> None:
-        config = network.config
+    def __init__(self, network: GPT, max_slots: int, kernel: Kernel, has_octets: bool = False) -> None:
+        config, self._has_octets = network.config, has_octets
         self.cache = PanelCache(config, max_slots, kernel)
         self._kernel, self._vocabulary = kernel, config.vocabulary
         self._padded_vocabulary = config.vocabulary + -config.vocabulary % kernel.panel
@@ -73,7 +79,7 @@ class CompiledBackend:
             self._hold(network.position_embedding.weight.float()) if is_learned else None,
             None if is_learned else self._hold(frequencies(config.head_width, config.rope_base)),
             self._norm(network, "norm"),
-            CProduct(self._hold(to_panels(head, kernel)), None),
+            self._panels(head.float(), None),
             ctypes.addressof(layers),
         )  # fmt: skip
         self._max_slots, self._max_threads, self._threads = max_slots, torch.get_num_threads(), Threads()
@@ -141,13 +147,18 @@ class CompiledBackend:
     def _product(self, network: GPT, name: str, is_paired: bool = False) -> CProduct:
         """A linear layer in panels; SwiGLU's gates and values take turns, a panel each."""
         layer = network.get_submodule(name)
-        weight = self._padded(layer.get_parameter("weight").float(), is_paired)
+        weight, bias = self._padded(layer.get_parameter("weight").float(), is_paired), None
         if name.endswith("mlp.out"):  # reads whole panels
             weight = F.pad(weight, (0, -weight.shape[1] % self._kernel.panel))
-        panels, bias = self._hold(to_panels(weight, self._kernel)), None
         if network.config.bias:
             bias = self._hold(self._padded(layer.get_parameter("bias").float()[:, None], is_paired))
-        return CProduct(panels, bias)
+        return self._panels(weight, bias)
+
+    def _panels(self, weight: Tensor, bias: int | None) -> CProduct:
+        if not self._has_octets:
+            return CProduct(self._hold(to_panels(weight, self._kernel)), None, None, bias)
+        octets, scales = to_octets(weight, self._kernel)
+        return CProduct(None, self._hold(octets), self._hold(scales), bias)
 
     def _padded(self, rows: Tensor, is_paired: bool) -> Tensor:
         """(N, K) in whole panels of rows."""

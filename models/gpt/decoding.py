@@ -42,14 +42,20 @@ class Sequence:
 
 
 class Decoder:
-    """Slots, and the backend that fills them: the compiled one where a kernel fits the network."""
+    """Slots, and the backend that fills them: the compiled one where a kernel fits the network.
 
-    def __init__(self, network: GPT, max_slots: int, kernel: Kernel | None = None) -> None:
+    Args:
+        has_octets: the compiled one holds weights in int8.
+    """
+
+    def __init__(
+        self, network: GPT, max_slots: int, kernel: Kernel | None = None, has_octets: bool = False
+    ) -> None:
         self.network = network.eval().requires_grad_(False)
         self.context, self.max_slots = network.config.max_seq_len, max_slots
         self.is_rotary = network.config.positions == "rope"
         self.device = network.embedding.weight.device
-        compiled = None if kernel is None else compiled_backend(self.network, max_slots, kernel)
+        compiled = None if kernel is None else compiled_backend(self.network, max_slots, kernel, has_octets)
         self.kernel = None if compiled is None else kernel
         self.backend: Backend = compiled or EagerBackend(network, max_slots)
         self._free = list(range(max_slots))

@@ -5,6 +5,7 @@ Knows nothing of HTTP or of processes. One thread drives it.
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -26,7 +27,10 @@ from models.gpt.request import TextRequest
 from models.gpt.sampling import Sampler, choose, log_probabilities
 from models.gpt.tokenizer import Tokenizer, read_tokenizer
 
+log = logging.getLogger("prospero.text")
+
 EMPTY_PROMPT = "\n"
+Weights = Literal["auto", "bfloat16", "int8"]
 
 
 @dataclass(frozen=True)
@@ -78,18 +82,27 @@ class TextEngine:
         max_slots: int = 64,
         metrics: dict[str, Any] | None = None,
         kernel: Kernel | None = None,
+        weights: Weights = "auto",
     ) -> None:
         self.max_slots = max_slots
         self.tokenizer, self._network, self._metrics = tokenizer, network, metrics or {}
-        self.decoder = Decoder(network, max_slots, kernel)
+        self.decoder = Decoder(network, max_slots, kernel, has_octets=weights == "int8")
+        has_kernel = self.decoder.kernel is not None
+        if weights == "int8" and not has_kernel:
+            log.warning("weights in int8 need the compiled kernel: text is served without either")
+        self._weights = ("int8" if weights == "int8" else "bfloat16") if has_kernel else self.dtype
         self._choose = choose if self.decoder.kernel is None else self.decoder.kernel.choose
         self._runs: dict[Sequence, _Run] = {}
         self._by_key: dict[int, _Run] = {}
         self._is_bitwise = self.decoder.device.type == "cpu" and is_row_invariant(self.decoder)
 
     @classmethod
-    def load(cls, folder: Path, device: str, max_slots: int = 64) -> TextEngine:
+    def load(cls, folder: Path, device: str, max_slots: int = 64, weights: Weights = "auto") -> TextEngine:
         """Load a checkpoint folder; weights are held in float32 on a CPU, in bfloat16 on a GPU.
+
+        Args:
+            weights: what the compiled kernel holds them in. "auto" is "bfloat16", which no text shows;
+                "int8" is half of it, at the loss that docs/performance.md has.
 
         Raises:
             CheckpointError: the folder is no whole GPT checkpoint.
@@ -104,7 +117,12 @@ class TextEngine:
         if device == "cpu":
             lay_out_for_cpu(network)
         kernel = load_kernel() if device == "cpu" else None
-        return cls(network.to(device), tokenizer, max_slots, read_metrics(folder), kernel)
+        return cls(network.to(device), tokenizer, max_slots, read_metrics(folder), kernel, weights)
+
+    @property
+    def dtype(self) -> str:
+        """Of the network's parameters, as PyTorch names it."""
+        return str(self._network.embedding.weight.dtype).removeprefix("torch.")
 
     @property
     def num_running(self) -> int:
@@ -240,10 +258,11 @@ class TextEngine:
             "training_data": self._network.config.training_data,
             "metrics": self._metrics,
             "device": str(weights.device),
-            "dtype": str(weights.dtype).removeprefix("torch."),
+            "dtype": self.dtype,
             "determinism": "bitwise" if self._is_bitwise else "best effort",
             "context": self._network.config.max_seq_len,
             "tokenizer": self.tokenizer.name,
+            "weights": self._weights,
             "kernel": "none" if self.decoder.kernel is None else self.decoder.kernel.level,
             "max_attention_tokens": max_tokens(self._network.config),
         }

@@ -28,7 +28,7 @@ class CNorm(ctypes.Structure):
 class CProduct(ctypes.Structure):
     """`Product` in kernels/step.cpp."""
 
-    _fields_ = [("panels", ctypes.c_void_p), ("bias", ctypes.c_void_p)]
+    _fields_ = [(name, ctypes.c_void_p) for name in ("panels", "octets", "scales", "bias")]
 
 
 class CLayer(ctypes.Structure):

@@ -9,6 +9,8 @@ from torch import Tensor
 from models.gpt.config import GPTConfig
 from models.gpt.kernel import Kernel
 
+GROUP = 32  # numbers of a column that share a scale, in kernels/bytes.h
+
 
 def to_panels(weights: Tensor, kernel: Kernel) -> Tensor:
     """A matrix (N, K) as bfloat16 panels; N is padded with zeros to whole ones.
@@ -23,6 +25,21 @@ def to_panels(weights: Tensor, kernel: Kernel) -> Tensor:
     else:
         panels = halves.permute(0, 3, 2, 1)
     return panels.to(torch.bfloat16, memory_format=torch.contiguous_format, copy=True)
+
+
+def to_octets(weights: Tensor, kernel: Kernel) -> tuple[Tensor, Tensor]:
+    """A float32 matrix (N, K) as kernels/bytes.h describes it; both are padded with zeros.
+
+    Returns:
+        int8 (panels, K / 2, 2, lanes, 2 rows), and a scale for each GROUP of rows (panels, K / GROUP, panel).
+    """
+    padded = F.pad(weights, (0, -weights.shape[1] % GROUP, 0, -len(weights) % kernel.panel))
+    groups = padded.reshape(len(padded), -1, GROUP)
+    scales = groups.abs().amax(-1) / 127  # (N, groups)
+    octets = (groups / scales.clamp(min=1e-30)[..., None]).round().to(torch.int8).flatten(1)
+    halves = octets.reshape(-1, 2, kernel.lanes, octets.shape[1] // 2, 2)
+    panels = halves.permute(0, 3, 1, 2, 4).contiguous()
+    return panels, scales.reshape(-1, kernel.panel, scales.shape[1]).transpose(1, 2).contiguous()
 
 
 def from_panels(panels: Tensor, kernel: Kernel, depth: int) -> Tensor:

@@ -4,6 +4,7 @@
 // of its own row alone, so that a row's bits depend on nothing but what its slot has read.
 #include <algorithm>
 
+#include "bytes.h"
 #include "panels.h"
 #include "team.h"
 
@@ -14,7 +15,8 @@ struct Norm {
 };
 
 struct Product {
-    const bf16 *panels;
+    const bf16 *panels;  // or none, but:
+    Octets octets;
     const float *bias;  // or none
 };
 
@@ -57,6 +59,8 @@ struct Row {
 struct Scratch {
     float *states, *turns, *qkv, *gates, *mixed;
     factor *normed, *queries, *attended, *inner, *ends;
+    int16_t *rounded;  // of a product's rows, for weights in bytes; and their scales
+    float *scales;
     float *scores;   // a thread's own, and the next two
     factor *shares, *asked;
     long own;        // floats that each thread has to itself
@@ -72,6 +76,9 @@ struct Scratch {
         take(attended, BLOCK_ROWS * n.across());
         take(inner, BLOCK_ROWS * n.inner_across());
         take(ends, BLOCK_ROWS * n.across());
+        const int deepest = padded(std::max(n.across(), n.inner_across()), GROUP);
+        take(rounded, (long)BLOCK_ROWS * deepest);
+        take(scales, (long)BLOCK_ROWS * (deepest / GROUP));
         float *const start = next_;
         take(scores, most * n.span());
         take(shares, most * n.span());
@@ -231,12 +238,23 @@ class Pass {
     void multiply_by(const Product &by, const factor *a, long a_stride, int depth, int rows, float *c, int across,
                      bool is_sum, bool is_into = false) {
         const int panels = across / PANEL, unit = rows == 1 ? 4 : 2, units = (panels + unit - 1) / unit;
-        const int panels_each = unit * std::max(1, units / (4 * team_.size()));
+        const int panels_each = unit * std::max(1, units / (4 * team_.size())), groups = padded(depth, GROUP) / GROUP;
+        if (by.octets.panels)
+            for_rows(rows, [&](int r) {
+                quantise(a + r * a_stride, depth, s.rounded + (long)r * groups * GROUP, s.scales + (long)r * groups);
+            });
         team_.share((panels + panels_each - 1) / panels_each, [&](int block, int) {
             const int first = block * panels_each, count = std::min(panels_each, panels - first);
             const long stride = (long)depth * PANEL;
-            multiply(a, a_stride, rows, by.panels + first * stride, stride, depth, count, c + first * PANEL, across,
-                     by.bias ? by.bias + first * PANEL : nullptr, is_sum);
+            const float *bias = by.bias ? by.bias + first * PANEL : nullptr;
+            if (by.octets.panels) {
+                const Octets from = {by.octets.panels + (long)first * groups * GROUP * PANEL,
+                                     by.octets.scales + (long)first * groups * PANEL};
+                multiply(s.rounded, s.scales, rows, from, groups, count, c + first * PANEL, across, bias, is_sum);
+            } else {
+                multiply(a, a_stride, rows, by.panels + first * stride, stride, depth, count, c + first * PANEL,
+                         across, bias, is_sum);
+            }
             if (is_into) activate(rows, first, count);
         });
     }

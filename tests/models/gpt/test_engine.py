@@ -142,3 +142,15 @@ def test_a_foreign_tokenizer_is_refused(tmp_path: Path) -> None:
         )
         with pytest.raises(CheckpointError, match=r"tokenizer\.json"):
             TextEngine.load(tmp_path / "gpt", "cpu")
+
+
+def test_weights_are_held_in_what_was_asked_for(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    network = make_network(len(ALPHABET))
+    files = {"tokenizer.json": CharacterTokenizer(ALPHABET).to_json()}
+    save_checkpoint(tmp_path / "gpt", network.config, network.state_dict(), {}, "", files)
+    has_kernel = load_kernel() is not None
+    for asked, held in (("auto", "bfloat16"), ("bfloat16", "bfloat16"), ("int8", "int8")):
+        engine = TextEngine.load(tmp_path / "gpt", "cpu", max_slots=2, weights=asked)
+        assert engine.describe()["weights"] == (held if has_kernel else "float32")
+        assert len(text_of(complete(engine, REQUEST))) == 40
+    assert ("int8 need the compiled kernel" in caplog.text) == (not has_kernel)

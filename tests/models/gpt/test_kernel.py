@@ -23,7 +23,7 @@ from models.gpt.determinism import is_row_invariant
 from models.gpt.engine import TextEngine
 from models.gpt.kernel import Kernel, load_kernel
 from models.gpt.network import GPT, CausalAttention
-from models.gpt.panels import from_panels, to_panels
+from models.gpt.panels import GROUP, from_panels, to_octets, to_panels
 from models.gpt.sampling import Sampler, choose
 from tests.models.gpt.small import GPT2, complete, make_bpe, make_network
 from tests.models.gpt.test_determinism import make_requests, outcome, run_crowd
@@ -100,6 +100,52 @@ def test_every_block_gives_the_logits_of_the_network(kernel: Kernel, block: dict
             ]
         )
         assert_close(kernel, given, network.logits(network(torch.tensor([tokens]), CausalAttention()))[0])
+
+
+def octets_of(weights: torch.Tensor) -> torch.Tensor:
+    """Weights (N, K) rounded as int8 rounds them: by a scale for each GROUP numbers of a row."""
+    groups = torch.nn.functional.pad(weights, (0, -weights.shape[1] % GROUP)).reshape(len(weights), -1, GROUP)
+    scales = groups.abs().amax(-1, keepdim=True) / 127
+    return ((groups / scales).nan_to_num().round() * scales).flatten(1)[:, : weights.shape[1]]
+
+
+@pytest.mark.parametrize("block", BLOCKS[::5], ids=lambda block: "-".join(map(str, block.values())))
+def test_weights_in_bytes_give_the_logits_of_a_network_that_is_rounded_so(
+    kernel: Kernel, block: dict[str, Any]
+) -> None:
+    for size in SIZES:
+        network = network_of(53, **size, **block)
+        backend = CompiledBackend(network, 3, kernel, has_octets=True)
+        for name, parameter in network.named_parameters():
+            if parameter.dim() == 2 and "embedding" not in name:
+                parameter.copy_(octets_of(parameter))
+        head = network.embedding.weight if network.config.tied else network.head.weight
+        tokens = [i * 5 % 53 for i in range(size["max_seq_len"])]
+        given = backend.read([Chunk(0, 0, [3]), Chunk(1, 0, tokens, is_scored=True)])[1:]
+        states = network(torch.tensor([tokens]), CausalAttention())[0]
+        wanted = torch.nn.functional.linear(states, octets_of(head))
+        assert (given - wanted).norm() < 0.06 * wanted.norm()  # activations have 7 bits in each group
+
+
+def test_bytes_lie_where_the_kernel_looks_for_them(kernel: Kernel) -> None:
+    weights = torch.randn(3 * kernel.panel - 5, 2 * GROUP - 6)
+    octets, scales = to_octets(weights, kernel)
+    rows = octets.movedim(1, 3).reshape(3 * kernel.panel, -1).reshape(3 * kernel.panel, 2, GROUP)
+    back = rows * scales.transpose(1, 2).reshape(3 * kernel.panel, 2, 1)
+    torch.testing.assert_close(back.flatten(1)[: len(weights), : weights.shape[1]], octets_of(weights))
+
+
+@pytest.mark.usefixtures("threads")
+@pytest.mark.parametrize("block", [{}, GPT2], ids=["modern", "gpt2"])
+def test_rows_do_not_depend_on_their_company_in_bytes(kernel: Kernel, block: dict[str, Any]) -> None:
+    decoder = Decoder(network_of(300, **block), 40, kernel, has_octets=True)
+    assert decoder.kernel is kernel
+    assert is_row_invariant(decoder)
+    tokens = [i * 7 % 300 for i in range(60)]
+    whole = decoder.backend.read([Chunk(0, 0, tokens, is_scored=True)])
+    for i in range(60):
+        company = [Chunk(slot, i, [slot]) for slot in range(2, 2 + i % 30)]
+        assert torch.equal(whole[i], decoder.backend.read([*company, Chunk(1, i, [tokens[i]])])[-1])
 
 
 @pytest.mark.parametrize("block", [{}, GPT2], ids=["modern", "gpt2"])
