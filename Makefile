@@ -24,9 +24,10 @@ help: ## this list
 	@awk -F':.*## ' '/^[a-z0-9-]+:.*## / {printf "make %-16s %s\n", $$1, $$2}' Makefile
 
 serve: $(SERVE) ## serve the checkpoints on 127.0.0.1:8000   [PORT=8000 DEVICE=cpu|cuda ARGS="--text-slots 8"]
+	@$(RUN) -m models.gpt.build --here
 	@exec $(PROSPERO) serve --port $(PROSPERO_PORT) --device $(PROSPERO_DEVICE) $(ARGS)
 
-compile: $(SERVE) ## compile the kernel that makes text many times as fast; needs a C++ compiler
+compile: $(SERVE) ## compile the text kernel for every processor of this kind; `serve` does so for this one
 	$(RUN) -m models.gpt.build
 
 # Tests that start servers look at the clock, so they run alone; the others share the cores, a file each at a time.

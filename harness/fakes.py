@@ -32,6 +32,7 @@ class FakeEvent:
     prompt_tokens: int = 0
     prompt_truncated: bool = False
     attention: Any = None
+    prompt_logprobs: Any = None
 
 
 @dataclass

@@ -54,7 +54,8 @@ Kinds = Mapping[str, Kind]  # by the ``kind`` in a checkpoint's config
 
 
 def _load_text(entry: Entry, settings: Settings) -> Loader:
-    return TextLoader(entry.folder, settings.text_slots, settings.stream_interval_seconds, settings.threads)
+    weights, interval = settings.text_weights.get(entry.name, "auto"), settings.stream_interval_seconds
+    return TextLoader(entry.folder, settings.text_slots, interval, settings.threads, weights)
 
 
 def _load_landscape(entry: Entry, settings: Settings) -> Loader:

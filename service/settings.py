@@ -37,6 +37,9 @@ class Settings(BaseSettings):
 
     # How much at once.
     text_slots: int = Field(64, ge=1, le=4096, description="texts generated at once")
+    text_weights: dict[str, Literal["auto", "bfloat16", "int8"]] = Field(
+        {}, description="of text models, by name; JSON in the environment"
+    )
     text_queue: int = Field(256, ge=1, description="further texts that may wait")
     landscape_queue: int = Field(64, ge=1, description="landscapes that may wait")
     segment_queue: int = Field(64, ge=1, description="photos that may wait")
@@ -47,7 +50,7 @@ class Settings(BaseSettings):
         1.0, description="images: a batch is capped to about this much of forward"
     )
     stream_interval_seconds: float = Field(
-        0.018, ge=0, description="texts: a stream gets at most one event per interval"
+        0.018, ge=0, description="texts: the longest that a stream's pieces wait"
     )
 
     # How long.

@@ -42,7 +42,9 @@ JOBS = {
         "measure a landscape checkpoint beside its baselines",
     ),
     "report": Job("report", "training.text.timing", "print how long text runs took to reach a score"),
-    "import": Job("import", "training.text.importing", "bring in a nanoGPT or Hugging Face GPT-2 checkpoint"),
+    "import": Job(
+        "import", "training.text.importing", "bring in a checkpoint of nanoGPT or Hugging Face (GPT-2, Llama)"
+    ),
 }
 
 

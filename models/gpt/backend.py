@@ -11,11 +11,19 @@ from torch import Tensor
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """Tokens that come next in a slot, the first of them at position `start`; at least one."""
+    """Tokens that come next in a slot, the first of them at position `start`; at least one.
+
+    `is_scored` asks for the logits after each of them, not after the last alone.
+    """
 
     slot: int
     start: int
     tokens: list[int]
+    is_scored: bool = False
+
+    @property
+    def num_answers(self) -> int:
+        return len(self.tokens) if self.is_scored else 1
 
 
 class SlotCache(Protocol):
@@ -36,5 +44,5 @@ class Backend(Protocol):
     def cache(self) -> SlotCache: ...
 
     def read(self, chunks: Sequence[Chunk]) -> Tensor:
-        """Read every chunk, each into another slot; returns the logits after each (n, vocabulary)."""
+        """Read every chunk, each into another slot; returns their logits, in order (n, vocabulary)."""
         ...

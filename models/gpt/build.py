@@ -1,8 +1,8 @@
 """The compiled kernels: which file belongs to this processor and these sources, and how it is made.
 
-    python -m models.gpt.build
+    python -m models.gpt.build [--here]
 
-Serving never compiles: without the file it runs PyTorch's operators instead, several times slower.
+Requests never wait for a compiler: without the file PyTorch's operators serve them, several times slower.
 """
 
 from __future__ import annotations
@@ -17,24 +17,51 @@ from pathlib import Path
 
 SOURCES = Path(__file__).parent / "kernels"
 FOLDER = Path(__file__).parent / "compiled"
+LOSS = "PyTorch's operators serve text, several times slower"  # what serving without a kernel means
 COMPILERS = ("c++", "g++", "clang++")
 # No -ffast-math: sums must run in the order in which they are written. Contraction: a*b + c is one operation.
-FLAGS = ("-std=gnu++17", "-O3", "-fno-math-errno", "-ffp-contract=fast", "-fPIC", "-shared")
-LEVELS = {"x86_64": ("x86-64-v3", "x86-64-v4"), "aarch64": ("armv8-a",)}  # instruction sets, as compilers say
+FLAGS = (
+    "-std=gnu++17", "-O3", "-fno-math-errno", "-ffp-contract=fast", "-fPIC", "-shared", "-pthread",
+)  # fmt: skip
+# Instruction sets with what compilers call them, the best first, by machine.
+LEVELS: dict[str, dict[str, tuple[str, ...]]] = {
+    "x86_64": {
+        "avx512-bf16": ("-march=x86-64-v4", "-mavx512bf16", "-mavx512vnni", "-mprefer-vector-width=512"),
+        "avx512": ("-march=x86-64-v4", "-mprefer-vector-width=512"),
+        "avx2": ("-march=x86-64-v3",),
+    },
+    "aarch64": {"armv8": ("-march=armv8-a",)},
+}
 
 
-def instruction_set() -> str | None:
-    """The instruction set that a kernel must be made for to run here; None where there is no kernel."""
+def instruction_sets() -> list[str]:
+    """The instruction sets that run here and that there are kernels for, the best first."""
     import torch  # which compiling does without
 
-    if platform.machine() == "x86_64":
-        return {"AVX2": "x86-64-v3", "AVX512": "x86-64-v4"}.get(torch.backends.cpu.get_cpu_capability())
-    return next(iter(LEVELS.get(platform.machine(), ())), None)
+    machine = platform.machine()
+    if machine != "x86_64":
+        return list(LEVELS.get(machine, ()))
+    best = {"AVX2": "avx2", "AVX512": "avx512"}.get(torch.backends.cpu.get_cpu_capability())
+    if best is None:
+        return []
+    if best == "avx512" and {"avx512_bf16", "avx512_vnni"} <= _processor_flags():
+        best = "avx512-bf16"
+    levels = list(LEVELS[machine])
+    return levels[levels.index(best) :]
+
+
+def _processor_flags() -> set[str]:
+    """What Linux says that the processor can do; nothing on other systems."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return set()
+    return set(next((line for line in lines if line.startswith("flags")), "").split())
 
 
 def kernel_path(level: str, folder: Path = FOLDER) -> Path:
     """Where the kernel for an instruction set lies; other sources or flags have another name."""
-    digest = hashlib.sha256(" ".join(FLAGS).encode())
+    digest = hashlib.sha256(" ".join(FLAGS + LEVELS[platform.machine()][level]).encode())
     for source in sorted(SOURCES.iterdir()):
         digest.update(source.read_bytes())
     return folder / f"{level}-{digest.hexdigest()[:12]}.so"
@@ -44,7 +71,7 @@ def find_compiler() -> str | None:
     return next((found for name in COMPILERS if (found := shutil.which(name))), None)
 
 
-def build(compiler: str, level: str, folder: Path = FOLDER) -> Path:
+def build(compiler: str, level: str, folder: Path = FOLDER, extra: tuple[str, ...] = ()) -> Path:
     """Compile for one instruction set; the file appears whole or not at all.
 
     Raises:
@@ -54,22 +81,34 @@ def build(compiler: str, level: str, folder: Path = FOLDER) -> Path:
     folder.mkdir(exist_ok=True)
     partial = path.with_suffix(f".{os.getpid()}")
     sources = sorted(str(source) for source in SOURCES.glob("*.cpp"))
-    subprocess.run([compiler, *FLAGS, f"-march={level}", *sources, "-o", str(partial)], check=True)
+    flags = (*FLAGS, *LEVELS[platform.machine()][level], *extra)
+    subprocess.run([compiler, *flags, *sources, "-o", str(partial)], check=True)
     partial.replace(path)
     return path
 
 
-def main() -> int:
-    """Compile for every instruction set that processors of this kind have, so that an image runs on all."""
+def main(arguments: list[str]) -> int:
+    """Compile for every instruction set that processors of this kind have, so that an image runs on all.
+
+    With `--here`, for the best that runs here alone; whatever is in its way costs a line, and is no error.
+    """
+    is_here = arguments == ["--here"]
     compiler = find_compiler()
     if compiler is None:
-        print("no C++ compiler here: text is served without compiled kernels", file=sys.stderr)
-        return 1
-    for level in LEVELS.get(platform.machine(), ()):
-        if not kernel_path(level).exists():
+        print(f"no C++ compiler here: {LOSS}", file=sys.stderr)
+        return 0 if is_here else 1
+    levels = instruction_sets()[:1] if is_here else list(LEVELS.get(platform.machine(), ()))
+    for level in levels:
+        if kernel_path(level).exists():
+            continue
+        print(f"compiling the text kernel for {level}", file=sys.stderr)
+        try:
             print(build(compiler, level))
+        except (subprocess.CalledProcessError, OSError) as error:
+            print(f"the kernel can't be compiled ({error}): {LOSS}", file=sys.stderr)
+            return 0 if is_here else 1
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))

@@ -1,188 +1,176 @@
-"""Reads tokens by the compiled kernel: weights and cache lie in its panels, threads share the rows."""
+"""Reads tokens by the compiled kernel: weights and cache lie in its panels, threads share each step."""
 
 from __future__ import annotations
 
 import ctypes
 import logging
 import struct
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+import time
+import weakref
+from collections.abc import Sequence
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from models.gpt.backend import Chunk
-from models.gpt.config import GPTConfig
-from models.gpt.kernel import CLayer, CNetwork, Kernel
+from models.gpt.kernel import CLayer, CNetwork, CNorm, CProduct, Kernel
 from models.gpt.network import GPT, CausalAttention
+from models.gpt.panels import PanelCache, to_octets, to_panels
 from models.gpt.rotary import frequencies
+from models.gpt.threads import Threads
 
 log = logging.getLogger("prospero.kernel")
 
-MIN_SHARE = 12  # rows; with fewer, reading the weights again costs more than another thread saves
 TOLERANCE = 0.05  # of the largest logit; the cache has 8 bits of each key and value
 ROW = struct.Struct("iii")  # `Row` in kernels/step.cpp
+ACTIVATIONS = {"swiglu": 0, "gelu": 1, "gelu_tanh": 2}  # `Activation` in kernels/step.cpp
+HEAD_MULTIPLE = 8
 
 
 @torch.inference_mode()
-def compiled_backend(network: GPT, max_slots: int, kernel: Kernel) -> CompiledBackend | None:
-    """A backend whose first answer is right, if the kernel can serve such a network."""
-    if not fits(network, kernel):
+def compiled_backend(
+    network: GPT, max_slots: int, kernel: Kernel, has_octets: bool = False
+) -> CompiledBackend | None:
+    """A backend whose first answer is right, if the kernel can serve such a network.
+
+    Args:
+        has_octets: weights are held in int8, not in bfloat16.
+    """
+    if network.config.head_width % HEAD_MULTIPLE:
         return None
-    backend = CompiledBackend(network, max_slots, kernel)
+    backend = CompiledBackend(network, max_slots, kernel, has_octets)
     if agrees(backend, network):
+        backend.measure_threads()
         return backend
     log.error("kernel %s gives wrong logits on this machine: text is served without it", kernel.level)
     return None
 
 
-def fits(network: GPT, kernel: Kernel) -> bool:
-    """Whether the kernel can serve a network: its kind, sizes in whole panels, weights exact in bfloat16."""
-    config = network.config
-    kind = (config.positions, config.norm, config.mlp, config.bias, config.qk_norm)
-    sizes = (config.hidden_size, config.head_width, config.mlp_width, config.max_seq_len)
-    if kind != ("rope", "rms", "swiglu", False, True) or any(size % kernel.panel for size in sizes):
-        return False
-    matrices = [weights for weights in network.parameters() if weights.dim() == 2]
-    return all(torch.equal(weights, weights.bfloat16().to(weights.dtype)) for weights in matrices)
-
-
 def agrees(backend: CompiledBackend, network: GPT) -> bool:
     """Whether an empty backend's logits after a short text are the network's own: asked once at the start."""
-    tokens = [i % network.config.vocabulary for i in range(12)]
+    config = network.config
+    tokens = [i % config.vocabulary for i in range(min(12, config.max_seq_len))]
     wanted = network.logits(network(torch.tensor([tokens]), CausalAttention())[:, -1])
     error = (backend.read([Chunk(0, 0, tokens)]) - wanted).abs().max()
     return bool(error < TOLERANCE * wanted.abs().max())
 
 
-def to_panels(weights: Tensor, lanes: int) -> Tensor:
-    """(N, K) as (panels, K, lanes, 2) in bfloat16, as kernels/vectors.h describes; N is padded with zeros."""
-    padded = F.pad(weights, (0, 0, 0, -len(weights) % (2 * lanes)))
-    halves = padded.reshape(-1, 2, lanes, weights.shape[1])
-    return halves.permute(0, 3, 2, 1).to(torch.bfloat16, memory_format=torch.contiguous_format, copy=True)
-
-
-class PanelCache:
-    """Keys and values of what each slot has read, in bfloat16; a slot is a ring of `context` positions.
-
-    Per layer: keys (slots, KV, context / panel, D, lanes, 2);
-    values (slots, KV, D / panel, context, lanes, 2).
-    """
-
-    def __init__(self, config: GPTConfig, max_slots: int, lanes: int) -> None:
-        context, width, panel = config.max_seq_len, config.head_width, 2 * lanes
-        slots = (max_slots, config.kv_heads)
-        keys, values = (
-            (*slots, context // panel, width, lanes, 2),
-            (*slots, width // panel, context, lanes, 2),
-        )
-        self.keys = [torch.zeros(keys, dtype=torch.bfloat16) for _ in range(config.num_layers)]
-        self.values = [torch.zeros(values, dtype=torch.bfloat16) for _ in range(config.num_layers)]
-
-    def read(self, layer: int, slot: int, places: Tensor) -> tuple[Tensor, Tensor]:
-        """Keys and values (KV, n, D) at `places` (n,) of a slot's ring."""
-        keys, values = self.keys[layer][slot], self.values[layer][slot]
-        keys = keys.permute(0, 1, 4, 3, 2).flatten(1, 3)  # (KV, context, D)
-        values = values.permute(0, 2, 1, 4, 3).flatten(2)
-        return keys[:, places], values[:, places]
-
-
 class CompiledBackend:
-    """A network that `fits`, and the cache of its slots."""
+    """A network in the kernel's panels, and the cache of its slots."""
 
     probed_sizes = 5  # every fifth: no multiple of the kernel's tile, so that each remainder is met
 
-    def __init__(self, network: GPT, max_slots: int, kernel: Kernel) -> None:
-        config = network.config
-        self.cache = PanelCache(config, max_slots, kernel.lanes)
+    def __init__(self, network: GPT, max_slots: int, kernel: Kernel, has_octets: bool = False) -> None:
+        config, self._has_octets = network.config, has_octets
+        self.cache = PanelCache(config, max_slots, kernel)
         self._kernel, self._vocabulary = kernel, config.vocabulary
         self._padded_vocabulary = config.vocabulary + -config.vocabulary % kernel.panel
         self._held: list[object] = []  # what the C structures point to
         layers = (CLayer * config.num_layers)(*(self._layer(network, i) for i in range(config.num_layers)))
-        head = network.embedding.weight if config.tied else network.head.weight
         self._held.append(layers)
+        is_learned = config.positions == "learned"
+        head = network.embedding.weight if config.tied else network.head.weight
         self._network = CNetwork(
             config.num_layers, config.hidden_size, config.heads, config.kv_heads, config.head_width,
-            config.mlp_width, config.vocabulary, config.max_seq_len, config.norm_eps,
+            config.mlp_width, config.vocabulary, config.max_seq_len,
+            config.norm == "layer", ACTIVATIONS[config.mlp], config.norm_eps,
             self._hold(network.embedding.weight.bfloat16()),
-            self._hold(to_panels(head, kernel.lanes)),
-            self._hold(network.get_parameter("norm.weight").float()),
-            self._hold(frequencies(config.head_width, config.rope_base)),
+            self._hold(network.position_embedding.weight.float()) if is_learned else None,
+            None if is_learned else self._hold(frequencies(config.head_width, config.rope_base)),
+            self._norm(network, "norm"),
+            self._panels(head.float(), None),
             ctypes.addressof(layers),
         )  # fmt: skip
-        size = kernel.library.scratch_size(ctypes.byref(self._network))
-        self._scratch = [torch.empty(size) for _ in range(torch.get_num_threads())]
-        self._others = ThreadPoolExecutor(len(self._scratch), thread_name_prefix="read")
+        self._max_slots, self._max_threads, self._threads = max_slots, torch.get_num_threads(), Threads()
+        size = kernel.library.scratch_size(ctypes.byref(self._network), self._max_threads)
+        self._scratch = torch.empty(size)
+        self._team = kernel.library.make_team(self._max_threads)
+        weakref.finalize(self, kernel.library.end_team, self._team)
 
     def read(self, chunks: Sequence[Chunk]) -> Tensor:
-        """Read every chunk into its slot; returns the logits after each (n, vocabulary)."""
-        logits = torch.empty(len(chunks), self._padded_vocabulary)
-        shares = _split(chunks, len(self._scratch))
-        if len(shares) == 1:
-            self._read(chunks, logits, self._scratch[0])
-        else:
-            parts = torch.split(logits, [len(share) for share in shares])
-            self._read_shares(iter(list(zip(shares, parts, strict=True))), len(shares) - 1)
-        return logits[:, : self._vocabulary]
+        """Read every chunk into its slot; returns the logits after each, in order (n, vocabulary)."""
+        return self.read_with(self._threads(sum(len(chunk.tokens) for chunk in chunks)), chunks)
 
-    def _read_shares(self, todo: Iterator[tuple[Sequence[Chunk], Tensor]], num_others: int) -> None:
-        """This thread and others take shares until none is left: a thread that wakes late takes fewer."""
+    def measure_threads(self) -> None:
+        """Find the number of threads for each size of a step. What is in the cache is lost."""
 
-        def work(scratch: Tensor) -> None:
-            for share, logits in todo:
-                self._read(share, logits, scratch)
+        def seconds(num_rows: int, num_threads: int) -> float:
+            chunks = [Chunk(slot, 0, [0]) for slot in range(num_rows)]
+            began = time.perf_counter()
+            self.read_with(num_threads, chunks)
+            return time.perf_counter() - began
 
-        others = [self._others.submit(work, scratch) for scratch in self._scratch[1 : 1 + num_others]]
-        work(self._scratch[0])
-        for other in others:
-            if not other.cancel():
-                other.result()
+        if self._max_threads > 1:
+            self._threads.measure(seconds, self._max_threads, self._max_slots)
 
-    def _read(self, chunks: Sequence[Chunk], logits: Tensor, scratch: Tensor) -> None:
+    def read_with(self, num_threads: int, chunks: Sequence[Chunk]) -> Tensor:
+        """`read`, by so many threads; the logits are the same, bit for bit."""
+        logits = torch.empty(sum(chunk.num_answers for chunk in chunks), self._padded_vocabulary)
         rows = [
             ROW.pack(token, chunk.slot, position)
             for chunk in chunks
             for position, token in enumerate(chunk.tokens, chunk.start)
         ]
-        is_last = b"".join(bytes(len(chunk.tokens) - 1) + b"\1" for chunk in chunks)
+        is_answered = b"".join(
+            bytes(len(chunk.tokens) - chunk.num_answers) + b"\1" * chunk.num_answers for chunk in chunks
+        )
         self._kernel.library.step(
-            ctypes.byref(self._network), b"".join(rows), is_last, len(rows), self._padded_vocabulary,
-            logits.data_ptr(), scratch.data_ptr(),
+            ctypes.byref(self._network), b"".join(rows), is_answered, len(rows),
+            logits.data_ptr(), self._scratch.data_ptr(), self._team, num_threads,
         )  # fmt: skip
+        return logits[:, : self._vocabulary]
 
     def _layer(self, network: GPT, index: int) -> CLayer:
+        block = f"blocks.{index}."
         norms = ("attention_norm", "attention.q_norm", "attention.k_norm", "mlp_norm")
-        matrices = ("attention.qkv", "attention.out", "mlp.into", "mlp.out")
-
-        def weights(name: str) -> Tensor:
-            return network.get_parameter(f"blocks.{index}.{name}.weight")
-
+        products = (
+            self._product(network, block + "attention.qkv"),
+            self._product(network, block + "attention.out"),
+            self._product(network, block + "mlp.into", is_paired=network.config.mlp == "swiglu"),
+            self._product(network, block + "mlp.out"),
+        )
         return CLayer(
-            *(self._hold(weights(name).float()) for name in norms),
-            *(self._hold(to_panels(weights(name), self._kernel.lanes)) for name in matrices),
+            *(self._norm(network, block + name) for name in norms),
+            *products,
             self._hold(self.cache.keys[index]),
             self._hold(self.cache.values[index]),
         )
+
+    def _norm(self, network: GPT, name: str) -> CNorm:
+        """A norm's weights and bias; None for what it lacks."""
+        found = dict(network.get_submodule(name).named_parameters())
+        return CNorm(
+            *(self._hold(found[part].float()) if part in found else None for part in ("weight", "bias"))
+        )
+
+    def _product(self, network: GPT, name: str, is_paired: bool = False) -> CProduct:
+        """A linear layer in panels; SwiGLU's gates and values take turns, a panel each."""
+        layer = network.get_submodule(name)
+        weight, bias = self._padded(layer.get_parameter("weight").float(), is_paired), None
+        if name.endswith("mlp.out"):  # reads whole panels
+            weight = F.pad(weight, (0, -weight.shape[1] % self._kernel.panel))
+        if network.config.bias:
+            bias = self._hold(self._padded(layer.get_parameter("bias").float()[:, None], is_paired))
+        return self._panels(weight, bias)
+
+    def _panels(self, weight: Tensor, bias: int | None) -> CProduct:
+        if not self._has_octets:
+            return CProduct(self._hold(to_panels(weight, self._kernel)), None, None, bias)
+        octets, scales = to_octets(weight, self._kernel)
+        return CProduct(None, self._hold(octets), self._hold(scales), bias)
+
+    def _padded(self, rows: Tensor, is_paired: bool) -> Tensor:
+        """(N, K) in whole panels of rows."""
+        panel = self._kernel.panel
+        if not is_paired:
+            return F.pad(rows, (0, 0, 0, -len(rows) % panel))
+        halves = rows.reshape(2, -1, rows.shape[1])  # gates, values
+        halves = F.pad(halves, (0, 0, 0, -halves.shape[1] % panel))
+        return halves.reshape(2, -1, panel, rows.shape[1]).transpose(0, 1).flatten(0, 2)
 
     def _hold(self, tensor: Tensor) -> int:
         """The address of a tensor that lives as long as this backend."""
         tensor = tensor.detach().contiguous()
         self._held.append(tensor)
         return tensor.data_ptr()
-
-
-def _split(chunks: Sequence[Chunk], num_threads: int) -> list[Sequence[Chunk]]:
-    """Neighbouring chunks in shares of about as many rows: two for each thread, unless they are small."""
-    num_rows = sum(len(chunk.tokens) for chunk in chunks)
-    num_shares = min(2 * num_threads, num_rows // MIN_SHARE)
-    if num_threads == 1 or num_shares < 2:
-        return [chunks]
-    shares: list[Sequence[Chunk]] = []
-    first = rows = 0
-    for last, chunk in enumerate(chunks, 1):
-        rows += len(chunk.tokens)
-        if rows * num_shares >= (len(shares) + 1) * num_rows:
-            shares.append(chunks[first:last])
-            first = last
-    return shares

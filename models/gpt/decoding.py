@@ -6,6 +6,7 @@ beside the others' single tokens.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -23,12 +24,16 @@ PREFILL_BUDGET = 128  # tokens of all prompts in one step, so that running rows 
 
 @dataclass(eq=False)
 class Sequence:
-    """One request's tokens. `num_read` are in the cache; `window` are all tokens that may be read again."""
+    """One request's tokens. `num_read` are in the cache; `window` are all tokens that may be read again.
+
+    `score`, if any, is given the logits after each token of the prompt, chunk by chunk (n, vocabulary).
+    """
 
     slot: int
     window: list[int]
     pending: list[int]
     num_read: int = 0
+    score: Callable[[Tensor], None] | None = None
 
     def push(self, token: int) -> None:
         """Append the token that was chosen; the next step reads it."""
@@ -37,24 +42,31 @@ class Sequence:
 
 
 class Decoder:
-    """Slots, and the backend that fills them: the compiled one where a kernel fits the network."""
+    """Slots, and the backend that fills them: the compiled one where a kernel fits the network.
 
-    def __init__(self, network: GPT, max_slots: int, kernel: Kernel | None = None) -> None:
+    Args:
+        has_octets: the compiled one holds weights in int8.
+    """
+
+    def __init__(
+        self, network: GPT, max_slots: int, kernel: Kernel | None = None, has_octets: bool = False
+    ) -> None:
         self.network = network.eval().requires_grad_(False)
         self.context, self.max_slots = network.config.max_seq_len, max_slots
         self.is_rotary = network.config.positions == "rope"
         self.device = network.embedding.weight.device
-        compiled = None if kernel is None else compiled_backend(self.network, max_slots, kernel)
+        compiled = None if kernel is None else compiled_backend(self.network, max_slots, kernel, has_octets)
         self.kernel = None if compiled is None else kernel
         self.backend: Backend = compiled or EagerBackend(network, max_slots)
         self._free = list(range(max_slots))
         self._prefilling: list[Sequence] = []
         self._decoding: dict[Sequence, None] = {}
 
-    def open(self, tokens: list[int]) -> Sequence:
+    def open(self, tokens: list[int], score: Callable[[Tensor], None] | None = None) -> Sequence:
         """Take a slot for a prompt of at least one token; only its last `context` tokens are read."""
         self._free.sort(reverse=True)  # low slots first: neighbours can be read without a copy
-        sequence = Sequence(self._free.pop(), tokens[-self.context :], tokens[-self.context :])
+        window = tokens[-self.context :]
+        sequence = Sequence(self._free.pop(), window, list(window), score=score)
         self._prefilling.append(sequence)
         return sequence
 
@@ -79,13 +91,16 @@ class Decoder:
         for sequence in self._prefilling:
             if budget <= 0:
                 break
-            chunk = Chunk(sequence.slot, sequence.num_read, sequence.pending[:PREFILL_CHUNK])
+            tokens, is_scored = sequence.pending[:PREFILL_CHUNK], sequence.score is not None
+            chunk = Chunk(sequence.slot, sequence.num_read, tokens, is_scored)
             budget -= len(chunk.tokens)
             reading.append(sequence)
             chunks.append(chunk)
         if not chunks:
             return [], torch.empty(0, self.network.config.vocabulary, device=self.device)
         logits = self.backend.read(chunks)
+        if any(chunk.is_scored for chunk in chunks):
+            logits = _last_of_each(reading, chunks, logits)
         return self._settle(reading, chunks, logits)
 
     def _settle(
@@ -99,6 +114,7 @@ class Decoder:
             if sequence.pending:
                 continue
             ready.append(sequence)
+            sequence.score = None  # what is read from now on is no prompt
             if self.is_rotary:
                 sequence.window.clear()  # the ring remembers; only learned positions read tokens again
         if len(ready) < len(reading):
@@ -123,3 +139,12 @@ class Decoder:
         """One pass of one token for each slot, at `positions`; returns logits (n, vocabulary)."""
         rows = zip(slots, positions, tokens, strict=True)
         return self.backend.read([Chunk(slot, position, [token]) for slot, position, token in rows])
+
+
+def _last_of_each(reading: list[Sequence], chunks: list[Chunk], logits: Tensor) -> Tensor:
+    """Those that score their prompt get the logits of all its tokens; what is kept is each chunk's last."""
+    parts = torch.split(logits, [chunk.num_answers for chunk in chunks])
+    for sequence, part in zip(reading, parts, strict=True):
+        if sequence.score is not None:
+            sequence.score(part)
+    return torch.stack([part[-1] for part in parts])

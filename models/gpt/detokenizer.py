@@ -10,7 +10,8 @@ class IncrementalDetokenizer:
     """One completion's text, fed with the bytes of one token after the other.
 
     The text ends before the first stop string to be complete, wherever token borders fall (the longer of two
-    that end at the same character), or after exactly `max_characters` (Unicode code points).
+    that end at the same character), or after exactly `max_characters` (Unicode code points). What is fed
+    without being watched is no part of a stop string.
     """
 
     def __init__(self, stop: Sequence[str] = (), max_characters: int | None = None) -> None:
@@ -25,25 +26,25 @@ class IncrementalDetokenizer:
     def is_finished(self) -> bool:
         return self.is_stopped or self.is_full
 
-    def feed(self, piece: bytes) -> str:
+    def feed(self, piece: bytes, is_watched: bool = True) -> str:
         """Take one token's bytes and return what has become certain, often less or more than the token."""
-        return self._take(self._utf8.decode(piece))
+        return self._take(self._utf8.decode(piece), self._stop if is_watched else ())
 
     def finish(self) -> str:
         """Return what was held back; an incomplete character becomes U+FFFD."""
-        text = "" if self.is_finished else self._take(self._utf8.decode(b"", final=True))
+        text = "" if self.is_finished else self._take(self._utf8.decode(b"", final=True), self._stop)
         text += self._held
         self._held = ""
         return text
 
-    def _take(self, new: str) -> str:
+    def _take(self, new: str, stops: tuple[str, ...]) -> str:
         text = self._held + new
         if self._room is not None:
             text = text[: self._room]
         self._held = ""
-        if self._stop:
+        if stops:
             end, start = min(
-                ((begin + len(stop), begin) for stop in self._stop if (begin := text.find(stop)) >= 0),
+                ((begin + len(stop), begin) for stop in stops if (begin := text.find(stop)) >= 0),
                 default=(-1, -1),
             )
             if end >= 0:
@@ -52,7 +53,7 @@ class IncrementalDetokenizer:
         if self._room is not None and len(text) == self._room:
             self.is_full = True
             return text
-        num_held = self._num_possible(text) if self._stop else 0
+        num_held = self._num_possible(text) if stops else 0
         self._held = text[len(text) - num_held :]
         text = text[: len(text) - num_held]
         if self._room is not None:

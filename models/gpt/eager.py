@@ -34,22 +34,23 @@ class EagerBackend:
 
     @torch.inference_mode()
     def read(self, chunks: Sequence[Chunk]) -> Tensor:
-        """Read every chunk into its slot; returns the logits after each (n, vocabulary)."""
+        """Read every chunk into its slot; returns the logits after each, in order (n, vocabulary)."""
         singles = [i for i, chunk in enumerate(chunks) if len(chunk.tokens) == 1]
         context = self.cache.context
         singles.sort(key=lambda i: (span_of(chunks[i].start + 1, context), chunks[i].slot))
         others = [i for i, chunk in enumerate(chunks) if len(chunk.tokens) > 1]
         logits = [self._read_singles([chunks[i] for i in singles])] if singles else []
         logits += [self._read_many(chunks[i]) for i in others]
-        order = torch.tensor([*singles, *others], device=self.device)
-        return torch.cat(logits)[order.argsort()]
+        order = [i for i in (*singles, *others) for _ in range(chunks[i].num_answers)]
+        return torch.cat(logits)[torch.tensor(order, device=self.device).argsort(stable=True)]
 
     def _read_many(self, chunk: Chunk) -> Tensor:
-        """Read the next tokens of one prompt; returns logits (1, vocabulary)."""
+        """Read the next tokens of one prompt; returns logits (num_answers, vocabulary)."""
         tokens = torch.tensor([chunk.tokens], device=self.device)
         positions = torch.arange(chunk.start, chunk.start + len(chunk.tokens), device=self.device)
         attend = PrefillAttention(self.cache, chunk.slot, chunk.start, len(chunk.tokens))
-        return self.network.logits(self.network(tokens, attend, positions)[:, -1])
+        states = self.network(tokens, attend, positions)[0]
+        return self.network.logits(states[-chunk.num_answers :])
 
     def _read_singles(self, chunks: Sequence[Chunk]) -> Tensor:
         """Read one token into each of many slots, sorted by span; returns logits (n, vocabulary)."""

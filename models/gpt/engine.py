@@ -5,6 +5,7 @@ Knows nothing of HTTP or of processes. One thread drives it.
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -26,12 +27,15 @@ from models.gpt.request import TextRequest
 from models.gpt.sampling import Sampler, choose, log_probabilities
 from models.gpt.tokenizer import Tokenizer, read_tokenizer
 
+log = logging.getLogger("prospero.text")
+
 EMPTY_PROMPT = "\n"
+Weights = Literal["auto", "bfloat16", "int8"]
 
 
 @dataclass(frozen=True)
 class TokenLogprob:
-    """A drawn token, its log-probability, and the likeliest tokens in its place, best first."""
+    """A token, its log-probability after those before it, and the likeliest ones in its place, best first."""
 
     token: str
     logprob: float
@@ -50,6 +54,7 @@ class TextEvent:
     prompt_tokens: int = 0  # this and the next are filled when finish_reason is
     prompt_truncated: bool = False
     attention: TokenAttention | None = None
+    prompt_logprobs: tuple[TokenLogprob | None, ...] | None = None  # with the first event, if asked for
 
 
 @dataclass(eq=False)
@@ -61,8 +66,9 @@ class _Run:
     sequence: Sequence
     sampler: Sampler
     text: IncrementalDetokenizer
-    prompt_tokens: int
+    prompt: list[int]
     num_drawn: int = field(default=0)
+    scores: list[TokenLogprob | None] = field(default_factory=list)  # of the prompt, as far as it was read
     seen: list[int] = field(default_factory=list)  # all tokens, of a request that asks for attention
 
 
@@ -76,18 +82,27 @@ class TextEngine:
         max_slots: int = 64,
         metrics: dict[str, Any] | None = None,
         kernel: Kernel | None = None,
+        weights: Weights = "auto",
     ) -> None:
         self.max_slots = max_slots
         self.tokenizer, self._network, self._metrics = tokenizer, network, metrics or {}
-        self.decoder = Decoder(network, max_slots, kernel)
+        self.decoder = Decoder(network, max_slots, kernel, has_octets=weights == "int8")
+        has_kernel = self.decoder.kernel is not None
+        if weights == "int8" and not has_kernel:
+            log.warning("weights in int8 need the compiled kernel: text is served without either")
+        self._weights = ("int8" if weights == "int8" else "bfloat16") if has_kernel else self.dtype
         self._choose = choose if self.decoder.kernel is None else self.decoder.kernel.choose
         self._runs: dict[Sequence, _Run] = {}
         self._by_key: dict[int, _Run] = {}
         self._is_bitwise = self.decoder.device.type == "cpu" and is_row_invariant(self.decoder)
 
     @classmethod
-    def load(cls, folder: Path, device: str, max_slots: int = 64) -> TextEngine:
+    def load(cls, folder: Path, device: str, max_slots: int = 64, weights: Weights = "auto") -> TextEngine:
         """Load a checkpoint folder; weights are held in float32 on a CPU, in bfloat16 on a GPU.
+
+        Args:
+            weights: what the compiled kernel holds them in. "auto" is "bfloat16", which no text shows;
+                "int8" is half of it, at the loss that docs/performance.md has.
 
         Raises:
             CheckpointError: the folder is no whole GPT checkpoint.
@@ -102,7 +117,12 @@ class TextEngine:
         if device == "cpu":
             lay_out_for_cpu(network)
         kernel = load_kernel() if device == "cpu" else None
-        return cls(network.to(device), tokenizer, max_slots, read_metrics(folder), kernel)
+        return cls(network.to(device), tokenizer, max_slots, read_metrics(folder), kernel, weights)
+
+    @property
+    def dtype(self) -> str:
+        """Of the network's parameters, as PyTorch names it."""
+        return str(self._network.embedding.weight.dtype).removeprefix("torch.")
 
     @property
     def num_running(self) -> int:
@@ -112,26 +132,45 @@ class TextEngine:
         """Take a request in; the next steps prefill it.
 
         Raises:
-            RequestError: the prompt has characters that the model lacks, or more attention is asked for
-                than may be.
+            RequestError: the prompt has characters that the model lacks, a token id is none of the model's,
+                or more attention is asked for than may be.
         """
-        most = max_tokens(self._network.config)
-        if len(request.attention) > most:
-            raise RequestError("attention", f"of this model, for at most {most} tokens at once")
+        self._check(request)
         tokens = self.tokenizer.encode(request.prompt or EMPTY_PROMPT)
         if not tokens:
             raise RequestError("prompt", "this model makes no token of it")
-        run = _Run(
-            key,
-            request,
-            self.decoder.open(tokens),
-            Sampler(request.seed, request.temperature, request.top_k, request.top_p),
-            IncrementalDetokenizer(request.stop, request.max_characters),
-            len(tokens),
-        )
+        sampler = self._sampler(request, tokens)
+        text = IncrementalDetokenizer(request.stop, request.max_characters)
+        run = _Run(key, request, self.decoder.open(tokens), sampler, text, tokens)
         if request.attention:
-            run.seen = tokens
+            run.seen = list(tokens)
+        if request.prompt_logprobs is not None:
+            run.scores = [None] * max(
+                1, len(tokens) - self.decoder.context + 1
+            )  # nothing stands before these
+            run.sequence.score = lambda logits: self._score(run, logits)
         self._runs[run.sequence] = self._by_key[key] = run
+
+    def _check(self, request: TextRequest) -> None:
+        most = max_tokens(self._network.config)
+        if len(request.attention) > most:
+            raise RequestError("attention", f"of this model, for at most {most} tokens at once")
+        for name, tokens in (("logit_bias", request.logit_bias), ("stop_token_ids", request.stop_token_ids)):
+            foreign = [token for token in tokens if not 0 <= token < self._network.config.vocabulary]
+            if foreign:
+                raise RequestError(name, f"this model has no token {foreign[0]}")
+
+    def _sampler(self, request: TextRequest, prompt: list[int]) -> Sampler:
+        end = self._network.config.end_token
+        ending = (
+            {*request.stop_token_ids} if end is None or request.ignore_eos else {*request.stop_token_ids, end}
+        )
+        return Sampler(
+            request.seed, request.temperature, request.top_k, request.top_p, request.min_p,
+            request.repetition_penalty, request.presence_penalty, request.frequency_penalty,
+            request.no_repeat_ngram_size, request.logit_bias, request.min_tokens,
+            frozenset(ending), prompt,
+        )  # fmt: skip
 
     def drop(self, key: int) -> None:
         """Forget a request and free its slot; an unknown key is ignored."""
@@ -146,31 +185,52 @@ class TextEngine:
         if not sequences:
             return []
         runs = [self._runs[sequence] for sequence in sequences]
-        tokens = self._choose(logits, [run.sampler for run in runs])
+        drawing = [row for row, run in enumerate(runs) if run.request.max_tokens]
+        events = [self._end(run, "", "length") for run in runs if not run.request.max_tokens]
+        if len(drawing) < len(runs):
+            runs, logits = [runs[row] for row in drawing], logits[drawing]
+        tokens = self._choose(logits, [run.sampler for run in runs]) if runs else []
         drawn = zip(runs, tokens, range(len(runs)), strict=True)
-        return [self._advance(run, token, logits, row) for run, token, row in drawn]
+        return events + [self._advance(run, token, logits, row) for run, token, row in drawn]
 
     def _advance(self, run: _Run, token: int, logits: Tensor, row: int) -> TextEvent:
-        request = run.request
-        reason: Literal["stop", "length"] | None = None
+        request, end = run.request, self._network.config.end_token
         attention = self._attention(run, token) if request.attention else None
         run.num_drawn += 1
-        is_end = token == self._network.config.end_token
-        text = "" if is_end else run.text.feed(self.tokenizer.pieces[token])
+        is_end = token in run.sampler.ending
+        is_watched = run.num_drawn > request.min_tokens
+        text = "" if is_end or token == end else run.text.feed(self.tokenizer.pieces[token], is_watched)
         logprobs = () if request.logprobs is None else (self._logprob(logits[row], token, request.logprobs),)
         if is_end or run.text.is_stopped:
-            reason = "stop"
+            event = self._end(run, text, "stop")
         elif run.text.is_full or run.num_drawn >= request.max_tokens:
-            reason = "length"
-        if reason is None:
+            event = self._end(run, text, "length")
+        else:
             run.sequence.push(token)
-            return TextEvent(run.key, text, 1, None, logprobs, attention=attention)
+            run.sampler.record(token)
+            event = TextEvent(run.key, text, 1)
+            event.prompt_logprobs = _taken(run)
+        event.num_tokens, event.logprobs, event.attention = 1, logprobs, attention
+        return event
+
+    def _end(self, run: _Run, text: str, reason: Literal["stop", "length"]) -> TextEvent:
+        """The last event, with the text that was held back until now."""
         text += run.text.finish()
-        if run.text.is_stopped:
-            reason = "stop"
         self.drop(run.key)
-        is_truncated = run.prompt_tokens > self._network.config.max_seq_len
-        return TextEvent(run.key, text, 1, reason, logprobs, run.prompt_tokens, is_truncated, attention)
+        is_truncated = len(run.prompt) > self._network.config.max_seq_len
+        reason = "stop" if run.text.is_stopped else reason
+        event = TextEvent(run.key, text, 0, reason, (), len(run.prompt), is_truncated)
+        event.prompt_logprobs = _taken(run)
+        return event
+
+    def _score(self, run: _Run, logits: Tensor) -> None:
+        """Note what the logits (n, vocabulary) after the prompt's next tokens say of those that follow."""
+        num_top = run.request.prompt_logprobs
+        assert num_top is not None
+        following = run.prompt[len(run.scores) : len(run.scores) + len(logits)]
+        run.scores += [
+            self._logprob(row, token, num_top) for row, token in zip(logits, following, strict=False)
+        ]
 
     def _logprob(self, logits: Tensor, token: int, num_top: int) -> TokenLogprob:
         logprob, top = log_probabilities(logits, token, num_top)
@@ -198,10 +258,17 @@ class TextEngine:
             "training_data": self._network.config.training_data,
             "metrics": self._metrics,
             "device": str(weights.device),
-            "dtype": str(weights.dtype).removeprefix("torch."),
+            "dtype": self.dtype,
             "determinism": "bitwise" if self._is_bitwise else "best effort",
             "context": self._network.config.max_seq_len,
             "tokenizer": self.tokenizer.name,
+            "weights": self._weights,
             "kernel": "none" if self.decoder.kernel is None else self.decoder.kernel.level,
             "max_attention_tokens": max_tokens(self._network.config),
         }
+
+
+def _taken(run: _Run) -> tuple[TokenLogprob | None, ...] | None:
+    """The scores of a request's prompt, the first time that they are asked for."""
+    scores, run.scores = run.scores, []
+    return tuple(scores) or None

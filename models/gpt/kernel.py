@@ -11,37 +11,53 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from models.gpt.build import FOLDER, instruction_set, kernel_path
-from models.gpt.sampling import Sampler
+from models.gpt.build import FOLDER, instruction_sets, kernel_path
+from models.gpt.sampling import Sampler, adjusted
 
 log = logging.getLogger("prospero.kernel")
 
-CHOICE = struct.Struct("ddfi")  # `Choice` in kernels/sampling.cpp
+CHOICE = struct.Struct("ddffi4x")  # `Choice` in kernels/sampling.cpp
+
+
+class CNorm(ctypes.Structure):
+    """`Norm` in kernels/step.cpp."""
+
+    _fields_ = [("weights", ctypes.c_void_p), ("bias", ctypes.c_void_p)]
+
+
+class CProduct(ctypes.Structure):
+    """`Product` in kernels/step.cpp."""
+
+    _fields_ = [(name, ctypes.c_void_p) for name in ("panels", "octets", "scales", "bias")]
 
 
 class CLayer(ctypes.Structure):
-    """`Layer` in kernels/step.cpp: addresses."""
+    """`Layer` in kernels/step.cpp."""
 
     _fields_ = [
-        (name, ctypes.c_void_p)
-        for name in (
-            "attention_norm", "q_norm", "k_norm", "mlp_norm", "qkv", "out", "into", "down", "keys", "values",
-        )
-    ]  # fmt: skip
+        *((name, CNorm) for name in ("attention_norm", "q_norm", "k_norm", "mlp_norm")),
+        *((name, CProduct) for name in ("qkv", "out", "into", "down")),
+        ("keys", ctypes.c_void_p),
+        ("values", ctypes.c_void_p),
+    ]
 
 
 class CNetwork(ctypes.Structure):
-    """`Network` in kernels/step.cpp: sizes, then addresses."""
+    """`Network` in kernels/step.cpp: sizes and kinds, then addresses."""
 
     _fields_ = [
         *(
             (name, ctypes.c_int32)
             for name in (
                 "layers", "width", "heads", "kv_heads", "head_width", "mlp_width", "vocabulary", "context",
+                "is_centred", "activation",
             )
         ),
         ("norm_eps", ctypes.c_float),
-        *((name, ctypes.c_void_p) for name in ("embedding", "head", "norm", "frequencies", "layer")),
+        *((name, ctypes.c_void_p) for name in ("embedding", "positions", "frequencies")),
+        ("norm", CNorm),
+        ("head", CProduct),
+        ("layer", ctypes.c_void_p),
     ]  # fmt: skip
 
 
@@ -51,25 +67,30 @@ class Kernel:
     def __init__(self, path: Path) -> None:
         library = ctypes.CDLL(str(path))
         pointer, number = ctypes.c_void_p, ctypes.c_int
-        library.scratch_size.argtypes, library.scratch_size.restype = [pointer], ctypes.c_long
-        library.step.argtypes = [pointer, pointer, pointer, number, number, pointer, pointer]
+        library.scratch_size.argtypes, library.scratch_size.restype = [pointer, number], ctypes.c_long
+        library.step.argtypes = [pointer, pointer, pointer, number, pointer, pointer, pointer, number]
         library.step.restype = None
         library.choose.argtypes = [pointer, number, number, pointer, number, pointer, pointer]
         library.choose.restype = None
+        library.make_team.argtypes, library.make_team.restype = [number], pointer
+        library.end_team.argtypes, library.end_team.restype = [pointer], None
         self.library = library
         self.level = path.name.rpartition("-")[0]
         self.lanes = int(library.lanes())
         self.panel = 2 * self.lanes
+        self.depth_step = int(library.depth_step())
         self._scratch = torch.empty(0, dtype=torch.int32)
 
     def choose(self, logits: Tensor, samplers: Sequence[Sampler]) -> list[int]:
         """`models.gpt.sampling.choose` of float32 logits (n, vocabulary), whose rows may be further apart."""
         num_rows, vocabulary = logits.shape
+        logits = adjusted(logits, samplers)
         choices = b"".join(
             CHOICE.pack(
                 sampler.generator.random(),
                 sampler.top_p,
-                sampler.temperature,
+                0.0 if sampler.is_greedy else sampler.temperature,
+                sampler.lowest_gap,
                 vocabulary if sampler.top_k is None else min(sampler.top_k, vocabulary),
             )
             for sampler in samplers
@@ -86,13 +107,13 @@ class Kernel:
 
 
 def load_kernel(folder: Path = FOLDER) -> Kernel | None:
-    """The kernel for this processor, if one was compiled from today's sources and can be loaded."""
-    level = instruction_set()
-    path = kernel_path(level, folder) if level is not None else None
-    if path is None or not path.exists():
-        return None
-    try:
-        return Kernel(path)
-    except OSError as error:
-        log.warning("%s: cannot be loaded, text is served without it: %s", path, error)
-        return None
+    """The best kernel for this processor that was compiled from today's sources and can be loaded."""
+    for level in instruction_sets():
+        path = kernel_path(level, folder)
+        if not path.exists():
+            continue
+        try:
+            return Kernel(path)
+        except OSError as error:
+            log.warning("%s: cannot be loaded, text is served without it: %s", path, error)
+    return None

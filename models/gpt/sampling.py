@@ -1,52 +1,186 @@
-"""Choosing next tokens: temperature, top-k, top-p, greedy, and the log-probabilities on request.
+"""Choosing next tokens: what each sampling field means, in which order, and the log-probabilities on request.
 
-Every step on a row depends on that row alone. Cuts are made by threshold, so that ties never depend on how a
-sort happened to order them, and each request brings its own uniform numbers.
+Every step on a row depends on that row alone; cuts are made by threshold, so that ties never depend on how a
+sort happened to order them; each request brings its own uniform numbers. A row of logits goes through these
+steps, in vLLM's order, in float32:
+
+1. Bans, to -inf. `min_tokens`: until so many tokens were drawn, those that would end the text (`ending`).
+   `no_repeat_ngram_size` n: each token that would repeat n tokens in a row of prompt and output (Hugging
+   Face's rule; 1: none comes twice). Bans that would leave no token at all are lifted, all of them.
+2. `logit_bias`: added to the logits of these tokens.
+3. `repetition_penalty` r, of each token that prompt or output has (Keskar et al. 2019; Hugging Face's rule):
+   a logit below 0 is multiplied by r, any other divided by it.
+4. `frequency_penalty` times how often the output has a token is taken off its logit, then `presence_penalty`
+   if it has it at all (OpenAI's rules: of the output alone).
+5. `temperature` below 1e-5: the best token, the first of equals. Otherwise logits are divided by it.
+6. `min_p`: tokens less likely than min_p times the best one are cut: those whose logit is more than
+   -ln(min_p) below the best one's. 0 cuts none.
+7. `top_k`: logits below the k-th best are cut; its equals stay.
+8. `top_p`: the most likely tokens whose sum first reaches top_p of what is left stay, and equals of the last.
+9. One uniform number of the request's own generator, used or not, picks among what is left, in order of ids.
+
+Each operation rounds by itself (no fused multiply and add), so that backends agree on ties.
+What ends a text is not decided here: the end token and `stop_token_ids` do, the first not with `ignore_eos`.
 """
 
 from __future__ import annotations
 
+import math
 import random
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
 
+GREEDY_BELOW = 1e-5  # of temperature, as in vLLM
+
 
 @dataclass
 class Sampler:
-    """How one request draws its tokens; holds the request's only generator."""
+    """How one request draws its tokens; holds the request's only generator, and what it has drawn so far."""
 
     seed: int
-    temperature: float = 1.0  # 0 is greedy
+    temperature: float = 1.0
     top_k: int | None = None
     top_p: float = 1.0
+    min_p: float = 0.0
+    repetition_penalty: float = 1.0
+    presence_penalty: float = 0.0
+    frequency_penalty: float = 0.0
+    no_repeat_ngram_size: int = 0  # 0: may repeat
+    logit_bias: Mapping[int, float] = field(default_factory=dict)  # by token id
+    min_tokens: int = 0
+    ending: frozenset[int] = frozenset()  # ids that would end the text
+    prompt: Sequence[int] = ()  # all of it, what the window has no room for included
     generator: random.Random = field(init=False)
+    counts: dict[int, int] = field(init=False, default_factory=dict)  # of each token that was drawn
+    num_drawn: int = field(init=False, default=0)
 
     def __post_init__(self) -> None:
         self.generator = random.Random(self.seed)
+        self._seen = dict.fromkeys(self.prompt)
+        self._newest: tuple[int, ...] = ()  # the last n - 1 tokens
+        self._followers: dict[tuple[int, ...], set[int]] = defaultdict(set)  # of each n - 1 tokens in a row
+        for token in self.prompt:
+            self._follow(token)
+
+    @property
+    def is_greedy(self) -> bool:
+        return self.temperature < GREEDY_BELOW
+
+    @property
+    def lowest_gap(self) -> float:
+        """How far below the best score `min_p` cuts: its logarithm, at most 0."""
+        return math.log(self.min_p) if self.min_p > 0 else -math.inf
+
+    @property
+    def adjusts(self) -> bool:
+        """Whether any of the steps 1 to 4 may change a logit."""
+        is_penalised = self.repetition_penalty != 1 or self.presence_penalty or self.frequency_penalty
+        is_banned = self.no_repeat_ngram_size or self.num_drawn < self.min_tokens
+        return bool(is_penalised or is_banned or self.logit_bias)
+
+    def record(self, token: int) -> None:
+        """Note a token that was drawn: the next draws depend on it."""
+        self.num_drawn += 1
+        self.counts[token] = self.counts.get(token, 0) + 1
+        self._seen[token] = None
+        self._follow(token)
+
+    def banned(self) -> set[int]:
+        """The tokens that step 1 bans now."""
+        banned = set(self.ending) if self.num_drawn < self.min_tokens else set()
+        if self.no_repeat_ngram_size and len(self._newest) == self.no_repeat_ngram_size - 1:
+            banned |= self._followers.get(self._newest, set())
+        return banned
+
+    def adjust(self, row: Tensor) -> None:
+        """Steps 1 to 4, in place, on float32 logits (vocabulary,)."""
+        banned = self.banned()
+        if len(banned) < len(row):
+            row[_index(banned, row)] = -torch.inf
+        if self.logit_bias:
+            row[_index(self.logit_bias, row)] += _floats(self.logit_bias.values(), row)
+        if self.repetition_penalty != 1:
+            seen = _index(self._seen, row)
+            logits = row[seen]
+            row[seen] = torch.where(
+                logits < 0, logits * self.repetition_penalty, logits / self.repetition_penalty
+            )
+        if self.frequency_penalty or self.presence_penalty:
+            drawn = _index(self.counts, row)
+            row[drawn] -= _floats(self.counts.values(), row) * self.frequency_penalty
+            row[drawn] -= self.presence_penalty
+
+    def _follow(self, token: int) -> None:
+        length = self.no_repeat_ngram_size - 1
+        if length < 0:
+            return
+        if len(self._newest) == length:
+            self._followers[self._newest].add(token)
+        self._newest = (*self._newest, token)[-length:] if length else ()
+
+
+def _index(tokens: Iterable[int], row: Tensor) -> Tensor:
+    return torch.tensor(list(tokens), dtype=torch.long, device=row.device)
+
+
+def _floats(values: Iterable[float], row: Tensor) -> Tensor:
+    return torch.tensor(list(values), dtype=torch.float32, device=row.device)
+
+
+def adjusted(logits: Tensor, samplers: Sequence[Sampler]) -> Tensor:
+    """Steps 1 to 4 of `logits` (n, vocabulary): a float32 copy, or the same where no row has any."""
+    rows = [row for row, sampler in enumerate(samplers) if sampler.adjusts]
+    if not rows:
+        return logits
+    logits = logits.to(torch.float32, copy=True)
+    for row in rows:
+        samplers[row].adjust(logits[row])
+    return logits
+
+
+def probabilities(logits: Tensor, samplers: Sequence[Sampler]) -> Tensor:
+    """Steps 5 to 8 of adjusted `logits`: what is drawn from, float64 (n, vocabulary), not summing to 1."""
+    temperatures = torch.tensor(
+        [1.0 if sampler.is_greedy else sampler.temperature for sampler in samplers], device=logits.device
+    )
+    scores = logits.float() / temperatures[:, None]
+    scores = _keep_min_p(scores, [sampler.lowest_gap for sampler in samplers])
+    scores = _keep_top_k(scores, [sampler.top_k for sampler in samplers])
+    return _keep_top_p(torch.softmax(scores, -1).double(), [sampler.top_p for sampler in samplers])
 
 
 def choose(logits: Tensor, samplers: Sequence[Sampler]) -> list[int]:
-    """Draw one token id per row of `logits` (n, vocabulary), advancing each row's generator by one number."""
+    """Draw one token id per row of `logits` (n, vocabulary), advancing each row's generator by one number.
+
+    The caller records what was drawn with each sampler whose request goes on.
+    """
     uniform = torch.tensor([sampler.generator.random() for sampler in samplers], dtype=torch.float64)
+    logits = adjusted(logits, samplers)
     greedy = logits.argmax(-1)
-    if all(sampler.temperature == 0 for sampler in samplers):
+    if all(sampler.is_greedy for sampler in samplers):
         return greedy.tolist()
-    temperatures = torch.tensor([sampler.temperature or 1.0 for sampler in samplers], device=logits.device)
-    scores = logits.float() / temperatures[:, None]
-    scores = _keep_top_k(scores, [sampler.top_k for sampler in samplers])
-    probabilities = _keep_top_p(torch.softmax(scores, -1).double(), [sampler.top_p for sampler in samplers])
-    steps = probabilities.cumsum(-1)
+    steps = probabilities(logits, samplers).cumsum(-1)
     total = steps[:, -1:]
     # Rounding must not carry a draw onto the total itself, where no token with any probability stands.
     target = torch.minimum(
         uniform[:, None].to(total) * total, torch.nextafter(total, torch.zeros_like(total))
     )
     drawn = torch.searchsorted(steps, target, right=True)[:, 0]
-    is_greedy = torch.tensor([sampler.temperature == 0 for sampler in samplers], device=logits.device)
+    is_greedy = torch.tensor([sampler.is_greedy for sampler in samplers], device=logits.device)
     return torch.where(is_greedy, greedy, drawn).tolist()
+
+
+def _keep_min_p(scores: Tensor, gaps: Sequence[float]) -> Tensor:
+    """Scores further below a row's best than its gap become -inf."""
+    if all(gap == -math.inf for gap in gaps):
+        return scores
+    gap = torch.tensor(gaps, device=scores.device, dtype=scores.dtype)
+    below = scores - scores.max(-1, keepdim=True).values
+    return scores.masked_fill(below < gap[:, None], -torch.inf)
 
 
 def _keep_top_k(scores: Tensor, limits: Sequence[int | None]) -> Tensor:

@@ -1,4 +1,4 @@
-"""Text to token ids and back: single characters, or byte-level BPE by the `tokenizers` library.
+"""Text to token ids and back: single characters, or parts of words by the `tokenizers` library.
 
 Both live in `tokenizer.json`: BPE in that library's own format (so that Hugging Face files load as they are),
 characters as {"characters": "..."} where a token's id is its place.
@@ -7,6 +7,7 @@ characters as {"characters": "..."} where a token's id is its place.
 from __future__ import annotations
 
 import json
+import re
 from functools import cache
 from pathlib import Path
 from typing import Protocol
@@ -54,25 +55,41 @@ class CharacterTokenizer:
 
 
 class BPETokenizer:
-    """Byte-level byte-pair encoding: any text can be encoded."""
+    """Byte-pair encoding: byte-level, so that it encodes any text, or SentencePiece's, with ▁ for a space."""
 
     def __init__(self, inner: tokenizers.Tokenizer) -> None:
         self.inner = inner
         vocabulary = inner.get_vocab(with_added_tokens=True)
-        self.name = f"byte-level BPE ({len(vocabulary)})"
+        said = json.loads(inner.to_str())
+        steps = json.dumps([said["normalizer"], said["pre_tokenizer"], said["decoder"]])
+        self._is_byte_level = "ByteLevel" in steps
+        if not self._is_byte_level and "Metaspace" not in steps and "\\u2581" not in steps:
+            raise ValueError("a tokenizer that is neither byte-level nor Metaspace")
+        self.name = f"{'byte-level BPE' if self._is_byte_level else 'SentencePiece'} ({len(vocabulary)})"
         added = {token.content for token in inner.get_added_tokens_decoder().values()}
+        bytes_of = _byte_level_bytes if self._is_byte_level else _sentencepiece_bytes
         self.pieces = [b""] * (max(vocabulary.values()) + 1)
         for token, i in vocabulary.items():
-            is_text = token in added
-            self.pieces[i] = token.encode() if is_text else bytes(_byte_of()[symbol] for symbol in token)
+            self.pieces[i] = token.encode() if token in added else bytes_of(token)
 
     def encode(self, text: str) -> list[int]:
         # A lone surrogate, which JSON can carry, has no UTF-8 bytes.
         clean = text.encode("utf-8", errors="replace").decode()
-        return list(self.inner.encode(clean, add_special_tokens=False).ids)
+        # SentencePiece's models were trained with a token that begins the text, GPT-2's were not.
+        return list(self.inner.encode(clean, add_special_tokens=not self._is_byte_level).ids)
 
     def to_json(self) -> bytes:
         return self.inner.to_str(pretty=False).encode()
+
+
+def _byte_level_bytes(token: str) -> bytes:
+    return bytes(_byte_of()[symbol] for symbol in token)
+
+
+def _sentencepiece_bytes(token: str) -> bytes:
+    if re.fullmatch("<0x[0-9A-F]{2}>", token):  # a byte of a character that has no token
+        return bytes([int(token[3:5], 16)])
+    return token.replace("▁", " ").encode()
 
 
 def read_tokenizer(folder: Path, vocabulary: int) -> Tokenizer:

@@ -29,12 +29,14 @@ class _Choice:
     seed: int
     text: list[str] = field(default_factory=list)
     logprobs: list[Logprob] = field(default_factory=list)
+    prompt_logprobs: tuple[Logprob | None, ...] | None = None
     attention: list[bytes] = field(default_factory=list)
     finish_reason: str | None = None
 
     def add(self, piece: TextPiece) -> None:
         self.text.append(piece.text)
         self.logprobs.extend(piece.logprobs)
+        self.prompt_logprobs = piece.prompt_logprobs
         self.attention.extend(piece.attention)
         self.finish_reason = piece.finish_reason
 
@@ -122,6 +124,7 @@ class TextAnswer:
         choice = self._choices[index]
         choice.finish_reason = piece.finish_reason
         choice.logprobs, choice.attention = list(piece.logprobs), list(piece.attention)
+        choice.prompt_logprobs = piece.prompt_logprobs
         if piece.finish_reason is not None:
             return self._final(choice, piece.text)
         return {"index": index, "text": piece.text, "finish_reason": None} | self._on_request(choice)
@@ -139,7 +142,9 @@ class TextAnswer:
         """The fields that are only there when they were asked for."""
         fields: dict[str, Any] = {}
         if self._with_logprobs:
-            fields["logprobs"] = _logprobs(choice.logprobs)
+            fields["logprobs"] = [_logprob(one) for one in choice.logprobs]
+        if choice.prompt_logprobs is not None:
+            fields["prompt_logprobs"] = [one and _logprob(one) for one in choice.prompt_logprobs]
         if self._with_attention:
             fields["attention"] = [msgspec.Raw(one) for one in choice.attention]
         return fields
@@ -156,12 +161,9 @@ class TextAnswer:
         self._record.queue_s, self._record.engine_s = self._job.times()
 
 
-def _logprobs(logprobs: list[Logprob]) -> list[dict[str, Any]]:
-    return [
-        {
-            "token": one.token,
-            "logprob": one.logprob,
-            "top": [{"token": token, "logprob": logprob} for token, logprob in one.top],
-        }
-        for one in logprobs
-    ]
+def _logprob(one: Logprob) -> dict[str, Any]:
+    return {
+        "token": one.token,
+        "logprob": one.logprob,
+        "top": [{"token": token, "logprob": logprob} for token, logprob in one.top],
+    }

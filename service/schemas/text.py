@@ -23,9 +23,15 @@ from service.schemas.fields import Seed, Strict, Timeout
 MAX_PROMPT_CHARACTERS = 32_768
 MAX_TOKENS = 4096
 MAX_TOP_K = 2**31 - 1  # more than any vocabulary has, and what a message can carry
+MAX_BIASES = 1024
 
 StopString = Annotated[StrictStr, Field(min_length=1, max_length=64)]
 DrawnToken = Annotated[StrictInt, Field(ge=0, lt=MAX_TOKENS)]
+TokenId = Annotated[StrictInt, Field(ge=0, le=MAX_TOP_K)]
+TokenKey = Annotated[int, Field(ge=0, le=MAX_TOP_K)]  # JSON's keys are strings
+Number = StrictFloat | StrictInt
+Bias = Annotated[Number, Field(ge=-100, le=100)]
+Penalty = Annotated[Number, Field(ge=-2, le=2)]
 
 
 class TextBody(Strict):
@@ -38,15 +44,45 @@ class TextBody(Strict):
     prompt: Annotated[StrictStr, Field(max_length=MAX_PROMPT_CHARACTERS)] = Field(
         description="Any Unicode text; an empty prompt counts as a newline.", examples=["ROMEO:"]
     )
-    max_tokens: Annotated[StrictInt, Field(ge=1, le=MAX_TOKENS)] = TextRequest.max_tokens
+    max_tokens: Annotated[StrictInt, Field(ge=0, le=MAX_TOKENS)] = Field(
+        TextRequest.max_tokens, description="0 reads the prompt and draws nothing: see `prompt_logprobs`."
+    )
     max_characters: Annotated[StrictInt, Field(ge=1, le=65_536)] | None = Field(
         TextRequest.max_characters, description="Cut the text to exactly this many characters."
     )
-    temperature: Annotated[StrictFloat | StrictInt, Field(ge=0, le=2)] = Field(
-        TextRequest.temperature, description="0 is greedy."
+    temperature: Annotated[Number, Field(ge=0, le=2)] = Field(
+        TextRequest.temperature, description="Below 0.00001 is greedy."
     )
     top_k: Annotated[StrictInt, Field(ge=1, le=MAX_TOP_K)] | None = TextRequest.top_k
-    top_p: Annotated[StrictFloat | StrictInt, Field(gt=0, le=1)] = TextRequest.top_p
+    top_p: Annotated[Number, Field(gt=0, le=1)] = TextRequest.top_p
+    min_p: Annotated[Number, Field(ge=0, le=1)] = Field(
+        TextRequest.min_p, description="Cut tokens less likely than this times the likeliest one."
+    )
+    repetition_penalty: Annotated[Number, Field(ge=0.1, le=10)] = Field(
+        TextRequest.repetition_penalty,
+        description="Logits of tokens that prompt or text have: divided by this, or multiplied if below 0.",
+    )
+    presence_penalty: Penalty = Field(
+        TextRequest.presence_penalty, description="Taken off the logit of each token that the text has."
+    )
+    frequency_penalty: Penalty = Field(
+        TextRequest.frequency_penalty, description="Taken off it for each time that the text has the token."
+    )
+    no_repeat_ngram_size: Annotated[StrictInt, Field(ge=0, le=64)] = Field(
+        TextRequest.no_repeat_ngram_size, description="So many tokens in a row never come twice; 0: they may."
+    )
+    logit_bias: Annotated[dict[TokenKey, Bias], Field(max_length=MAX_BIASES)] = Field(
+        default_factory=dict, description="Added to the logits of these tokens, by id."
+    )
+    min_tokens: Annotated[StrictInt, Field(ge=0, le=MAX_TOKENS)] = Field(
+        TextRequest.min_tokens, description="Until so many are drawn, nothing stops the text but the limits."
+    )
+    ignore_eos: StrictBool = Field(
+        TextRequest.ignore_eos, description="Go on past the model's end token, which is no text."
+    )
+    stop_token_ids: Annotated[list[TokenId], Field(max_length=64)] = Field(
+        default_factory=list, description="The text ends before the first of these."
+    )
     seed: Seed | None = Field(None, description="Choice i is drawn with seed + i; drawn at random if absent.")
     stop: StopString | Annotated[list[StopString], Field(max_length=4)] = Field(
         default_factory=list, description="One string or up to four; the text ends before the first of them."
@@ -55,6 +91,11 @@ class TextBody(Strict):
     n: Annotated[StrictInt, Field(ge=1, le=8)] = 1
     logprobs: Annotated[StrictInt, Field(ge=0, le=10)] | None = Field(
         TextRequest.logprobs, description="Give each token's log probability and this many alternatives."
+    )
+    prompt_logprobs: Annotated[StrictInt, Field(ge=0, le=10)] | None = Field(
+        TextRequest.prompt_logprobs,
+        description="The same for each token of the prompt; null for the first, which follows nothing, and "
+        "for those that the model's context has no room for.",
     )
     attention: Annotated[list[DrawnToken], Field(min_length=1, max_length=16)] | None = Field(
         None,
@@ -83,6 +124,13 @@ class TextBody(Strict):
             raise ValueError("tokens are counted from 0, and max_tokens ends them")
         return value
 
+    @field_validator("min_tokens")
+    @classmethod
+    def _fits(cls, value: int, others: ValidationInfo) -> int:
+        if value > others.data.get("max_tokens", value):
+            raise ValueError("must not exceed max_tokens")
+        return value
+
     def requests(self, seed: int) -> list[TextRequest]:
         """One for each choice, the first with ``seed``: what pydantic has checked becomes what travels."""
         stop = [self.stop] if isinstance(self.stop, str) else self.stop
@@ -96,7 +144,7 @@ class AlternativeToken(BaseModel):
 
 
 class TokenLogprob(BaseModel):
-    """A generated token with its natural-log probability before temperature and truncation."""
+    """A token with its natural-log probability before temperature, penalties and cuts."""
 
     token: str
     logprob: float
@@ -122,6 +170,7 @@ class TextChoice(BaseModel):
     seed: int
     finish_reason: Literal["stop", "length"]
     logprobs: list[TokenLogprob] | None = None
+    prompt_logprobs: list[TokenLogprob | None] | None = None
     attention: list[TokenAttention] | None = None
 
 

@@ -76,7 +76,12 @@ class _Stream:
     text: str = ""
     logprobs: list[Logprob] = field(default_factory=list)
     attention: list[bytes] = field(default_factory=list)  # JSON
+    prompt_logprobs: tuple[Logprob | None, ...] | None = None
     num_tokens: int = 0
+
+
+def _logprob(one: Any) -> Logprob:
+    return Logprob(one.token, one.logprob, tuple(one.top))
 
 
 def _piece(stream: _Stream, event: Any) -> TextPiece:
@@ -90,16 +95,19 @@ def _piece(stream: _Stream, event: Any) -> TextPiece:
         prompt_tokens=event.prompt_tokens,
         prompt_truncated=event.prompt_truncated,
         attention=tuple(stream.attention),
+        prompt_logprobs=stream.prompt_logprobs,
     )
     stream.text, stream.logprobs, stream.attention, stream.num_tokens = "", [], [], 0
+    stream.prompt_logprobs = None
     return piece
 
 
 class ContinuousBatcher:
     """Continuous batching: every step advances every running text; requests join and leave between steps.
 
-    Pieces of a stream are coalesced: the first leaves at once, later ones at most every ``interval`` seconds,
-    those of all streams together, because messages cost more than what is in them.
+    Pieces of a stream are coalesced, because messages cost more than what is in them. The first leaves at
+    once. Of a stream that is alone, so does each; the more streams there are, the longer they wait, up to
+    ``interval`` seconds, and then leave together.
     """
 
     def __init__(
@@ -117,6 +125,7 @@ class ContinuousBatcher:
         self._decode = decode
         self._interval = interval
         self._streams: dict[int, _Stream] = {}
+        self._num_streamed = 0
         self._next_round = 0.0  # when pieces leave, by time.monotonic
 
     def admit(self, key: int, request: bytes, stream: bool) -> Failed | None:
@@ -125,11 +134,16 @@ class ContinuousBatcher:
         except Exception as error:
             return guarded_failure(key, error, "admitting a text")
         self._streams[key] = _Stream(0.0 if stream else math.inf)
+        self._num_streamed += stream
         return None
 
     def drop(self, key: int) -> None:
-        if self._streams.pop(key, None) is not None:
+        if key in self._streams:
+            self._forget(key)
             self._engine.drop(key)
+
+    def _forget(self, key: int) -> None:
+        self._num_streamed -= self._streams.pop(key).due < math.inf
 
     def wait_seconds(self) -> float | None:
         return 0.0 if self._streams else None
@@ -142,7 +156,7 @@ class ContinuousBatcher:
             return self._fail_all(error, batch_size, began)
         now = time.monotonic()
         if now >= self._next_round:
-            self._next_round = now + self._interval
+            self._next_round = now + min(self._interval, PIECE_SECONDS * (self._num_streamed - 1))
         num_tokens = 0
         pieces: list[Event] = []
         find = self._streams.get
@@ -154,12 +168,14 @@ class ContinuousBatcher:
             stream.num_tokens += event.num_tokens
             stream.text += event.text
             if event.logprobs:
-                stream.logprobs += [Logprob(one.token, one.logprob, tuple(one.top)) for one in event.logprobs]
+                stream.logprobs += map(_logprob, event.logprobs)
+            if event.prompt_logprobs:
+                stream.prompt_logprobs = tuple(one and _logprob(one) for one in event.prompt_logprobs)
             if event.attention is not None:
                 stream.attention.append(_to_json(event.attention))
             if event.finish_reason is not None:
                 pieces.append(_piece(stream, event))
-                del self._streams[event.key]
+                self._forget(event.key)
             elif now >= stream.due and (stream.text or stream.logprobs):
                 pieces.append(_piece(stream, event))
                 stream.due = self._next_round
@@ -174,6 +190,7 @@ class ContinuousBatcher:
         return Results(failed, batch_size, time.monotonic() - began, 0)
 
 
+PIECE_SECONDS = 0.0005  # between two pieces of any stream, in the mean; a piece costs a third of it
 ALONE_SECONDS = 0.0005  # in which the other pictures of the same request arrive
 COMPANY_SECONDS = 1.0  # for which others are expected, once there were any
 

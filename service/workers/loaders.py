@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from msgspec.msgpack import Decoder
@@ -28,12 +28,13 @@ class TextLoader:
     slots: int
     interval: float
     threads: int | None
+    weights: Literal["auto", "bfloat16", "int8"] = "auto"
 
     def __call__(self, device: str) -> Batcher:
         from models.gpt.engine import TextEngine
 
         use_threads(self.threads)
-        engine = TextEngine.load(self.folder, device, max_slots=self.slots)
+        engine = TextEngine.load(self.folder, device, max_slots=self.slots, weights=self.weights)
         engine.admit(0, TextRequest(prompt="\n", seed=0, max_tokens=4))
         seconds = []
         while engine.num_running:

@@ -79,7 +79,7 @@ class Heartbeat(Message):
 
 
 class Logprob(Message):
-    """A generated token, its log probability, and the likeliest alternatives."""
+    """A token, its log probability, and the likeliest alternatives."""
 
     token: str
     logprob: float
@@ -100,6 +100,7 @@ class TextPiece(Message):
     prompt_tokens: int
     prompt_truncated: bool
     attention: tuple[bytes, ...] = ()
+    prompt_logprobs: tuple[Logprob | None, ...] | None = None  # in a text's first piece, if asked for
 
 
 class Picture(Message):

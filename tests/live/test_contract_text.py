@@ -180,3 +180,38 @@ def test_any_unicode_prompt_gets_an_answer_or_a_422_that_names_it(gpt: httpx.Cli
     else:
         assert response.status_code == 200
         response.json()["choices"][0]["text"].encode()  # real Unicode, no lone surrogates
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_a_texts_nats_can_be_recomputed_from_prompt_logprobs(gpt: httpx.Client, stream: bool) -> None:
+    text = "\nROMEO:\nBut, soft! what light through yonder window breaks?\n"
+    body: dict[str, Any] = {"prompt": text, "max_tokens": 0, "prompt_logprobs": 1}
+    if stream:
+        (choice,) = [choice for event in stream_text(gpt, **body)[:-1] for choice in event["choices"]]
+    else:
+        (choice,) = generate(gpt, **body)["choices"]
+    assert (choice["text"], choice["finish_reason"]) == ("", "length")
+    first, *others = choice["prompt_logprobs"]
+    assert first is None
+    assert "".join(one["token"] for one in others) == text[1:]
+    assert all(one["top"][0]["logprob"] >= one["logprob"] for one in others)
+    assert 0.5 < -sum(one["logprob"] for one in others) / len(text) < 4
+
+
+def test_fields_that_tame_a_model_do(gpt: httpx.Client) -> None:
+    greedy = {"temperature": 0, "max_tokens": 60}
+    plain = generate(gpt, **greedy)["choices"][0]
+    pieces = [one["token"] for one in generate(gpt, **greedy, logprobs=0)["choices"][0]["logprobs"]]
+    assert "".join(pieces) == plain["text"]
+    tamed = generate(gpt, **greedy, logprobs=0, no_repeat_ngram_size=1)["choices"][0]["logprobs"]
+    assert len({one["token"] for one in tamed}) == 60
+    assert generate(gpt, **greedy, repetition_penalty=1.3)["choices"][0]["text"] != plain["text"]
+    assert generate(gpt, min_p=1, max_tokens=60)["choices"][0]["text"] == plain["text"]
+    assert generate(gpt, **greedy, ignore_eos=True)["choices"][0]["text"] == plain["text"]
+
+
+@pytest.mark.parametrize("change", [{"logit_bias": {"99999999": 1}}, {"stop_token_ids": [99999999]}])
+def test_token_ids_that_the_model_lacks_are_refused(gpt: httpx.Client, change: dict[str, Any]) -> None:
+    response = gpt.post("/generate/text", json={"prompt": "x", **change})
+    assert response.status_code == 422
+    assert response.json()["error"]["field"] in change

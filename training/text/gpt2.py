@@ -1,32 +1,27 @@
-"""A Hugging Face GPT-2 folder (model.safetensors, config.json, tokenizer files) as our network."""
+"""A Hugging Face GPT-2 folder (weights, config.json, tokenizer files) as our network."""
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
-import tokenizers
 import torch
-from safetensors.torch import load_file
-from tokenizers import decoders, models, pre_tokenizers
 
 from models.gpt.config import GPTConfig
 from models.gpt.tokenizer import BPETokenizer
 from training.run import TrainingError
 from training.text.nanogpt import rename
+from training.text.tokenizer_files import read_tokenizer_files
+from training.text.weight_files import read_tensors
 
 ACTIVATIONS = {"gelu_new": "gelu_tanh", "gelu_pytorch_tanh": "gelu_tanh", "gelu": "gelu"}
 CONV1D = ("qkv.weight", "out.weight", "into.weight")  # Hugging Face keeps these transposed
 
 
-def read_gpt2(folder: Path, training_data: str) -> tuple[GPTConfig, dict[str, torch.Tensor], BPETokenizer]:
-    """Read the folder; TrainingError for variants of GPT-2 that our network does not have."""
-    shape: dict[str, Any] = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-    if shape.get("model_type") != "gpt2":
-        raise TrainingError(
-            f"{folder}: model_type is {shape.get('model_type')!r}, only 'gpt2' can be imported"
-        )
+def read_gpt2(
+    folder: Path, shape: dict[str, Any], training_data: str
+) -> tuple[GPTConfig, dict[str, torch.Tensor], BPETokenizer]:
+    """Read the folder, whose config.json is `shape`; TrainingError for variants that our network lacks."""
     _refuse_variants(folder, shape)
     tokenizer = read_tokenizer_files(folder)
     width, end = shape["n_embd"], shape.get("eos_token_id")
@@ -38,7 +33,7 @@ def read_gpt2(folder: Path, training_data: str) -> tuple[GPTConfig, dict[str, to
         norm_eps=shape.get("layer_norm_epsilon", 1e-5),
         end_token=end if isinstance(end, int) and end < len(tokenizer.pieces) else None,
     )  # fmt: skip
-    given = load_file(folder / "model.safetensors")
+    given = read_tensors(folder)
     prefixed = {
         n if n.startswith(("transformer.", "lm_head.")) else f"transformer.{n}": t for n, t in given.items()
     }
@@ -61,18 +56,3 @@ def _refuse_variants(folder: Path, shape: dict[str, Any]) -> None:
     for name, is_there in variants.items():
         if is_there:
             raise TrainingError(f"{folder}: GPT-2 with {name} is not supported")
-
-
-def read_tokenizer_files(folder: Path) -> BPETokenizer:
-    """`tokenizer.json`, or the older pair `vocab.json` and `merges.txt`."""
-    if (folder / "tokenizer.json").exists():
-        return BPETokenizer(tokenizers.Tokenizer.from_file(str(folder / "tokenizer.json")))
-    vocabulary, merges = folder / "vocab.json", folder / "merges.txt"
-    if not (vocabulary.exists() and merges.exists()):
-        raise TrainingError(f"{folder}: has neither tokenizer.json nor vocab.json and merges.txt")
-    inner = tokenizers.Tokenizer(models.BPE.from_file(str(vocabulary), str(merges)))
-    inner.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-    inner.decoder = decoders.ByteLevel()
-    if inner.token_to_id("<|endoftext|>") is not None:
-        inner.add_special_tokens(["<|endoftext|>"])
-    return BPETokenizer(inner)

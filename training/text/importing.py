@@ -1,4 +1,4 @@
-"""Bring in other people's checkpoints: a nanoGPT ckpt.pt, or a Hugging Face GPT-2 folder.
+"""Bring in other people's checkpoints: nanoGPT's ckpt.pt, or a Hugging Face folder (GPT-2, Llama's family).
 
 Nothing is unpickled but tensors and plain values (torch's `weights_only`).
 """
@@ -6,8 +6,10 @@ Nothing is unpickled but tensors and plain values (torch's `weights_only`).
 from __future__ import annotations
 
 import argparse
+import json
 from pathlib import Path
 from pickle import UnpicklingError
+from typing import Any
 
 import torch
 
@@ -17,6 +19,7 @@ from models.gpt.network import GPT
 from models.gpt.tokenizer import TOKENIZER_FILE, Tokenizer
 from training.run import TrainingError
 from training.text.gpt2 import read_gpt2
+from training.text.llama import MODEL_TYPES, read_llama
 from training.text.nanogpt import read_nanogpt
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
@@ -25,7 +28,9 @@ DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("source", type=Path, help="nanoGPT's ckpt.pt, or a folder from Hugging Face")
     parser.add_argument("--out", type=Path, required=True, metavar="CHECKPOINT")
-    parser.add_argument("--vocabulary", type=Path, help="nanoGPT: JSON with the characters in order, or stoi")
+    parser.add_argument(
+        "--vocabulary", type=Path, help="nanoGPT: meta.pkl, JSON with the characters, or GPT-2's tokenizer"
+    )
     parser.add_argument(
         "--text", help="nanoGPT: the text it was trained on; its sorted characters are the vocabulary"
     )
@@ -40,7 +45,7 @@ def run(args: argparse.Namespace) -> None:
     found: tuple[GPTConfig, dict[str, torch.Tensor], Tokenizer]
     try:
         if args.source.is_dir():
-            found = read_gpt2(args.source, args.training_data)
+            found = read_folder(args.source, args.training_data)
         else:
             found = read_nanogpt(args.source, args.vocabulary, args.text, args.training_data)
     except (
@@ -69,6 +74,18 @@ def run(args: argparse.Namespace) -> None:
     metrics = {"parameters": sum(tensor.numel() for tensor in stored.values())}
     save_checkpoint(args.out, config, stored, metrics, readme, {TOKENIZER_FILE: tokenizer.to_json()})
     print(f"{args.out}: {metrics['parameters']} parameters, {tokenizer.name}, context {config.max_seq_len}")
+
+
+def read_folder(folder: Path, training_data: str) -> tuple[GPTConfig, dict[str, torch.Tensor], Tokenizer]:
+    """Read a folder from Hugging Face by what its config.json says that it is."""
+    shape: dict[str, Any] = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    kind = shape.get("model_type")
+    if kind == "gpt2":
+        return read_gpt2(folder, shape, training_data)
+    if kind in MODEL_TYPES:
+        return read_llama(folder, shape, training_data)
+    known = ", ".join(("gpt2", *MODEL_TYPES))
+    raise TrainingError(f"{folder}: model_type is {kind!r}; what can be imported is {known}")
 
 
 def fit_vocabulary(

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import torch
 
 from models.gpt.config import GPTConfig
-from models.gpt.tokenizer import CharacterTokenizer
+from models.gpt.tokenizer import CharacterTokenizer, Tokenizer
 from training.run import TrainingError
 from training.text.data import read_text
+from training.text.tokenizer_files import read_vocabulary
 from training.text.vocabulary import make_characters
 
 TOP = {
@@ -31,19 +31,20 @@ IN_BLOCK = {
 
 def read_nanogpt(
     path: Path, vocabulary: Path | None, text: str | None, training_data: str
-) -> tuple[GPTConfig, dict[str, torch.Tensor], CharacterTokenizer]:
-    """Read a character-level nanoGPT checkpoint.
+) -> tuple[GPTConfig, dict[str, torch.Tensor], Tokenizer]:
+    """Read a nanoGPT checkpoint, of characters or of GPT-2's tokens.
 
     Args:
-        vocabulary: JSON file, {"characters": "..."} or nanoGPT's {"stoi": {character: id}}.
+        vocabulary: what `read_vocabulary` can read.
         text: path or URL of the training text, whose sorted characters are nanoGPT's vocabulary.
     """
     saved = torch.load(path, map_location="cpu", weights_only=True)
     shape = saved["model_args"]
     tokenizer = _read_vocabulary(vocabulary, text)
-    if len(tokenizer.pieces) != shape["vocab_size"]:
-        given, wanted = len(tokenizer.pieces), shape["vocab_size"]
-        raise TrainingError(f"{path}: has {wanted} tokens, the vocabulary given has {given} characters")
+    given, wanted = len(tokenizer.pieces), shape["vocab_size"]
+    # GPT-2's 50,257 tokens are padded to 50,304; characters never are.
+    if given > wanted or (given < wanted and isinstance(tokenizer, CharacterTokenizer)):
+        raise TrainingError(f"{path}: has {wanted} tokens, the vocabulary given has {given}")
     config = GPTConfig(
         training_data=training_data, vocabulary=shape["vocab_size"], max_seq_len=shape["block_size"],
         num_layers=shape["n_layer"], hidden_size=shape["n_embd"], heads=shape["n_head"],
@@ -78,12 +79,9 @@ def our_name(name: str) -> str | None:
     return name
 
 
-def _read_vocabulary(path: Path | None, text: str | None) -> CharacterTokenizer:
+def _read_vocabulary(path: Path | None, text: str | None) -> Tokenizer:
     if path is not None:
-        data = json.loads(path.read_text(encoding="utf-8"))
-        if "stoi" in data:
-            return CharacterTokenizer("".join(sorted(data["stoi"], key=data["stoi"].__getitem__)))
-        return CharacterTokenizer(data["characters"])
+        return read_vocabulary(path)
     if text is not None:
         return make_characters(read_text(text))
     raise TrainingError("a nanoGPT checkpoint has no vocabulary of its own: give --vocabulary or --text")

@@ -1,6 +1,7 @@
-// Draws one token for every row of logits: temperature, top-k, top-p, by the row's own uniform number. The same
-// cuts and the same draw as models/gpt/sampling.py, where they are told.
+// Draws one token for every row of logits: temperature, min-p, top-k, top-p, by the row's own uniform number. The
+// same cuts and the same draw as models/gpt/sampling.py, where they are told.
 #include <algorithm>
+#include <cfloat>
 #include <cmath>
 
 #include "vectors.h"
@@ -62,6 +63,7 @@ struct Choice {
     double uniform;      // in [0, 1)
     double top_p;
     float temperature;   // 0 is greedy
+    float lowest_gap;    // scores further below the best are cut; -inf cuts none
     int32_t top_k;       // at most the vocabulary
 };
 
@@ -89,10 +91,12 @@ void choose(const float *logits, int padded_vocabulary, int vocabulary, const Ch
         }
         std::fill(ranks + vocabulary, ranks + end, INT32_MIN);
         const float top = *best / choice.temperature;
-        const int32_t least = threshold_of(ranks, end, choice.top_k, lowest, rank_of(top));
+        const float gap = std::max(choice.lowest_gap, -FLT_MAX);  // banned tokens stand at -inf
+        const bool is_cut = choice.top_k < vocabulary;
+        const int32_t least = is_cut ? threshold_of(ranks, end, choice.top_k, lowest, rank_of(top)) : lowest;
         int count = 0;
         for (int i = 0; i < vocabulary; i++)
-            if (ranks[i] >= least) {
+            if (ranks[i] >= least && scores[i] - top >= gap) {
                 tokens[count] = i;
                 kept[count++] = scores[i] - top;
             }

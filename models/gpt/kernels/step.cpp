@@ -1,216 +1,360 @@
-// Tokens in, logits out: one pass of a GPT (RoPE, RMSNorm, SwiGLU, QK-norm, shared keys) over a cache.
+// Tokens in, logits out: one pass of a GPT over a cache. `Network` says which blocks it has.
 //
 // A row is one token at one position of one slot; rows of a prompt stand in order. Every sum runs in the order
 // of its own row alone, so that a row's bits depend on nothing but what its slot has read.
 #include <algorithm>
-#include <cmath>
 
-#include "vectors.h"
+#include "bytes.h"
+#include "panels.h"
+#include "team.h"
 
-constexpr int TILE_ROWS = 4;    // times two vectors: the sums that fit into registers
 constexpr int BLOCK_ROWS = 64;  // pass through all layers together; activations stay in the cache
 
-struct Layer {
-    const float *attention_norm, *q_norm, *k_norm, *mlp_norm;
-    const bf16 *qkv, *out, *into, *down;  // panels
-    bf16 *keys;                           // (slots, KV, context / PANEL) panels (head_width, PANEL)
-    bf16 *values;                         // (slots, KV, head_width / PANEL) panels (context, PANEL)
+struct Norm {
+    const float *weights, *bias;  // no weights: no norm; no bias: none
 };
+
+struct Product {
+    const bf16 *panels;  // or none, but:
+    Octets octets;
+    const float *bias;  // or none
+};
+
+struct Layer {
+    Norm attention_norm, q_norm, k_norm, mlp_norm;
+    Product qkv, out, into, down;
+    bf16 *keys;    // (slots, KV, context / PANEL) panels (head_width, PANEL)
+    bf16 *values;  // (slots, KV, head_width / PANEL) panels (context, PANEL)
+};
+
+enum Activation : int32_t { SWIGLU, GELU, GELU_TANH };
 
 struct Network {
-    int32_t layers, width, heads, kv_heads, head_width, mlp_width, vocabulary, context;
+    int32_t layers, width, heads, kv_heads, head_width, mlp_width, vocabulary, context, is_centred, activation;
     float norm_eps;
-    const bf16 *embedding;  // (vocabulary, width)
-    const bf16 *head;       // panels, as many as cover the vocabulary
-    const float *norm, *frequencies;
+    const bf16 *embedding;     // (vocabulary, width)
+    const float *positions;    // (context, width), or none
+    const float *frequencies;  // of rotary positions, or none
+    Norm norm;
+    Product head;
     const Layer *layer;
+
+    // Sizes in whole panels.
+    int across() const { return padded(width, PANEL); }
+    int qkv_across() const { return padded((heads + 2 * kv_heads) * head_width, PANEL); }
+    int head_across() const { return padded(head_width, PANEL); }
+    int inner_across() const { return padded(mlp_width, PANEL); }
+    int into_across() const { return inner_across() * (activation == SWIGLU ? 2 : 1); }
+    int vocabulary_across() const { return padded(vocabulary, PANEL); }
+    int span() const { return padded(context, PANEL); }
+    int group() const { return heads / kv_heads; }
+    int bundle() const { return std::max(1, TILE_ROWS / group()); }  // rows of a prompt that attend together
 };
-
-// c (R, P panels) = or += a (R, depth) times P panels of b.
-template <int R, int P>
-static void tile(const float *a, long a_stride, const bf16 *b, long panel_stride, int depth, float *c, long c_stride,
-                 bool is_sum) {
-    floats sums[R][P][2];
-    for (int r = 0; r < R; r++)
-        for (int p = 0; p < P; p++) sums[r][p][0] = sums[r][p][1] = floats{};
-    for (int k = 0; k < depth; k++)
-#pragma GCC unroll 4
-        for (int p = 0; p < P; p++) {
-            floats low, high;
-            load_panel(b + p * panel_stride + (long)k * PANEL, low, high);
-#pragma GCC unroll 4
-            for (int r = 0; r < R; r++) {
-                float factor = a[r * a_stride + k];
-                sums[r][p][0] += low * factor;
-                sums[r][p][1] += high * factor;
-            }
-        }
-    for (int r = 0; r < R; r++)
-        for (int p = 0; p < P; p++)
-            for (int half = 0; half < 2; half++) {
-                float *to = c + r * c_stride + p * PANEL + half * LANES;
-                store(to, is_sum ? load(to) + sums[r][p][half] : sums[r][p][half]);
-            }
-}
-
-// c (rows, columns) = or += a (rows, depth) times b, whose panels are panel_stride apart.
-static void multiply(const float *a, long a_stride, int rows, const bf16 *b, long panel_stride, int depth, int columns,
-                     float *c, long c_stride, bool is_sum = false) {
-    auto times = [&](auto tile, int row, int panel) {
-        tile(a + row * a_stride, a_stride, b + panel * panel_stride, panel_stride, depth,
-             c + row * c_stride + panel * PANEL, c_stride, is_sum);
-    };
-    const int panels = columns / PANEL;
-    int panel = 0;
-    if (rows == 1)  // few rows: several panels at once, or sums would wait for each other
-        for (; panel + 4 <= panels; panel += 4) times(tile<1, 4>, 0, panel);
-    if (rows == 2)
-        for (; panel + 2 <= panels; panel += 2) times(tile<2, 2>, 0, panel);
-    for (; panel < panels; panel++)
-        for (int row = 0; row < rows; row += TILE_ROWS) switch (std::min(TILE_ROWS, rows - row)) {
-                case 1: times(tile<1, 1>, row, panel); break;
-                case 2: times(tile<2, 1>, row, panel); break;
-                case 3: times(tile<3, 1>, row, panel); break;
-                default: times(tile<4, 1>, row, panel);
-            }
-}
-
-static void normalise(const float *from, const float *weights, int width, float eps, float *to) {
-    floats squares = {};
-    for (int i = 0; i < width; i += LANES) squares += load(from + i) * load(from + i);
-    const float scale = 1 / std::sqrt(total(squares) / width + eps);
-    for (int i = 0; i < width; i += LANES) store(to + i, load(from + i) * scale * load(weights + i));
-}
-
-static void rotate(float *head, const float *cosines, const float *sines, int half) {
-    for (int i = 0; i < half; i += LANES) {
-        floats left = load(head + i), right = load(head + half + i), c = load(cosines + i), s = load(sines + i);
-        store(head + i, left * c - right * s);
-        store(head + half + i, right * c + left * s);
-    }
-}
-
-// In place, of `scores * scale`; there is room up to a multiple of LANES.
-static void softmax(float *scores, int length, float scale) {
-    const int end = (length + LANES - 1) / LANES * LANES;
-    std::fill(scores + length, scores + end, scores[0]);
-    floats highest = load(scores);
-    for (int i = LANES; i < end; i += LANES) highest = load(scores + i) > highest ? load(scores + i) : highest;
-    const float top = greatest(highest);
-    for (int i = 0; i < end; i += LANES) store(scores + i, exponential((load(scores + i) - top) * scale));
-    std::fill(scores + length, scores + end, 0.0f);
-    floats sum = {};
-    for (int i = 0; i < end; i += LANES) sum += load(scores + i);
-    const float share = 1 / total(sum);
-    for (int i = 0; i < end; i += LANES) store(scores + i, load(scores + i) * share);
-}
 
 struct Row {
     int32_t token, slot, position;
 };
 
-// Offset of a slot's keys, or values, of one head.
-static long slot_start(const Network &n, int slot, int kv) {
-    return ((long)slot * n.kv_heads + kv) * n.context * n.head_width;
+// Memory for one pass; sizes in floats, each part on a border of 64 bytes.
+struct Scratch {
+    float *states, *turns, *qkv, *gates, *mixed;
+    factor *normed, *queries, *attended, *inner, *ends;
+    int16_t *rounded;  // of a product's rows, for weights in bytes; and their scales
+    float *scales;
+    float *scores;   // a thread's own, and the next two
+    factor *shares, *asked;
+    long own;        // floats that each thread has to itself
+
+    Scratch(const Network &n, float *memory) : next_(memory) {
+        const int heads_width = n.heads * n.head_width, most = n.bundle() * n.group();
+        take(states, BLOCK_ROWS * n.across());
+        take(turns, BLOCK_ROWS * n.head_width);
+        take(qkv, BLOCK_ROWS * n.qkv_across());
+        take(gates, BLOCK_ROWS * n.into_across());
+        take(normed, BLOCK_ROWS * n.across());
+        take(queries, BLOCK_ROWS * heads_width);
+        take(attended, BLOCK_ROWS * n.across());
+        take(inner, BLOCK_ROWS * n.inner_across());
+        take(ends, BLOCK_ROWS * n.across());
+        const int deepest = padded(std::max(n.across(), n.inner_across()), GROUP);
+        take(rounded, (long)BLOCK_ROWS * deepest);
+        take(scales, (long)BLOCK_ROWS * (deepest / GROUP));
+        float *const start = next_;
+        take(scores, most * n.span());
+        take(shares, most * n.span());
+        take(asked, most * n.head_width);
+        take(mixed, most * n.head_across());
+        own = next_ - start;
+    }
+
+    long size(const float *memory, int threads) const { return next_ - memory + own * (threads - 1); }
+
+   private:
+    float *next_;
+
+    template <class Number>
+    void take(Number *&part, long count) {
+        part = (Number *)next_;
+        next_ += (count * sizeof(Number) / sizeof(float) + 16 + 15) / 16 * 16;
+    }
+};
+
+static inline void write(float *to, float value) { *to = value; }
+static inline void write(bf16 *to, float value) { *to = narrow(value); }
+
+template <class Number>
+static void normalise(const Network &n, const Norm &norm, const float *from, int width, Number *to) {
+    floats sum = {}, squares = {};
+    float mean = 0;
+    if (n.is_centred) {
+        for (int i = 0; i < width; i += LANES) sum += first_lanes(load(from + i), width - i);
+        mean = total(sum) / width;
+    }
+    for (int i = 0; i < width; i += LANES) {
+        const floats off = first_lanes(load(from + i) - mean, width - i);
+        squares += off * off;
+    }
+    const float scale = 1 / std::sqrt(total(squares) / width + n.norm_eps);
+    for (int i = 0; i < width; i++) {
+        const float value = (from[i] - mean) * scale * norm.weights[i];
+        write(to + i, norm.bias ? value + norm.bias[i] : value);
+    }
 }
 
-// Norms and turns one row's queries and keys, and writes its keys and values into the cache.
-static void remember(const Network &n, const Layer &layer, const Row &row, float *qkv, const float *turn) {
-    const int width = n.head_width, half = width / 2, place = row.position % n.context;
-    for (int h = 0; h < n.heads + n.kv_heads; h++) {
-        float *head = qkv + h * width;
-        normalise(head, h < n.heads ? layer.q_norm : layer.k_norm, width, n.norm_eps, head);
-        rotate(head, turn, turn + half, half);
+static void rotate(float *head, const float *cosines, const float *sines, int half) {
+    for (int i = 0; i < half; i++) {
+        const float left = head[i], right = head[half + i];
+        head[i] = left * cosines[i] - right * sines[i];
+        head[half + i] = right * cosines[i] + left * sines[i];
     }
-    for (int kv = 0; kv < n.kv_heads; kv++) {
-        const float *key = qkv + (n.heads + kv) * width, *value = key + n.kv_heads * width;
-        bf16 *keys = layer.keys + slot_start(n, row.slot, kv) + (long)(place / PANEL) * width * PANEL;
-        bf16 *values = layer.values + slot_start(n, row.slot, kv) + (long)place * PANEL;
-        for (int d = 0; d < width; d++) {
-            keys[d * PANEL + place_in_panel(place % PANEL)] = narrow(key[d]);
-            values[(long)(d / PANEL) * n.context * PANEL + place_in_panel(d % PANEL)] = narrow(value[d]);
+}
+
+// Of `scores * scale`, as factors, with zeros from `length` up to `end`, a multiple of LANES.
+static void softmax(float *scores, int length, int end, float scale, factor *shares) {
+    const int last = padded(length, LANES);
+    std::fill(scores + length, scores + last, scores[0]);
+    floats highest = load(scores);
+    for (int i = LANES; i < last; i += LANES) highest = load(scores + i) > highest ? load(scores + i) : highest;
+    const float top = greatest(highest);
+    for (int i = 0; i < last; i += LANES) store(scores + i, exponential((load(scores + i) - top) * scale));
+    std::fill(scores + length, scores + end, 0.0f);
+    floats sum = {};
+    for (int i = 0; i < last; i += LANES) sum += load(scores + i);
+    const float share = 1 / total(sum);
+    for (int i = 0; i < end; i += LANES) put(shares + i, load(scores + i) * share);
+}
+
+// One pass of up to BLOCK_ROWS rows.
+class Pass {
+   public:
+    Pass(const Network &network, Team &team, float *memory) : n(network), team_(team), s(network, memory) {}
+
+    // Reads rows into the cache; leaves their last states in the scratch.
+    void read(const Row *row, int rows) {
+        for_rows(rows, [&](int r) { embed(row[r], r); });
+        const int bundles = find_bundles(row, rows);
+        const int heads_width = n.heads * n.head_width;
+        for (const Layer *layer = n.layer; layer < n.layer + n.layers; layer++) {
+            normalise_rows(layer->attention_norm, rows);
+            multiply_by(layer->qkv, s.normed, n.across(), n.width, rows, s.qkv, n.qkv_across(), false);
+            for_rows(rows, [&](int r) { remember(*layer, row[r], r); });
+            team_.share(bundles * n.kv_heads, [&](int item, int worker) {
+                const int first = starts_[item / n.kv_heads], last = starts_[item / n.kv_heads + 1];
+                attend(*layer, row + first, first, last - first, item % n.kv_heads, worker);
+            });
+            multiply_by(layer->out, s.attended, n.across(), heads_width, rows, s.states, n.across(), true);
+            normalise_rows(layer->mlp_norm, rows);
+            multiply_by(layer->into, s.normed, n.across(), n.width, rows, s.gates, n.into_across(), false, true);
+            multiply_by(layer->down, s.inner, n.inner_across(), n.inner_across(), rows, s.states, n.across(), true);
         }
     }
-}
 
-// One row's heads over what its slot holds: the heads that share a key are the rows of the products.
-static void attend(const Network &n, const Layer &layer, const Row &row, const float *qkv, float *scores, float *mixed) {
-    const int width = n.head_width, group = n.heads / n.kv_heads;
-    const int length = std::min(row.position + 1, n.context), padded = (length + PANEL - 1) / PANEL * PANEL;
-    for (int kv = 0; kv < n.kv_heads; kv++) {
-        const long start = slot_start(n, row.slot, kv), first = (long)kv * group * width;
-        multiply(qkv + first, width, group, layer.keys + start, (long)width * PANEL, width, padded, scores, n.context);
-        for (int g = 0; g < group; g++)
-            softmax(scores + (long)g * n.context, length, 1 / std::sqrt((float)width));
-        multiply(scores, n.context, group, layer.values + start, (long)n.context * PANEL, length, width,
-                 mixed + first, width);
-    }
-}
-
-// `gates` (rows, 2 F): silu of the first half times the second half, into the first.
-static void swiglu(float *gates, int rows, int width) {
-    for (int r = 0; r < rows; r++, gates += 2 * width)
-        for (int i = 0; i < width; i += LANES) {
-            floats gate = load(gates + i);
-            store(gates + i, gate / (1.0f + exponential(-gate)) * load(gates + width + i));
-        }
-}
-
-static void pass(const Network &n, const Row *row, int rows, float *scratch, float *states) {
-    const int width = n.width, half = n.head_width / 2, inner = n.mlp_width;
-    const int qkv_width = (n.heads + 2 * n.kv_heads) * n.head_width;
-    float *x = states, *y = scratch, *turn = y + BLOCK_ROWS * width;
-    float *qkv = turn + BLOCK_ROWS * 2 * half, *gates = qkv + BLOCK_ROWS * qkv_width;
-    float *scores = gates + BLOCK_ROWS * 2 * inner;
-    for (int r = 0; r < rows; r++) {
-        for (int i = 0; i < width; i++) x[r * width + i] = widen(n.embedding[(long)row[r].token * width + i]);
-        for (int i = 0; i < half; i++) {
-            const float angle = (float)row[r].position * n.frequencies[i];
-            turn[r * 2 * half + i] = std::cos(angle);
-            turn[r * 2 * half + half + i] = std::sin(angle);
-        }
-    }
-    for (const Layer *layer = n.layer; layer < n.layer + n.layers; layer++) {
+    // Logits after those rows that are marked; returns how many.
+    int answer(const uint8_t *is_answered, int rows, float *logits) {
+        int ends = 0;
         for (int r = 0; r < rows; r++)
-            normalise(x + r * width, layer->attention_norm, width, n.norm_eps, y + r * width);
-        multiply(y, width, rows, layer->qkv, (long)width * PANEL, width, qkv_width, qkv, qkv_width);
-        for (int r = 0; r < rows; r++) {  // rows of a prompt see those before them, and so their keys come first
-            remember(n, *layer, row[r], qkv + r * qkv_width, turn + r * 2 * half);
-            attend(n, *layer, row[r], qkv + r * qkv_width, scores, y + r * width);
-        }
-        multiply(y, width, rows, layer->out, (long)width * PANEL, width, width, x, width, true);
-        for (int r = 0; r < rows; r++) normalise(x + r * width, layer->mlp_norm, width, n.norm_eps, y + r * width);
-        multiply(y, width, rows, layer->into, (long)width * PANEL, width, 2 * inner, gates, 2 * inner);
-        swiglu(gates, rows, inner);
-        multiply(gates, 2 * inner, rows, layer->down, (long)inner * PANEL, inner, width, x, width, true);
+            if (is_answered[r]) {
+                normalise(n, n.norm, s.states + (long)r * n.across(), n.width, s.ends + (long)ends * n.across());
+                ends++;
+            }
+        if (ends) multiply_by(n.head, s.ends, n.across(), n.width, ends, logits, n.vocabulary_across(), false);
+        return ends;
     }
-}
+
+   private:
+    const Network &n;
+    Team &team_;
+    Scratch s;
+    int starts_[BLOCK_ROWS + 1];  // of bundles: rows of one prompt that stand side by side
+
+    template <class Part>
+    Part *own(Part *part, int worker) const {
+        return (Part *)((float *)part + s.own * worker);
+    }
+
+    // For a few rows, waking others takes longer than the work.
+    template <class Work>
+    void for_rows(int rows, const Work &work) {
+        if (rows < 8)
+            for (int r = 0; r < rows; r++) work(r);
+        else
+            team_.share(rows, [&](int r, int) { work(r); });
+    }
+
+    int find_bundles(const Row *row, int rows) {
+        int bundles = 0;
+        for (int r = 0; r < rows; r++) {
+            const bool follows = r > 0 && row[r].slot == row[r - 1].slot && row[r].position == row[r - 1].position + 1;
+            if (!follows || row[r].position >= n.context || r - starts_[bundles - 1] == n.bundle())
+                starts_[bundles++] = r;
+        }
+        starts_[bundles] = rows;
+        return bundles;
+    }
+
+    void embed(const Row &row, int r) {
+        float *x = s.states + (long)r * n.across(), *turn = s.turns + (long)r * n.head_width;
+        const bf16 *embedding = n.embedding + (long)row.token * n.width;
+        for (int i = 0; i < n.width; i++) x[i] = widen(embedding[i]);
+        std::fill(x + n.width, x + n.across(), 0.0f);
+        if (n.positions)
+            for (int i = 0; i < n.width; i++) x[i] += n.positions[(long)row.position * n.width + i];
+        const int half = n.head_width / 2;
+        for (int i = 0; n.frequencies && i < half; i++) {
+            const float angle = (float)row.position * n.frequencies[i];
+            turn[i] = std::cos(angle);
+            turn[half + i] = std::sin(angle);
+        }
+    }
+
+    void normalise_rows(const Norm &norm, int rows) {
+        for_rows(rows, [&](int r) {
+            const long start = (long)r * n.across();
+            normalise(n, norm, s.states + start, n.width, s.normed + start);
+        });
+    }
+
+    // c (rows, across) = or += a (rows, depth) times a matrix, column by column among the team.
+    void multiply_by(const Product &by, const factor *a, long a_stride, int depth, int rows, float *c, int across,
+                     bool is_sum, bool is_into = false) {
+        const int panels = across / PANEL, unit = rows == 1 ? 4 : 2, units = (panels + unit - 1) / unit;
+        const int panels_each = unit * std::max(1, units / (4 * team_.size())), groups = padded(depth, GROUP) / GROUP;
+        if (by.octets.panels)
+            for_rows(rows, [&](int r) {
+                quantise(a + r * a_stride, depth, s.rounded + (long)r * groups * GROUP, s.scales + (long)r * groups);
+            });
+        team_.share((panels + panels_each - 1) / panels_each, [&](int block, int) {
+            const int first = block * panels_each, count = std::min(panels_each, panels - first);
+            const long stride = (long)depth * PANEL;
+            const float *bias = by.bias ? by.bias + first * PANEL : nullptr;
+            if (by.octets.panels) {
+                const Octets from = {by.octets.panels + (long)first * groups * GROUP * PANEL,
+                                     by.octets.scales + (long)first * groups * PANEL};
+                multiply(s.rounded, s.scales, rows, from, groups, count, c + first * PANEL, across, bias, is_sum);
+            } else {
+                multiply(a, a_stride, rows, by.panels + first * stride, stride, depth, count, c + first * PANEL,
+                         across, bias, is_sum);
+            }
+            if (is_into) activate(rows, first, count);
+        });
+    }
+
+    // Of some panels of `gates` into `inner`. SwiGLU's gates and values take turns, a panel each.
+    void activate(int rows, int first, int count) {
+        const bool is_paired = n.activation == SWIGLU;
+        for (int r = 0; r < rows; r++)
+            for (int panel = first; panel < first + count; panel += is_paired ? 2 : 1) {
+                const float *from = s.gates + (long)r * n.into_across() + panel * PANEL;
+                factor *to = s.inner + (long)r * n.inner_across() + panel / (is_paired ? 2 : 1) * PANEL;
+                for (int i = 0; i < PANEL; i += LANES) {
+                    const floats x = load(from + i);
+                    put(to + i, is_paired                  ? silu(x) * load(from + PANEL + i)
+                                : n.activation == GELU ? gelu(x)
+                                                           : gelu_tanh(x));
+                }
+            }
+    }
+
+    // Norms and turns one row's queries and keys, and writes its keys and values into the cache.
+    void remember(const Layer &layer, const Row &row, int r) {
+        const int width = n.head_width, half = width / 2, place = row.position % n.context;
+        float *qkv = s.qkv + (long)r * n.qkv_across(), *turn = s.turns + (long)r * width;
+        for (int h = 0; h < n.heads + n.kv_heads; h++) {
+            float *head = qkv + h * width;
+            const Norm &norm = h < n.heads ? layer.q_norm : layer.k_norm;
+            if (norm.weights) normalise(n, norm, head, width, head);
+            if (n.frequencies) rotate(head, turn, turn + half, half);
+        }
+        factor *queries = s.queries + (long)r * n.heads * width;
+        for (int i = 0; i < n.heads * width; i++) queries[i] = as_factor(qkv[i]);
+        for (int kv = 0; kv < n.kv_heads; kv++) {
+            const float *key = qkv + (n.heads + kv) * width, *value = key + n.kv_heads * width;
+            bf16 *keys = keys_of(layer, row.slot, kv) + (long)(place / PANEL) * width * PANEL;
+            bf16 *values = values_of(layer, row.slot, kv);
+            for (int d = 0; d < width; d++) {
+                keys[place_in_panel(d, place % PANEL)] = narrow(key[d]);
+                values[(long)(d / PANEL) * n.span() * PANEL + place_in_panel(place, d % PANEL)] = narrow(value[d]);
+            }
+        }
+    }
+
+    bf16 *keys_of(const Layer &layer, int slot, int kv) const {
+        return layer.keys + ((long)slot * n.kv_heads + kv) * n.span() * n.head_width;
+    }
+
+    bf16 *values_of(const Layer &layer, int slot, int kv) const {
+        return layer.values + ((long)slot * n.kv_heads + kv) * n.span() * n.head_across();
+    }
+
+    // Some rows of one slot over what it holds, through the heads that share one key: they are the rows of the
+    // products. Rows see those before them, and themselves: what is beyond gets no share.
+    void attend(const Layer &layer, const Row *row, int r, int rows, int kv, int worker) {
+        const int width = n.head_width, group = n.group(), all_rows = rows * group, across = n.head_across();
+        const int length = std::min(row[rows - 1].position + 1, n.context), end = padded(length, PANEL);
+        factor *asked = own(s.asked, worker), *shares = own(s.shares, worker);
+        float *scores = own(s.scores, worker), *mixed = own(s.mixed, worker);
+        for (int i = 0; i < all_rows; i++)
+            std::copy_n(s.queries + ((long)(r + i / group) * n.heads + kv * group + i % group) * width, width,
+                        asked + i * width);
+        multiply(asked, width, all_rows, keys_of(layer, row->slot, kv), (long)width * PANEL, width, end / PANEL, scores,
+                 n.span());
+        for (int i = 0; i < all_rows; i++)
+            softmax(scores + (long)i * n.span(), std::min(row[i / group].position + 1, n.context), end,
+                    1 / std::sqrt((float)width), shares + (long)i * n.span());
+        multiply(shares, n.span(), all_rows, values_of(layer, row->slot, kv), (long)n.span() * PANEL, length,
+                 across / PANEL, mixed, across);
+        for (int i = 0; i < all_rows; i++) {
+            factor *to = s.attended + (long)(r + i / group) * n.across() + (kv * group + i % group) * width;
+            for (int d = 0; d < width; d++) to[d] = as_factor(mixed[i * across + d]);
+        }
+    }
+};
 
 extern "C" {
 
 int lanes() { return LANES; }
+int depth_step() { return STEP; }
 
-// Floats of scratch that `step` needs.
-long scratch_size(const Network *n) {
-    const int qkv_width = (n->heads + 2 * n->kv_heads) * n->head_width;
-    return BLOCK_ROWS * (3L * n->width + n->head_width + qkv_width + 2 * n->mlp_width) + (long)n->heads * n->context;
+Team *make_team(int size) { return new Team(size); }
+void end_team(Team *team) { delete team; }
+
+// Floats of scratch that `step` needs, on a border of 64 bytes.
+long scratch_size(const Network *n, int threads) {
+    float *const none = nullptr;
+    return Scratch(*n, none).size(none, threads);
 }
 
-// Reads `rows` into the cache. `is_last` marks those whose next token is to be drawn; their logits, each with
-// `padded_vocabulary` columns, follow one another in their order.
-void step(const Network *n, const Row *row, const uint8_t *is_last, int rows, int padded_vocabulary, float *logits,
-          float *scratch) {
-    float *states = scratch, *ends = states + BLOCK_ROWS * n->width, *rest = ends + BLOCK_ROWS * n->width;
+// Reads `rows` into the cache. `is_answered` marks those whose logits are asked for; these, in whole panels of
+// columns, follow one another in their order.
+void step(const Network *n, const Row *row, const uint8_t *is_answered, int rows, float *logits, float *scratch,
+          Team *team, int threads) {
+    team->open(threads);
+    Pass pass(*n, *team, scratch);
     for (int first = 0; first < rows; first += BLOCK_ROWS) {
         const int count = std::min(BLOCK_ROWS, rows - first);
-        pass(*n, row + first, count, rest, states);
-        int num_ends = 0;
-        for (int r = 0; r < count; r++)
-            if (is_last[first + r])
-                normalise(states + r * n->width, n->norm, n->width, n->norm_eps, ends + num_ends++ * n->width);
-        multiply(ends, n->width, num_ends, n->head, (long)n->width * PANEL, n->width, padded_vocabulary, logits,
-                 padded_vocabulary);
-        logits += (long)num_ends * padded_vocabulary;
+        pass.read(row + first, count);
+        logits += (long)pass.answer(is_answered + first, count, logits) * n->vocabulary_across();
     }
+    team->close();
 }
 }

@@ -1,11 +1,11 @@
-// Vectors of floats as wide as the processor's, by the compiler's own extension (GCC, Clang), and panels: how
-// matrices lie in memory so that a product reads them in a straight line.
+// Vectors of floats as wide as the processor's, by the compiler's own extension (GCC, Clang).
 #pragma once
 
+#include <cmath>
 #include <cstdint>
 #include <cstring>
 
-#if defined(__AVX512F__)
+#if defined(__AVX512F__) || defined(EMULATE_WIDE)  // emulated: to test the width on any processor
 constexpr int LANES = 16;
 #elif defined(__AVX2__)
 constexpr int LANES = 8;
@@ -13,14 +13,12 @@ constexpr int LANES = 8;
 constexpr int LANES = 4;
 #endif
 
-// A matrix (K, N) is N / PANEL panels of (K, PANEL) bfloat16. Within a row of a panel, lane i of the low half
-// lies beside lane i of the high half: one 32-bit lane holds both, and a shift or a mask makes a float of each.
-constexpr int PANEL = 2 * LANES;
-
 typedef uint16_t bf16;
 typedef float floats __attribute__((vector_size(4 * LANES)));
 typedef int32_t ints __attribute__((vector_size(4 * LANES)));
 typedef uint32_t words __attribute__((vector_size(4 * LANES)));
+
+static inline int padded(int length, int multiple) { return (length + multiple - 1) / multiple * multiple; }
 
 static inline floats load(const float *from) {
     floats value;
@@ -30,15 +28,14 @@ static inline floats load(const float *from) {
 
 static inline void store(float *to, floats value) { memcpy(to, &value, sizeof value); }
 
-static inline void load_panel(const bf16 *from, floats &low, floats &high) {
-    words both;
-    memcpy(&both, from, sizeof both);
-    low = (floats)(both << 16);
-    high = (floats)(both & 0xFFFF0000u);
-}
+static inline floats all(float value) { return value - floats{}; }
 
-// Where column c of a panel lies.
-static inline int place_in_panel(int c) { return 2 * (c % LANES) + c / LANES; }
+// The first `count` lanes of a value, zeros in the others.
+static inline floats first_lanes(floats value, int count) {
+    ints lane;
+    for (int i = 0; i < LANES; i++) lane[i] = i;
+    return lane < count ? value : floats{};
+}
 
 static inline float widen(bf16 value) {
     uint32_t bits = (uint32_t)value << 16;
@@ -66,8 +63,6 @@ static inline float greatest(floats value) {
     return most;
 }
 
-static inline floats all(float value) { return value - floats{}; }
-
 // e^x to about 1e-7 (the polynomial of Cephes' exp2f); x is clamped to where the result is a normal float.
 static inline floats exponential(floats x) {
     floats power = x * 1.44269504f;
@@ -84,4 +79,21 @@ static inline floats exponential(floats x) {
     y = y * rest + 6.931472029e-1f;
     y = y * rest + 1.0f;
     return (floats)((ints)y + exponent);
+}
+
+static inline floats silu(floats x) { return x / (1.0f + exponential(-x)); }
+
+// By the error function of Abramowitz and Stegun 7.1.26, to 1.5e-7 of x.
+static inline floats gelu(floats x) {
+    const floats size = x < 0.0f ? -x : x, z = size * 0.70710678f, t = 1.0f / (1.0f + 0.3275911f * z);
+    floats y = t * 1.061405429f - 1.453152027f;
+    y = y * t + 1.421413741f;
+    y = y * t - 0.284496736f;
+    y = y * t + 0.254829592f;
+    const floats missing = y * t * exponential(-z * z);  // 1 - erf(z)
+    return (x < 0.0f ? floats{} : x) - 0.5f * size * missing;
+}
+
+static inline floats gelu_tanh(floats x) {
+    return x / (1.0f + exponential(-1.59576912f * (x + 0.044715f * x * x * x)));
 }

@@ -31,6 +31,15 @@ def make_requests(count: int, chance: random.Random) -> list[TextRequest]:
             top_p=chance.choice([1.0, 0.9, 0.5, 0.05]),
             stop=chance.choice([(), ("e",), ("th", "Q\n"), ("xyzzy",)]),
             logprobs=chance.choice([None, 0, 3]),
+            prompt_logprobs=chance.choice([None, None, 1]),
+            min_p=chance.choice([0.0, 0.0, 0.1]),
+            repetition_penalty=chance.choice([1.0, 1.0, 1.2]),
+            presence_penalty=chance.choice([0.0, 0.0, 0.5]),
+            frequency_penalty=chance.choice([0.0, 0.0, 0.3]),
+            no_repeat_ngram_size=chance.choice([0, 0, 2]),
+            logit_bias=chance.choice([{}, {5: 2.0}]),
+            min_tokens=chance.choice([0, 0, 10]),
+            stop_token_ids=chance.choice([(), (5,)]),
         )
         for _ in range(count)
     ]
@@ -40,7 +49,12 @@ def outcome(events: list[TextEvent]) -> Outcome:
     logprobs = tuple(
         (item.token, item.logprob, tuple(item.top)) for event in events for item in event.logprobs
     )
-    return "".join(event.text for event in events), events[-1].finish_reason, logprobs
+    scores = tuple(
+        None if one is None else (one.token, one.logprob, tuple(one.top))
+        for event in events
+        for one in event.prompt_logprobs or ()
+    )
+    return "".join(event.text for event in events), events[-1].finish_reason, (*logprobs, *scores)
 
 
 def run_crowd(engine: TextEngine, requests: list[TextRequest], chance: random.Random) -> dict[int, Outcome]:

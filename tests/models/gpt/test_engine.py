@@ -11,6 +11,7 @@ import torch
 from models.checkpoint import CheckpointError, save_checkpoint
 from models.errors import RequestError
 from models.gpt.engine import TextEngine
+from models.gpt.kernel import load_kernel
 from models.gpt.network import CausalAttention
 from models.gpt.request import TextRequest
 from models.gpt.tokenizer import CharacterTokenizer
@@ -126,7 +127,8 @@ def test_a_checkpoint_serves_as_its_network_did(tmp_path: Path, is_bpe: bool) ->
     files = {"tokenizer.json": tokenizer.to_json()}
     save_checkpoint(tmp_path / "gpt", network.config, network.state_dict(), {"figure": 1.5}, "", files)
     engine = TextEngine.load(tmp_path / "gpt", "cpu", max_slots=4)
-    assert text_of(complete(engine, REQUEST)) == text_of(complete(TextEngine(network, tokenizer, 4), REQUEST))
+    same = TextEngine(network, tokenizer, 4, kernel=load_kernel())
+    assert text_of(complete(engine, REQUEST)) == text_of(complete(same, REQUEST))
     said = engine.describe()
     assert (said["device"], said["dtype"], said["metrics"]) == ("cpu", "float32", {"figure": 1.5})
     assert said["parameters"] == sum(tensor.numel() for tensor in network.parameters())
@@ -140,3 +142,15 @@ def test_a_foreign_tokenizer_is_refused(tmp_path: Path) -> None:
         )
         with pytest.raises(CheckpointError, match=r"tokenizer\.json"):
             TextEngine.load(tmp_path / "gpt", "cpu")
+
+
+def test_weights_are_held_in_what_was_asked_for(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    network = make_network(len(ALPHABET))
+    files = {"tokenizer.json": CharacterTokenizer(ALPHABET).to_json()}
+    save_checkpoint(tmp_path / "gpt", network.config, network.state_dict(), {}, "", files)
+    has_kernel = load_kernel() is not None
+    for asked, held in (("auto", "bfloat16"), ("bfloat16", "bfloat16"), ("int8", "int8")):
+        engine = TextEngine.load(tmp_path / "gpt", "cpu", max_slots=2, weights=asked)
+        assert engine.describe()["weights"] == (held if has_kernel else "float32")
+        assert len(text_of(complete(engine, REQUEST))) == 40
+    assert ("int8 need the compiled kernel" in caplog.text) == (not has_kernel)

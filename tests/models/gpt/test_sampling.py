@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import random
+from typing import Any
+
 import pytest
 import torch
 
-from models.gpt.sampling import Sampler, choose, log_probabilities
+from models.gpt.sampling import Sampler, adjusted, choose, log_probabilities, probabilities
+from tests.models.gpt.sampling_reference import reference
 
 LOGITS = torch.tensor([2.0, 1.0, 0.5, -1.0, -torch.inf])
 
@@ -54,3 +58,51 @@ def test_log_probabilities_sum_to_one_and_come_best_first() -> None:
     assert chosen == pytest.approx(torch.log_softmax(LOGITS, -1)[1].item())
     assert [token for token, _ in top] == [0, 1, 2, 3, 4]
     assert sum(torch.tensor(value).exp().item() for _, value in top) == pytest.approx(1)
+
+
+def fields_of(chance: random.Random, vocabulary: int) -> dict[str, Any]:
+    """Every field of a sampler, each off in about half of all cases."""
+    return {
+        "temperature": chance.choice([0.0, 1e-6, 0.3, 0.8, 1.0, 2.0]),
+        "top_k": chance.choice([None, None, 1, 5, 20, 5000]),
+        "top_p": chance.choice([1.0, 1.0, 0.9, 0.3]),
+        "min_p": chance.choice([0.0, 0.0, 0.02, 0.3, 1.0]),
+        "repetition_penalty": chance.choice([1.0, 1.0, 1.3, 0.7]),
+        "presence_penalty": chance.choice([0.0, 0.0, 0.5, -1.0]),
+        "frequency_penalty": chance.choice([0.0, 0.0, 0.7, -0.4]),
+        "no_repeat_ngram_size": chance.choice([0, 0, 1, 2, 3]),
+        "logit_bias": chance.choice([{}, {}, {3: 4.0, 1: -100.0}]),
+        "min_tokens": chance.choice([0, 0, 4, 40]),
+        "ending": chance.choice([frozenset(), frozenset({2}), frozenset(range(vocabulary))]),
+    }
+
+
+@pytest.mark.parametrize("vocabulary", [6, 50])
+def test_every_field_means_what_the_reference_says(vocabulary: int) -> None:
+    chance = random.Random(vocabulary)
+    for seed in range(400):
+        fields = fields_of(chance, vocabulary)
+        prompt = [chance.randrange(vocabulary) for _ in range(chance.randrange(8))]
+        output = [chance.randrange(vocabulary) for _ in range(chance.randrange(8))]
+        sampler = Sampler(seed, prompt=prompt, **fields)
+        for token in output:
+            sampler.record(token)
+        logits = torch.randn(1, vocabulary, generator=torch.Generator().manual_seed(seed)) * 3
+        wanted = reference(logits[0].tolist(), prompt, output, fields)
+        if sampler.is_greedy:
+            assert choose(logits, [sampler]) == [wanted.index(1.0)], fields
+            continue
+        given = probabilities(adjusted(logits, [sampler]), [sampler])[0]
+        torch.testing.assert_close(
+            given / given.sum(), torch.tensor(wanted, dtype=torch.float64), atol=2e-6, rtol=0
+        )
+
+
+def test_fields_that_are_off_leave_logits_alone() -> None:
+    assert adjusted(LOGITS[None], [Sampler(0, prompt=[1, 2])]).data_ptr() == LOGITS.data_ptr()
+
+
+def test_raw_logits_stay_what_they_were() -> None:
+    logits = LOGITS.clone()[None]
+    choose(logits, [Sampler(0, logit_bias={0: -50.0}, repetition_penalty=2.0, prompt=[0, 1])])
+    assert torch.equal(logits[0], LOGITS)

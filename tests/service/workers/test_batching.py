@@ -44,17 +44,46 @@ def test_a_stream_gets_a_piece_a_step_and_others_only_their_end() -> None:
     assert batcher.wait_seconds() is None
 
 
-def test_pieces_are_coalesced_but_the_first_leaves_at_once() -> None:
+def test_pieces_are_coalesced_but_the_first_leaves_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("service.workers.batching.PIECE_SECONDS", 60.0)
     batcher = text_batcher(interval=60.0)
     batcher.admit(1, text(max_tokens=10), stream=True)
-    steps = [pieces(batcher.step()) for _ in range(10)]
+    batcher.admit(2, text(max_tokens=12), stream=True)
+    steps = [[one for one in pieces(batcher.step()) if one.key == 1] for _ in range(10)]
     assert [[one.text for one in step] for step in steps] == [["a"], *[[]] * 8, ["bcdefghij"]]
     assert [one.num_tokens for step in steps for one in step] == [1, 9]
+
+
+def test_a_stream_that_is_alone_has_each_token_when_it_is_drawn() -> None:
+    batcher = text_batcher(interval=60.0)
+    batcher.admit(1, text(max_tokens=5), stream=True)
+    batcher.admit(2, text(max_tokens=3), stream=False)
+    steps = [[one.text for one in pieces(batcher.step()) if one.key == 1] for _ in range(5)]
+    assert steps == [["a"], ["b"], ["c"], ["d"], ["e"]]
+
+
+def test_the_more_streams_the_longer_their_pieces_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 100.0
+    monkeypatch.setattr("service.workers.batching.time.monotonic", lambda: now)
+    monkeypatch.setattr("service.workers.batching.PIECE_SECONDS", 1.0)
+    gaps = []
+    for num_streams in (1, 2, 3, 4):
+        batcher = text_batcher(interval=2.0)
+        for key in range(num_streams):
+            batcher.admit(key, text(max_tokens=100), stream=True)
+        left = []
+        for _ in range(12):
+            if pieces(batcher.step()):
+                left.append(now)
+            now += 0.5
+        gaps.append(left[-1] - left[-2])
+    assert gaps == [0.5, 1.0, 2.0, 2.0]  # from three streams on, the longest that they may wait
 
 
 def test_after_their_first_pieces_streams_leave_together(monkeypatch: pytest.MonkeyPatch) -> None:
     now = 100.0
     monkeypatch.setattr("service.workers.batching.time.monotonic", lambda: now)
+    monkeypatch.setattr("service.workers.batching.PIECE_SECONDS", 5.0)
     batcher = text_batcher(interval=5.0)
     rounds = []
     for step in range(12):
@@ -62,8 +91,8 @@ def test_after_their_first_pieces_streams_leave_together(monkeypatch: pytest.Mon
             batcher.admit(step, text(max_tokens=100), stream=True)
         rounds.append([one.key for one in pieces(batcher.step())])
         now += 1.0
-    assert rounds[:3] == [[0], [1], [2]]
-    assert rounds[3:] == [[], [], [0, 1, 2], [], [], [], [], [0, 1, 2], []]
+    assert rounds[:3] == [[0], [0, 1], [2]]  # the first was alone, and waits from now on
+    assert rounds[3:] == [[], [], [], [0, 1, 2], [], [], [], [], [0, 1, 2]]
 
 
 def test_a_step_counts_all_its_work_whatever_leaves() -> None:
@@ -90,13 +119,15 @@ def test_attention_travels_with_the_piece_of_its_token() -> None:
         def step(self) -> list[FakeEvent]:
             return [replace(event, attention={"index": event.text}) for event in super().step()]
 
-    batcher = text_batcher(interval=60.0, engine=Looks(4))
+    batcher = text_batcher(engine=Looks(4))
     batcher.admit(1, text(max_tokens=3), stream=True)
+    batcher.admit(2, text(max_tokens=3), stream=False)
     steps = [pieces(batcher.step()) for _ in range(3)]
+    whole = tuple(b'{"index":"%c"}' % letter for letter in b"abc")
     assert [[one.attention for one in step] for step in steps] == [
-        [(b'{"index":"a"}',)],
-        [],
-        [(b'{"index":"b"}', b'{"index":"c"}')],
+        [whole[:1]],
+        [whole[1:2]],
+        [whole[2:], whole],
     ]
 
 

@@ -117,7 +117,10 @@ def test_gpt2(tmp_path: Path, is_old: bool) -> None:
     [
         ({"scale_attn_by_inverse_layer_idx": True}, "scale_attn_by_inverse_layer_idx"),
         ({"activation_function": "relu"}, "'relu'"),
-        ({"model_type": "llama"}, "only 'gpt2'"),
+        (
+            {"model_type": "gpt_neox"},
+            "model_type is 'gpt_neox'; what can be imported is gpt2, llama, mistral",
+        ),
         ({"n_layer": 3}, "missing, unknown or misshapen tensors"),
         ({"n_embd": None}, "can't be imported"),
     ],
@@ -139,3 +142,15 @@ def test_a_pickled_class_is_never_run(tmp_path: Path, capsys: pytest.CaptureFixt
     torch.save({"model": Path(), "model_args": {}}, tmp_path / "ckpt.pt")
     assert main(["import", str(tmp_path / "ckpt.pt"), "--out", str(tmp_path / "out")]) == 1
     assert "can't be imported" in capsys.readouterr().err
+
+
+def test_nanogpt_of_gpt2s_tokens_is_cut_to_its_tokenizer(tmp_path: Path) -> None:
+    tokenizer = make_bpe()
+    model = make_reference(len(tokenizer.pieces) + 4, "gelu")
+    torch.save(as_nanogpt(model, has_bias=True), tmp_path / "ckpt.pt")
+    (tmp_path / "tokenizer.json").write_bytes(tokenizer.to_json())
+    out = tmp_path / "out"
+    vocabulary = str(tmp_path / "tokenizer.json")
+    assert main(["import", str(tmp_path / "ckpt.pt"), "--out", str(out), "--vocabulary", vocabulary]) == 0
+    assert speak(assert_same_logits(out, model)) == 60
+    assert read_config(out, GPTConfig).vocabulary == len(tokenizer.pieces)

@@ -1,0 +1,75 @@
+"""How weights and cache lie in memory for the compiled kernel: kernels/panels.h says why."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from models.gpt.config import GPTConfig
+from models.gpt.kernel import Kernel
+
+GROUP = 32  # numbers of a column that share a scale, in kernels/bytes.h
+
+
+def to_panels(weights: Tensor, kernel: Kernel) -> Tensor:
+    """A matrix (N, K) as bfloat16 panels; N is padded with zeros to whole ones.
+
+    Returns:
+        (panels, K, lanes, 2 columns), or (panels, K / 2, 2, lanes, 2 rows) where products take pairs.
+    """
+    padded = F.pad(weights, (0, 0, 0, -len(weights) % kernel.panel))
+    halves = padded.reshape(-1, 2, kernel.lanes, weights.shape[1])
+    if kernel.depth_step == 2:
+        panels = halves.reshape(*halves.shape[:3], -1, 2).permute(0, 3, 1, 2, 4)
+    else:
+        panels = halves.permute(0, 3, 2, 1)
+    return panels.to(torch.bfloat16, memory_format=torch.contiguous_format, copy=True)
+
+
+def to_octets(weights: Tensor, kernel: Kernel) -> tuple[Tensor, Tensor]:
+    """A float32 matrix (N, K) as kernels/bytes.h describes it; both are padded with zeros.
+
+    Returns:
+        int8 (panels, K / 2, 2, lanes, 2 rows), and a scale for each GROUP of rows (panels, K / GROUP, panel).
+    """
+    padded = F.pad(weights, (0, -weights.shape[1] % GROUP, 0, -len(weights) % kernel.panel))
+    groups = padded.reshape(len(padded), -1, GROUP)
+    scales = groups.abs().amax(-1) / 127  # (N, groups)
+    octets = (groups / scales.clamp(min=1e-30)[..., None]).round().to(torch.int8).flatten(1)
+    halves = octets.reshape(-1, 2, kernel.lanes, octets.shape[1] // 2, 2)
+    panels = halves.permute(0, 3, 1, 2, 4).contiguous()
+    return panels, scales.reshape(-1, kernel.panel, scales.shape[1]).transpose(1, 2).contiguous()
+
+
+def from_panels(panels: Tensor, kernel: Kernel, depth: int) -> Tensor:
+    """Matrices (..., N, depth), N in whole panels, out of panels (..., panels, depth * panel)."""
+    outer = panels.shape[:-1]
+    if kernel.depth_step == 2:
+        rows = panels.reshape(*outer, depth // 2, 2, kernel.lanes, 2).movedim(-4, -2).flatten(-2)
+    else:
+        rows = panels.reshape(*outer, depth, kernel.lanes, 2).movedim(-3, -1).transpose(-3, -2)
+    return rows.flatten(-4, -2)
+
+
+class PanelCache:
+    """Keys and values of what each slot has read, in bfloat16; a slot is a ring of `context` positions.
+
+    Per layer: keys (slots, KV, panels of positions, D * panel),
+    values (slots, KV, panels of D, positions * panel).
+    """
+
+    def __init__(self, config: GPTConfig, max_slots: int, kernel: Kernel) -> None:
+        panel, width = kernel.panel, config.head_width
+        span = config.max_seq_len + -config.max_seq_len % panel
+        self._kernel, self._width, self._span = kernel, width, span
+        keys = (max_slots, config.kv_heads, span // panel, width * panel)
+        values = (max_slots, config.kv_heads, -(-width // panel), span * panel)
+        self.keys = [torch.zeros(keys, dtype=torch.bfloat16) for _ in range(config.num_layers)]
+        self.values = [torch.zeros(values, dtype=torch.bfloat16) for _ in range(config.num_layers)]
+
+    def read(self, layer: int, slot: int, places: Tensor) -> tuple[Tensor, Tensor]:
+        """Keys and values (KV, n, D) at `places` (n,) of a slot's ring."""
+        keys = from_panels(self.keys[layer][slot], self._kernel, self._width)  # (KV, span, D)
+        values = from_panels(self.values[layer][slot], self._kernel, self._span)  # (KV, D in panels, span)
+        return keys[:, places], values[:, : self._width, places].transpose(1, 2)

@@ -1,0 +1,28 @@
+"""Threads are chosen by what they were measured to save."""
+
+from __future__ import annotations
+
+from models.gpt.threads import Threads
+
+
+def seconds(rows: int, threads: int) -> float:
+    """A thread costs 5 to wake; rows cost 2 each and are shared by up to 6 threads."""
+    return 2 * rows / min(threads, 6) + 5 * (threads - 1)
+
+
+def test_one_thread_until_measured() -> None:
+    assert [Threads()(rows) for rows in (1, 64, 500)] == [1, 1, 1]
+
+
+def test_each_size_has_its_fastest_number() -> None:
+    threads = Threads()
+    threads.measure(seconds, most=12, max_rows=64)
+    assert [threads(rows) for rows in (1, 4, 7, 8, 15, 16, 40, 64, 1000)] == [1, 1, 1, 2, 2, 2, 4, 4, 4]
+
+
+def test_no_more_than_there_are_and_no_gain_no_thread() -> None:
+    threads = Threads()
+    threads.measure(lambda _, count: 1 / count, most=3, max_rows=5)
+    assert [threads(rows) for rows in (1, 2, 300)] == [3, 3, 3]
+    threads.measure(lambda _, count: 1 - count / 1000, most=8, max_rows=64)
+    assert threads(64) == 1
