@@ -22,7 +22,8 @@ def paint(
     generator: Generator, labels: torch.Tensor, styles: torch.Tensor, noise_seed: int = 0
 ) -> torch.Tensor:
     draws = torch.Generator().manual_seed(noise_seed)
-    noise = [torch.randn((len(labels), 1, size, size), generator=draws) for size in generator.sizes]
+    shapes = generator.config.noise_shapes(*labels.shape[1:])
+    noise = [torch.randn((len(labels), *shape), generator=draws) for shape in shapes]
     with torch.inference_mode():
         return generator(labels, styles, noise)
 
@@ -41,6 +42,12 @@ def test_everything_reaches_the_picture(generator: Generator):
     changed = styles.clone()
     changed[:, 0] = 1.0
     assert not torch.equal(paint(generator, labels, changed), plain)
+
+
+@pytest.mark.parametrize("shape", [(16, 32), (32, 16), (24, 32)])
+def test_a_picture_has_its_maps_shape(generator: Generator, shape: tuple[int, int]):
+    labels, styles = torch.zeros((2, *shape), dtype=torch.long), torch.zeros((2, NUM_CLASSES, 9))
+    assert paint(generator, labels, styles).shape == (2, 3, *shape)
 
 
 def test_the_map_says_where_noise_is_loud(generator: Generator):
@@ -63,8 +70,8 @@ def test_a_lookup_is_a_one_by_one_convolution():
     torch.manual_seed(1)
     labels, styles = torch.randint(NUM_CLASSES, (2, 16, 16)), torch.randn(2, NUM_CLASSES, 9)
     conditions, weight = Conditions(labels, styles), torch.randn(5, NUM_CLASSES + 10)
-    mixed = look_up(conditions.shares(8), conditions.rows @ weight.T)
-    expected = torch.nn.functional.conv2d(conditions.at(8), weight[:, :, None, None])
+    mixed = look_up(conditions.shares((8, 8)), conditions.rows @ weight.T)
+    expected = torch.nn.functional.conv2d(conditions.at((8, 8)), weight[:, :, None, None])
     torch.testing.assert_close(mixed, expected, atol=1e-5, rtol=1e-4)
 
 
@@ -81,10 +88,10 @@ def test_conditions_hold_shares_looks_and_height():
     labels[0, 2:, 2:] = 5
     styles = torch.zeros((1, NUM_CLASSES, 9))
     styles[0, 5] = torch.arange(9.0)
-    at = Conditions(labels, styles).at(1)[0, :, 0, 0].numpy()
+    at = Conditions(labels, styles).at((1, 1))[0, :, 0, 0].numpy()
     assert at[0] == 0.75
     assert at[5] == 0.25
     np.testing.assert_allclose(at[NUM_CLASSES : NUM_CLASSES + 9], np.arange(9) / 4)
-    height = Conditions(labels, styles).at(4)[0, -1, :, 0]
+    height = Conditions(labels, styles).at((4, 4))[0, -1, :, 0]
     assert height[0] == 1
     assert height[-1] == -1
