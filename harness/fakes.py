@@ -154,7 +154,7 @@ class FakeImageLoader:
             if isinstance(work, SegmentWork):
                 return Picture(key, bytes(256 * 256), 256, 256, 1)
             grey = np.frombuffer(work.label_map, np.uint8).repeat(3) + np.uint8(work.seed % 50)
-            return Picture(key, grey.tobytes(), work.size, work.size, 3)
+            return Picture(key, grey.tobytes(), work.height, work.width, 3)
 
         description = {"device": device, "dtype": "none"}
         return DynamicBatcher(forward, decode, answer, 8, 0.004, description, self.seconds)

@@ -30,7 +30,7 @@ class Entry:
     parameters: int
     training_data: str
     metrics: dict[str, Any]
-    image_size: int = 0  # images only: side of its square input and output, pixels
+    image_size: int = 0  # images only: the longer side of what it gives, pixels
     has_class_seeds: bool = False
 
 

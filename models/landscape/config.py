@@ -15,7 +15,7 @@ PowerOfTwo = Annotated[int, Field(ge=16, le=1024)]
 class PaletteConfig(CheckpointConfig):
     """A checkpoint whose class numbers are the palette's; one made for another is refused by name."""
 
-    image_size: PowerOfTwo  # side S of its square images and label maps, pixels
+    image_size: PowerOfTwo  # the longer side of its pictures and label maps, pixels
     classes: tuple[str, ...] = CLASS_NAMES
 
     @field_validator("image_size")

@@ -9,6 +9,16 @@ from scipy.ndimage import distance_transform_edt
 from models.landscape.palette import UNLABELLED
 
 
+def fit_shape(height: int, width: int, longer: int) -> tuple[int, int]:
+    """Return the (height, width) of nearest aspect ratio whose longer side is ``longer`` pixels."""
+    most = max(height, width)
+
+    def scale(side: int) -> int:
+        return max(1, (2 * side * longer + most) // (2 * most))  # rounded half up
+
+    return scale(height), scale(width)
+
+
 def fill_holes(labels: NDArray[np.uint8], hole: int = UNLABELLED) -> NDArray[np.uint8]:
     """Give each pixel without a class that of the nearest (Euclidean) pixel with one.
 

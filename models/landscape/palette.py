@@ -29,6 +29,7 @@ class PaletteClass:
     group: str  # "sky", "land", "vegetation", "water" or "built"
     sources: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     broader: str = ""  # for a class that was split off: the class that it was part of
+    earlier_colors: tuple[str, ...] = ()  # that it was drawn in before, and still may be
 
 
 def _sources(siftflow: str, outlines: str) -> Mapping[str, tuple[str, ...]]:
@@ -103,10 +104,23 @@ def rgb_array() -> NDArray[np.uint8]:
     return np.array([list(bytes.fromhex(entry.color[1:])) for entry in PALETTE], dtype=np.uint8)
 
 
-def broad_table() -> NDArray[np.uint8]:
-    """Return a (256,) uint8 table: a palette id → the id of the class that it was split off, or itself."""
+def drawn_colors() -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    """Return every colour that a sketch may be drawn in, and its class.
+
+    Returns:
+        (K, 3) uint8 colours, first today's in the order of the ids, then earlier ones; (K,) uint8 class ids.
+    """
+    pairs = [(entry.color, entry.id) for entry in PALETTE]
+    pairs += [(color, entry.id) for entry in PALETTE for color in entry.earlier_colors]
+    colors = [list(bytes.fromhex(color[1:])) for color, _ in pairs]
+    return np.array(colors, np.uint8), np.array([number for _, number in pairs], np.uint8)
+
+
+def broad_table(num_known: int = NUM_BROAD_CLASSES) -> NDArray[np.uint8]:
+    """Return a (256,) uint8 table: a palette id → itself, or from ``num_known`` on what it was part of."""
     table = np.arange(256, dtype=np.uint8)
-    table[:NUM_CLASSES] = [CLASS_NAMES.index(entry.broader or entry.name) for entry in PALETTE]
+    for entry in PALETTE[num_known:]:
+        table[entry.id] = table[CLASS_NAMES.index(entry.broader)]
     return table
 
 

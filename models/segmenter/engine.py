@@ -1,4 +1,4 @@
-"""Serves the segmenter: photos of any size in, label maps out. Knows nothing of HTTP."""
+"""Serves the segmenter: photos of any shape in, label maps of that shape out. Knows nothing of HTTP."""
 
 from __future__ import annotations
 
@@ -14,8 +14,9 @@ from torch import Tensor, nn
 
 from models.checkpoint import load_weights, read_config, read_metrics
 from models.cores import Cores
+from models.landscape.label_maps import fit_shape
 from models.segmenter.config import SegmenterConfig
-from models.segmenter.network import Segmenter
+from models.segmenter.network import MULTIPLE, Segmenter
 
 
 class SegmenterEngine:
@@ -41,15 +42,16 @@ class SegmenterEngine:
         return cls(network, device, read_metrics(folder))
 
     def forward(self, photos: Sequence[NDArray[np.uint8]]) -> list[NDArray[np.uint8]]:
-        """Label every (H, W, 3) RGB photo, in order: (S, S) uint8 palette ids each, S = image_size.
+        """Label every (H, W, 3) RGB photo, in order: (h, w) uint8 palette ids, the longer side image_size.
 
-        Each runs by itself, stretched to the square: a map's bytes never depend on its batch.
+        Each runs by itself, at its own aspect ratio: a map's bytes never depend on its batch.
         """
         return self._cores.map(self._label, photos)
 
     def probabilities(self, photo: NDArray[np.uint8]) -> Tensor:
-        """Return (NUM_CLASSES, S, S) class probabilities, averaged over the photo and its mirror image."""
-        return predict(self.network, prepare(photo, self.image_size).to(self._device))[0]
+        """Return (N, h, w) class probabilities, averaged over the photo and its mirror image."""
+        shape = fit_shape(photo.shape[0], photo.shape[1], self.image_size)
+        return predict(self.network, prepare(photo, shape).to(self._device))[0]
 
     def describe(self) -> dict[str, Any]:
         """Say what is loaded, for ``GET /models``."""
@@ -70,16 +72,23 @@ class SegmenterEngine:
         return self.probabilities(photo).argmax(dim=0).to(torch.uint8).cpu().numpy()
 
 
-def prepare(photo: NDArray[np.uint8], size: int) -> Tensor:
-    """Stretch an (H, W, 3) photo to (1, 3, size, size) in [-1, 1]."""
+def prepare(photo: NDArray[np.uint8], shape: tuple[int, int]) -> Tensor:
+    """Stretch an (H, W, 3) photo to (1, 3, *shape) in [-1, 1]."""
     picture = torch.from_numpy(np.array(photo)).permute(2, 0, 1)[None].float() / 127.5 - 1
-    return F.interpolate(picture, size=(size, size), mode="bilinear", antialias=True, align_corners=False)
+    return F.interpolate(picture, size=shape, mode="bilinear", antialias=True, align_corners=False)
 
 
 @torch.inference_mode()
 def predict(network: nn.Module, pictures: Tensor) -> Tensor:
-    """Class probabilities (B, NUM_CLASSES, S, S) of (B, 3, S, S) pictures, mirror images averaged in."""
-    straight = network(pictures).float().softmax(dim=1)
-    mirrored = network(pictures.flip(3)).float().softmax(dim=1).flip(3)
-    both = (straight + mirrored) / 2
-    return F.interpolate(both, size=pictures.shape[-2:], mode="bilinear", align_corners=False)
+    """Class probabilities (B, N, H, W) of (B, 3, H, W) pictures, mirror images averaged in."""
+    mirrored = _classify(network, pictures.flip(3)).flip(3)
+    return (_classify(network, pictures) + mirrored) / 2
+
+
+def _classify(network: nn.Module, pictures: Tensor) -> Tensor:
+    """Class probabilities of pictures of any sides: padded by repeating the edge, and cropped."""
+    height, width = pictures.shape[-2:]
+    padded = F.pad(pictures, (0, -width % MULTIPLE, 0, -height % MULTIPLE), mode="replicate")
+    coarse = network(padded).float().softmax(dim=1)
+    fine = F.interpolate(coarse, size=padded.shape[-2:], mode="bilinear", align_corners=False)
+    return fine[..., :height, :width]

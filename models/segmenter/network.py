@@ -10,7 +10,6 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from models.efficientnet_lite import EfficientNetLite
-from models.landscape.palette import NUM_CLASSES
 from models.segmenter.config import SegmenterConfig
 
 STRIDE = 4  # of the finest level and so of the logits
@@ -18,7 +17,7 @@ MULTIPLE = 32  # of the sides of what it is given
 
 
 class Segmenter(nn.Module):
-    """(B, 3, H, W) RGB in [-1, 1] → logits (B, NUM_CLASSES, H/4, W/4); sides are multiples of 32."""
+    """(B, 3, H, W) RGB in [-1, 1] → logits (B, N classes, H/4, W/4); sides are multiples of 32."""
 
     def __init__(self, config: SegmenterConfig, drop_path: float = 0.0, dropout: float = 0.0) -> None:
         """Build it; ``drop_path`` (of the last block, earlier ones less) and ``dropout`` are for training."""
@@ -34,7 +33,7 @@ class Segmenter(nn.Module):
             nn.Conv2d(deep * len(widths), deep, 3, padding=1, bias=False), nn.BatchNorm2d(deep), nn.ReLU()
         )
         self.dropout = nn.Dropout2d(dropout)
-        self.classes = nn.Conv2d(deep, NUM_CLASSES, 1)
+        self.classes = nn.Conv2d(deep, len(config.classes), 1)
 
     def forward(self, pictures: Tensor) -> Tensor:
         """Classify ``pictures``; see the class."""

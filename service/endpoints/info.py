@@ -31,6 +31,8 @@ class InfoEndpoint:
                 name=one.name,
                 color=one.color,
                 group=one.group,
+                broader=one.broader or None,
+                earlier_colors=list(one.earlier_colors),
                 sources={dataset: list(names) for dataset, names in one.sources.items()},
             )
             for one in PALETTE

@@ -21,7 +21,7 @@ from service.http.image_body import read_image_body
 from service.http.openapi import COMMON_ERRORS, errors, picture_answer, picture_body
 from service.http.request_guard import RequestGuard, finals, timeout_of
 from service.http.request_log import RequestRecord, record_of
-from service.images.codec import encode, read_sketch
+from service.images.codec import MAX_SKETCH_RATIO, encode, read_sketch
 from service.images.formats import MEDIA_TYPES, ImageFormat
 from service.images.sketch import Sketch
 from service.schemas.images import LandscapeParameters, LandscapeResponse
@@ -32,6 +32,10 @@ FIELD = "sketch"
 
 DOCUMENTATION: dict[str, Any] = {
     "summary": "Turn a sketch into landscapes",
+    "description": (
+        f"A landscape has its sketch's aspect ratio, from 1:{MAX_SKETCH_RATIO} to {MAX_SKETCH_RATIO}:1; its "
+        "longer side is the model's `image_size` (`GET /models`), in pixels. A square sketch gives a square."
+    ),
     "responses": picture_answer(
         LandscapeResponse,
         {"X-Seed": "The seed.", "X-Unmatched-Fraction": "Share of pixels that matched no palette colour."},
@@ -54,11 +58,11 @@ class LandscapeEndpoint:
         model = self._context.find(parameters.model)
         class_seeds = _class_seeds(parameters, model.entry)
         model.client.check_admission(parameters.n)
-        size = model.entry.image_size
-        sketch = await self._context.in_thread(read_sketch, data, size, FIELD)
+        sketch = await self._context.in_thread(read_sketch, data, model.entry.image_size, FIELD)
         seed = secrets.randbits(52) if parameters.seed is None else parameters.seed
-        label_map = sketch.label_map.tobytes()
-        works = [LandscapeWork(label_map, size, seed + index, class_seeds) for index in range(parameters.n)]
+        label_map, (height, width) = sketch.label_map.tobytes(), sketch.label_map.shape
+        seeds = range(seed, seed + parameters.n)
+        works = [LandscapeWork(label_map, height, width, one, class_seeds) for one in seeds]
         pictures = await self._paint(request, model.client, works, parameters.timeout)
         encoded_as: ImageFormat = image_format or parameters.format or "png"
         encoded = [await self._context.in_thread(encode, one, encoded_as) for one in pictures]

@@ -19,16 +19,20 @@ from service.http.image_body import read_image_body
 from service.http.openapi import COMMON_ERRORS, errors, picture_answer, picture_body
 from service.http.request_guard import RequestGuard, finals, timeout_of
 from service.http.request_log import record_of
-from service.images.codec import encode, read_photo
+from service.images.codec import MAX_PHOTO_RATIO, encode, read_photo
 from service.images.formats import MEDIA_TYPES
 from service.schemas.images import SegmentParameters, SegmentResponse
 from service.workers.messages import Picture, SegmentWork
 
 FIELD = "photo"
-MAX_SIDE = 1024  # pixels; the model's square is far smaller, and a queue of larger photos would fill memory
+MAX_SIDE = 1024  # pixels; the model's map is far smaller, and a queue of larger photos would fill memory
 
 DOCUMENTATION: dict[str, Any] = {
     "summary": "Turn a photo into a sketch",
+    "description": (
+        f"The sketch has the photo's aspect ratio, from 1:{MAX_PHOTO_RATIO} to {MAX_PHOTO_RATIO}:1; its "
+        "longer side is the model's `image_size` (`GET /models`), in pixels."
+    ),
     "responses": picture_answer(SegmentResponse, {}) | errors(400, 406) | COMMON_ERRORS,
     "openapi_extra": picture_body(FIELD, SegmentParameters),
 }

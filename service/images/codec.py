@@ -26,6 +26,8 @@ from service.images.sketch import Sketch, sketch_from_pixels
 
 MIN_SIDE = 16
 MAX_SIDE = 4096
+MAX_SKETCH_RATIO = 2  # of the longer side to the shorter; models learn from maps up to this
+MAX_PHOTO_RATIO = 4
 MAX_JPEG_SCANS = 100  # a progressive JPEG of a few kB can ask for thousands of passes over every pixel
 
 _READERS: dict[str, Callable[[io.BytesIO], ImageFile]] = {
@@ -46,25 +48,25 @@ _TRANSPOSE = {
 
 
 def read_sketch(data: bytes, size: int, field: str) -> Sketch:
-    """Decode a sketch and snap it to the palette as a ``(size, size)`` label map without holes.
+    """Decode a sketch and snap it to the palette as a label map without holes, the longer side ``size``.
 
     Args:
         data: a PNG, JPEG or WebP file; of an animation the first frame.
         field: the request's field that ``data`` came in, named by errors.
 
     Raises:
-        RequestError: not such an image, truncated, too small or large, or not drawn in the palette's colours.
+        RequestError: not such an image, truncated, too small, large or long, or not in the palette's colours.
     """
-    return sketch_from_pixels(np.asarray(_decode(data, field)), size, field)
+    return sketch_from_pixels(np.asarray(_decode(data, field, MAX_SKETCH_RATIO)), size, field)
 
 
 def read_photo(data: bytes, field: str) -> NDArray[np.uint8]:
     """Decode a photo as ``(H, W, 3)`` RGB, upright; transparent parts are laid over white.
 
     Raises:
-        RequestError: not a PNG, JPEG or WebP image, truncated, too small or too large.
+        RequestError: not a PNG, JPEG or WebP image, truncated, too small, large or long.
     """
-    image = _decode(data, field)
+    image = _decode(data, field, MAX_PHOTO_RATIO)
     if image.mode == "RGBA":
         image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
     return np.asarray(image.convert("RGB"))
@@ -83,7 +85,7 @@ def encode(pixels: NDArray[np.uint8], image_format: ImageFormat) -> bytes:
     return file.getvalue()
 
 
-def _decode(data: bytes, field: str) -> Image.Image:
+def _decode(data: bytes, field: str, max_ratio: int) -> Image.Image:
     """The picture as upright 8-bit RGBA, every limit checked from the header before a pixel is decoded."""
     try:
         header = read_header(data)
@@ -92,6 +94,9 @@ def _decode(data: bytes, field: str) -> Image.Image:
     if not (MIN_SIDE <= header.width <= MAX_SIDE and MIN_SIDE <= header.height <= MAX_SIDE):
         limits = f"{MIN_SIDE}×{MIN_SIDE} to {MAX_SIDE}×{MAX_SIDE}"
         raise RequestError(field, f"the image is {header.width}×{header.height} pixels; {limits} are taken")
+    if max(header.width, header.height) > max_ratio * min(header.width, header.height):
+        limits = f"aspect ratios from 1:{max_ratio} to {max_ratio}:1 are taken"
+        raise RequestError(field, f"the image is {header.width}×{header.height} pixels; {limits}")
     if header.num_scans > MAX_JPEG_SCANS:
         raise RequestError(
             field, f"the JPEG has {header.num_scans} scans; {MAX_JPEG_SCANS} are taken at most"

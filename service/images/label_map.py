@@ -1,4 +1,4 @@
-"""Label maps: stretched to a square by majority, and their holes filled from the nearest label."""
+"""Label maps, stretched by majority."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ NUM_BINS: Final = NUM_CLASSES + 1
 _BAND = 1 << 18  # pixels counted at once, which keeps the passes in the cache
 
 
-def stretch(labels: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
-    """Stretch a label map to ``(size, size)``: each cell the majority of the pixels that fall in it.
+def stretch(labels: NDArray[np.uint8], shape: tuple[int, int]) -> NDArray[np.uint8]:
+    """Stretch a label map to ``shape``: each cell the majority of the pixels that fall in it.
 
     An axis that grows takes the nearest pixel. Pixels without a class (`HOLE`) don't vote; a
     cell of nothing else stays one. A tie goes to the lowest id.
     """
-    labels = labels[_nearest(labels.shape[0], size)][:, _nearest(labels.shape[1], size)]
-    rows, columns = (_cells(length, size) for length in labels.shape)
+    labels = labels[_nearest(labels.shape[0], shape[0])][:, _nearest(labels.shape[1], shape[1])]
+    rows, columns = (_cells(length, size) for length, size in zip(labels.shape, shape, strict=True))
     low = _reduce(np.minimum, labels, rows, columns)
     high = _reduce(np.maximum, labels, rows, columns)
     mixed_rows, mixed_columns = np.nonzero(low != high)  # few in a drawing, and only they need a count
@@ -63,27 +63,6 @@ def _majority(
     counts = np.bincount(index.ravel(), minlength=len(votes) * NUM_BINS)
     counts = counts.reshape(-1, NUM_BINS)[:, :NUM_CLASSES]
     return np.where(counts.any(axis=1), counts.argmax(axis=1), HOLE).astype(np.uint8)
-
-
-def fill_holes(labels: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Give each pixel without a class that of the nearest (Euclidean) pixel with one; there must be one."""
-    holes = labels == HOLE
-    if not holes.any():
-        return labels
-    height, width = labels.shape
-    far = 2 * (height + width)
-    rows = np.arange(height)[:, None]
-    above = np.maximum.accumulate(np.where(holes, -far, rows), axis=0)
-    below = np.minimum.accumulate(np.where(holes, far * 2, rows)[::-1], axis=0)[::-1]
-    nearest = np.where(rows - above <= below - rows, above, below)  # (H, W): labelled row in the same column
-    squared = (nearest - rows) ** 2
-    columns = np.arange(width)
-    filled = labels.copy()
-    for row in np.flatnonzero(holes.any(axis=1)):
-        at = np.flatnonzero(holes[row])
-        source = (squared[row] + (at[:, None] - columns) ** 2).argmin(axis=1)  # (N,): the column to take from
-        filled[row, at] = labels[nearest[row, source], source]
-    return filled
 
 
 def _nearest(length: int, size: int) -> NDArray[np.intp] | slice:

@@ -1,4 +1,4 @@
-"""A drawing's pixels → the square label map that a model takes: blends resolved, majority, holes filled."""
+"""A drawing's pixels → the label map that a model takes: blends resolved, majority, holes filled."""
 
 from __future__ import annotations
 
@@ -9,10 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.errors import RequestError
+from models.landscape.label_maps import fill_holes, fit_shape
 from models.landscape.palette import UNLABELLED
 from service.images.antialias import resolve_blends
-from service.images.label_map import HOLE, fill_holes, stretch
-from service.images.palette_match import SOFT, UNMATCHED, match_palette
+from service.images.label_map import HOLE, stretch
+from service.images.palette_match import CLASS_OF_CODE, UNMATCHED, match_palette
 
 MAX_UNMATCHED_FRACTION: Final = 0.5
 _BAND = 1 << 18  # pixels snapped at once, which keeps the passes in the cache
@@ -21,7 +22,7 @@ _NO_BLEND_SCALE = 4.0  # shrunk by as much as this, a blurred edge can't win a c
 
 @dataclass(frozen=True)
 class Sketch:
-    """A sketch as a model takes it. ``label_map``: (S, S) class ids without holes."""
+    """A sketch as a model takes it. ``label_map``: (H, W) class ids without holes; sides as the model's."""
 
     label_map: NDArray[np.uint8]
     unmatched_fraction: float  # of the drawn pixels: in no palette colour
@@ -31,7 +32,7 @@ class Sketch:
 
 
 def sketch_from_pixels(rgba: NDArray[np.uint8], size: int, field: str) -> Sketch:
-    """Snap ``(H, W, 4)`` RGBA to the palette and stretch it to ``(size, size)``.
+    """Snap ``(H, W, 4)`` RGBA to the palette and stretch it: same aspect ratio, the longer side ``size``.
 
     Raises:
         RequestError: nothing is drawn, or over half of what is drawn is in no palette colour.
@@ -51,10 +52,10 @@ def sketch_from_pixels(rgba: NDArray[np.uint8], size: int, field: str) -> Sketch
     if unmatched_fraction > MAX_UNMATCHED_FRACTION:
         share = f"{unmatched_fraction:.0%} of the drawn pixels"
         raise RequestError(field, f"{share} are in no colour of the palette; GET /palette lists its colours")
-    labels = np.where(codes < UNMATCHED, codes & (SOFT - 1), np.uint8(HOLE))
-    if min(height, width) < _NO_BLEND_SCALE * size:
+    labels = CLASS_OF_CODE[codes]
+    if max(height, width) < _NO_BLEND_SCALE * size:
         resolve_blends(labels, codes, packed)
-    label_map = fill_holes(stretch(labels, size))
+    label_map = fill_holes(stretch(labels, fit_shape(height, width, size)), HOLE)
     return Sketch(label_map, unmatched_fraction, 1 - num_drawn / codes.size, width, height)
 
 

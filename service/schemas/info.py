@@ -12,6 +12,8 @@ class PaletteEntry(BaseModel):
     name: str
     color: str = Field(pattern=r"^#[0-9a-f]{6}$")
     group: str
+    broader: str | None = Field(description="The class that this one was split off; what older models paint.")
+    earlier_colors: list[str] = Field(description="Taken as well: what the class was drawn in before.")
     sources: dict[str, list[str]]
 
 

@@ -64,7 +64,7 @@ class LandscapeLoader:
 
         def decode(packed: bytes) -> LandscapeRequest:
             work = unpack(packed)
-            label_map = np.frombuffer(work.label_map, np.uint8).reshape(work.size, work.size)
+            label_map = np.frombuffer(work.label_map, np.uint8).reshape(work.height, work.width)
             return LandscapeRequest(label_map, work.seed, work.class_seeds)
 
         example = LandscapeRequest(np.zeros((size, size), np.uint8), 0)

@@ -28,10 +28,11 @@ class Submit(Message):
 
 
 class LandscapeWork(Message):
-    """One landscape to paint: a label map of ``size`` × ``size`` bytes, its seed, and seeds per class id."""
+    """One landscape to paint: a label map of ``height`` × ``width`` bytes, a seed, and seeds per class id."""
 
     label_map: bytes
-    size: int
+    height: int
+    width: int
     seed: int
     class_seeds: dict[int, int]
 

@@ -32,23 +32,23 @@ export function toLab(r, g, b) {
 }
 
 /**
- * @param {string[]} colors of the palette, in the order of the ids
+ * @param {string[][]} colors of each class, in the order of the ids
  * @returns {(rgb: number) => number} from 0xrrggbb to the class id, or UNMATCHED
  */
 export function snapper(colors) {
-  const labs = colors.map((color) => toLab(...parseHex(color)));
+  const labs = colors.flatMap((ofOne, id) => ofOne.map((color) => ({ id, lab: toLab(...parseHex(color)) })));
   /** @type {Map<number, number>} */
   const known = new Map();
   return (rgb) => {
     const found = known.get(rgb);
     if (found !== undefined) return found;
-    const lab = toLab(rgb >> 16, (rgb >> 8) & 255, rgb & 255);
+    const [L, a, b] = toLab(rgb >> 16, (rgb >> 8) & 255, rgb & 255);
     let best = UNMATCHED;
     let least = MAX_DELTA_E ** 2;
-    labs.forEach((one, id) => {
-      const distance = (one[0] - lab[0]) ** 2 + (one[1] - lab[1]) ** 2 + (one[2] - lab[2]) ** 2;
+    for (const { id, lab } of labs) {
+      const distance = (lab[0] - L) ** 2 + (lab[1] - a) ** 2 + (lab[2] - b) ** 2;
       if (distance <= least) [best, least] = [id, distance];
-    });
+    }
     known.set(rgb, best);
     return best;
   };

@@ -32,7 +32,7 @@ export class Exchange {
     this.drawing = drawing;
     this.replace = replace;
     this.studio = studio;
-    this.snap = snapper(palette.colors);
+    this.snap = snapper(palette.taken);
     this.#file("upload-sketch", (file) => this.#takeSketch(file));
     this.#file("upload-photo", (file) => this.#takePhoto(file));
     buttonById("save-sketch").addEventListener("click", () => {

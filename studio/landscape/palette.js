@@ -3,13 +3,14 @@
 import { call } from "../api.js";
 import { byId, check, checkedValue, make } from "../dom.js";
 
-/** @typedef {{id: number, name: string, color: string, group: string}} PaletteClass */
+/** @typedef {{id: number, name: string, color: string, group: string, earlier_colors: string[]}} PaletteClass */
 
 export class Palette {
   /** @param {PaletteClass[]} classes in the order of their ids */
   constructor(classes) {
     this.classes = classes;
     this.colors = classes.map((one) => one.color);
+    this.taken = classes.map((one) => [one.color, ...one.earlier_colors]); // old sketches stay readable
     this.ids = new Map(classes.map((one) => [one.name, one.id]));
   }
 

@@ -124,8 +124,9 @@ test("Lab of known colours", () => {
 });
 
 test("colours snap to the nearest class, far ones to none, and holes are filled from near", () => {
-  const snap = snapper(["#02acff", "#003ac3", "#32c751"]);
+  const snap = snapper([["#02acff"], ["#003ac3", "#101080"], ["#32c751"]]);
   assert.equal(snap(0x02acff), 0);
+  assert.equal(snap(0x101080), 1); // an earlier colour of the same class
   assert.equal(snap(0x0a3cc0), 1);
   assert.equal(snap(0xffffff), UNMATCHED);
   const pixels = new Uint8ClampedArray(4 * 4 * 4);
@@ -151,7 +152,7 @@ test("the PNG holds exactly the class ids", async () => {
 });
 
 test("every example is a picture of several classes, the same at every size", () => {
-  const ids = new Map(["sky", "mountain", "snow", "rock", "sand", "tree", "plant", "grass", "field", "sea", "river", "road", "building"].map((name, id) => [name, id]));
+  const ids = new Map(["sky", "mountain", "snow", "rock", "sand", "tree", "plant", "grass", "field", "sea", "river", "road", "building", "lake", "waterfall", "cloud", "earth"].map((name, id) => [name, id]));
   assert.ok(EXAMPLES.length >= 6);
   assert.equal(new Set(EXAMPLES.map((one) => one.name)).size, EXAMPLES.length);
   for (const example of EXAMPLES) {

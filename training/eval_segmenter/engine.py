@@ -58,7 +58,9 @@ class EvalSegmenter:
 
     def _groups(self, photos: Sequence[NDArray[np.uint8]]) -> Iterator[Tensor]:
         for start in range(0, len(photos), BATCH):
-            group = [prepare(photo, self.image_size) for photo in photos[start : start + BATCH]]
+            group = [
+                prepare(photo, (self.image_size, self.image_size)) for photo in photos[start : start + BATCH]
+            ]
             yield torch.cat(group).to(self._device)
 
     def _label(self, pictures: Tensor) -> NDArray[np.uint8]:

@@ -1,5 +1,6 @@
-"""The engine: checked loading, order, and the same bytes alone or in any batch."""
+"""The engine: checked loading, order, shapes, older palettes, and the same bytes alone or in any batch."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -8,20 +9,29 @@ import torch
 
 from models.checkpoint import CheckpointError, save_checkpoint
 from models.landscape.config import LandscapeConfig
-from models.landscape.engine import LandscapeEngine, LandscapeRequest
+from models.landscape.engine import LandscapeEngine, LandscapeRequest, by_shape
 from models.landscape.generator import Generator
-from models.landscape.palette import NUM_CLASSES
+from models.landscape.palette import CLASS_NAMES, NUM_BROAD_CLASSES, NUM_CLASSES, PALETTE, PaletteClass
+
+
+def make_checkpoint(made: Path, num_classes: int = NUM_CLASSES) -> Path:
+    torch.manual_seed(0)
+    config = LandscapeConfig(
+        image_size=32,
+        training_data="noise",
+        classes=CLASS_NAMES[:num_classes],
+        widths=(16, 16, 8),
+        num_styles=6,
+    )
+    generator = Generator(config)
+    torch.nn.init.normal_(generator.styles)
+    save_checkpoint(made, config, generator.state_dict(), {"figure": 1.5}, "# A test\n")
+    return made
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    torch.manual_seed(0)
-    config = LandscapeConfig(image_size=32, training_data="noise", widths=(16, 16, 8), num_styles=6)
-    generator = Generator(config)
-    torch.nn.init.normal_(generator.styles)
-    made = tmp_path_factory.mktemp("checkpoints") / "landscape"
-    save_checkpoint(made, config, generator.state_dict(), {"figure": 1.5}, "# A test\n")
-    return made
+    return make_checkpoint(tmp_path_factory.mktemp("checkpoints") / "landscape")
 
 
 @pytest.fixture(scope="module")
@@ -60,6 +70,80 @@ def test_seeds_and_class_seeds_change_the_picture(engine: LandscapeEngine) -> No
     assert not np.array_equal(plain, other)
     assert not np.array_equal(plain, restyled)
     assert np.array_equal(plain, same)
+
+
+SHAPES = [(32, 32), (16, 32), (32, 16), (32, 21), (17, 32), (32, 1), (1, 32), (5, 7), (8, 8)]
+
+
+def test_a_picture_has_its_maps_shape_alone_and_in_any_batch(engine: LandscapeEngine) -> None:
+    draw = np.random.default_rng(2)
+    maps = [draw.integers(NUM_CLASSES, size=shape, dtype=np.uint8) for shape in SHAPES]
+    requests = [LandscapeRequest(labels, seed=seed) for seed, labels in enumerate(maps)]
+    pictures = engine.forward(requests)
+    assert [picture.shape for picture in pictures] == [(*shape, 3) for shape in SHAPES]
+    for request, picture in zip(requests, pictures, strict=True):
+        assert np.array_equal(engine.forward([request])[0], picture)
+
+
+def test_sides_in_between_are_painted_on_the_next_size_and_cropped(engine: LandscapeEngine) -> None:
+    labels = np.random.default_rng(3).integers(NUM_CLASSES, size=(21, 32), dtype=np.uint8)
+    wide = np.pad(labels, [(0, 3), (0, 0)], mode="edge")  # 24 rows: a multiple of 4
+    cropped, whole = engine.forward([LandscapeRequest(labels, 1), LandscapeRequest(wide, 1)])
+    assert np.array_equal(cropped, whole[:21])
+
+
+def test_only_requests_of_one_shape_share_a_batch() -> None:
+    batches = []
+
+    def paint(requests: Sequence[LandscapeRequest]) -> list[np.ndarray]:
+        batches.append([request.seed for request in requests])
+        return [np.full((*request.label_map.shape, 3), request.seed) for request in requests]
+
+    shapes = [(4, 8), (8, 8), (4, 8), (8, 4), (8, 8), (4, 8)]
+    requests = [LandscapeRequest(np.zeros(shape, np.uint8), seed) for seed, shape in enumerate(shapes)]
+    pictures = by_shape(paint, requests)
+    assert batches == [[0, 2, 5], [1, 4], [3]]
+    assert [picture.shape[:2] for picture in pictures] == shapes
+    assert [int(picture.min()) for picture in pictures] == [0, 1, 2, 3, 4, 5]
+    assert by_shape(paint, []) == []
+
+
+@pytest.fixture(scope="module")
+def older(tmp_path_factory: pytest.TempPathFactory) -> LandscapeEngine:
+    """An engine of a checkpoint from before any class was split off."""
+    folder = make_checkpoint(tmp_path_factory.mktemp("older") / "landscape", NUM_BROAD_CLASSES)
+    return LandscapeEngine.load(folder, "cpu")
+
+
+@pytest.mark.parametrize("newer", PALETTE[NUM_BROAD_CLASSES:], ids=lambda entry: entry.name)
+def test_an_older_checkpoint_paints_newer_classes_as_what_they_were_part_of(
+    older: LandscapeEngine, newer: PaletteClass
+) -> None:
+    broader = CLASS_NAMES.index(newer.broader)
+    here, there = (np.full((32, 32), number, np.uint8) for number in (newer.id, broader))
+    plain, restyled = older.forward([LandscapeRequest(here, 1), LandscapeRequest(here, 1, {newer.id: 2})])
+    assert older.describe()["classes"] == list(CLASS_NAMES[:NUM_BROAD_CLASSES])
+    assert np.array_equal(plain, older.forward([LandscapeRequest(there, 1)])[0])
+    assert np.array_equal(restyled, older.forward([LandscapeRequest(there, 1, {broader: 2})])[0])
+    assert not np.array_equal(plain, restyled)
+
+
+def test_in_an_older_checkpoint_a_class_s_own_seed_goes_before_its_parts(older: LandscapeEngine) -> None:
+    river, lake = CLASS_NAMES.index("river"), CLASS_NAMES.index("lake")
+    labels = np.full((32, 32), river, np.uint8)
+    for seeds in ({lake: 9, river: 2}, {river: 2, lake: 9}):
+        both, alone = older.forward(
+            [LandscapeRequest(labels, 1, seeds), LandscapeRequest(labels, 1, {river: 2})]
+        )
+        assert np.array_equal(both, alone)
+
+
+def test_a_checkpoint_that_knows_some_newer_classes_keeps_them_apart(tmp_path: Path) -> None:
+    engine = LandscapeEngine.load(make_checkpoint(tmp_path / "landscape", NUM_BROAD_CLASSES + 1), "cpu")
+    maps = [np.full((32, 32), CLASS_NAMES.index(name), np.uint8) for name in ("river", "lake", "waterfall")]
+    river, lake, waterfall = engine.forward([LandscapeRequest(labels, 1) for labels in maps])
+    assert not np.array_equal(lake, river)
+    assert np.array_equal(waterfall, river)
 
 
 def test_describe(engine: LandscapeEngine) -> None:

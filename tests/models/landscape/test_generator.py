@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from models.landscape.config import LandscapeConfig
-from models.landscape.generator import Block, Conditions, Generator, Modulation, look_up
+from models.landscape.generator import Conditions, Generator, look_up
 from models.landscape.palette import CLASS_NAMES, NUM_CLASSES
 
 
@@ -22,10 +22,10 @@ def paint(
     generator: Generator, labels: torch.Tensor, styles: torch.Tensor, noise_seed: int = 0
 ) -> torch.Tensor:
     draws = torch.Generator().manual_seed(noise_seed)
-    noise = [torch.randn((len(labels), 1, size, size), generator=draws) for size in generator.sizes]
+    shapes = generator.config.noise_shapes(*labels.shape[1:])
+    noise = [torch.randn((len(labels), *shape), generator=draws) for shape in shapes]
     with torch.inference_mode():
-        painted: torch.Tensor = generator(labels, styles, noise)
-    return painted
+        return generator(labels, styles, noise)
 
 
 def test_everything_reaches_the_picture(generator: Generator) -> None:
@@ -44,9 +44,10 @@ def test_everything_reaches_the_picture(generator: Generator) -> None:
     assert not torch.equal(paint(generator, labels, changed), plain)
 
 
-def modulations(generator: Generator) -> list[Modulation]:
-    """The layers that take noise, one a block."""
-    return [block.second for block in generator.blocks if isinstance(block, Block)]
+@pytest.mark.parametrize("shape", [(16, 32), (32, 16), (24, 32)])
+def test_a_picture_has_its_maps_shape(generator: Generator, shape: tuple[int, int]) -> None:
+    labels, styles = torch.zeros((2, *shape), dtype=torch.long), torch.zeros((2, NUM_CLASSES, 9))
+    assert paint(generator, labels, styles).shape == (2, 3, *shape)
 
 
 def test_the_map_says_where_noise_is_loud(generator: Generator) -> None:
@@ -54,11 +55,10 @@ def test_the_map_says_where_noise_is_loud(generator: Generator) -> None:
     labels[:, :, 16:] = CLASS_NAMES.index("rock")
     styles = torch.zeros((1, NUM_CLASSES, 9))
     with torch.no_grad():
-        for layer in modulations(generator)[:-1]:
-            layer.affine.weight.chunk(3)[2].zero_()  # their noise off
-            assert layer.affine.bias is not None
-            layer.affine.bias.chunk(3)[2].zero_()
-        gains = modulations(generator)[-1].rows.weight.chunk(3)[2]
+        for block in generator.blocks[:-1]:
+            block.second.affine.weight.chunk(3)[2].zero_()  # their noise off
+            block.second.affine.bias.chunk(3)[2].zero_()
+        gains = generator.blocks[-1].second.rows.weight.chunk(3)[2]
         gains.zero_()
         gains[:, CLASS_NAMES.index("rock")] = 1.0
     changed = (paint(generator, labels, styles, 1) - paint(generator, labels, styles, 0)).abs().amax(dim=1)
@@ -70,8 +70,8 @@ def test_a_lookup_is_a_one_by_one_convolution() -> None:
     torch.manual_seed(1)
     labels, styles = torch.randint(NUM_CLASSES, (2, 16, 16)), torch.randn(2, NUM_CLASSES, 9)
     conditions, weight = Conditions(labels, styles), torch.randn(5, NUM_CLASSES + 10)
-    mixed = look_up(conditions.shares(8), conditions.rows @ weight.T)
-    expected = torch.nn.functional.conv2d(conditions.at(8), weight[:, :, None, None])
+    mixed = look_up(conditions.shares((8, 8)), conditions.rows @ weight.T)
+    expected = torch.nn.functional.conv2d(conditions.at((8, 8)), weight[:, :, None, None])
     torch.testing.assert_close(mixed, expected, atol=1e-5, rtol=1e-4)
 
 
@@ -88,10 +88,10 @@ def test_conditions_hold_shares_looks_and_height() -> None:
     labels[0, 2:, 2:] = 5
     styles = torch.zeros((1, NUM_CLASSES, 9))
     styles[0, 5] = torch.arange(9.0)
-    at = Conditions(labels, styles).at(1)[0, :, 0, 0].numpy()
+    at = Conditions(labels, styles).at((1, 1))[0, :, 0, 0].numpy()
     assert at[0] == 0.75
     assert at[5] == 0.25
     np.testing.assert_allclose(at[NUM_CLASSES : NUM_CLASSES + 9], np.arange(9) / 4)
-    height = Conditions(labels, styles).at(4)[0, -1, :, 0]
+    height = Conditions(labels, styles).at((4, 4))[0, -1, :, 0]
     assert height[0] == 1
     assert height[-1] == -1

@@ -10,10 +10,10 @@ BANK = np.random.default_rng(0).standard_normal((20, 13, 9), dtype=np.float32)
 def test_draws_depend_on_the_seed_alone() -> None:
     assert np.array_equal(draw_styles(BANK, 7), draw_styles(BANK, 7))
     assert not np.array_equal(draw_styles(BANK, 7), draw_styles(BANK, 8))
-    first, second = draw_noise(2**53 - 1, [8, 16])
-    assert first.shape == (8, 8)
-    assert second.shape == (16, 16)
-    assert np.array_equal(draw_noise(2**53 - 1, [8, 16])[1], second)
+    shapes = [(1, 8, 8), (2, 16, 12)]
+    first, second = draw_noise(2**53 - 1, shapes)
+    assert [first.shape, second.shape] == shapes
+    assert np.array_equal(draw_noise(2**53 - 1, shapes)[1], second)
     assert abs(float(second.std()) - 1) < 0.2
 
 

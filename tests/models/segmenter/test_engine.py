@@ -1,4 +1,4 @@
-"""The segmenter and its engine: shapes, any photo size, order, the same bytes whatever the batch."""
+"""The segmenter and its engine: any photo shape, order, the same bytes whatever the batch."""
 
 from pathlib import Path
 
@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from models.checkpoint import CheckpointError, save_checkpoint
-from models.landscape.palette import NUM_CLASSES
+from models.landscape.palette import CLASS_NAMES, NUM_CLASSES
 from models.segmenter.config import SegmenterConfig
 from models.segmenter.engine import SegmenterEngine, predict, prepare
 from models.segmenter.network import Segmenter
@@ -16,9 +16,7 @@ from models.segmenter.network import Segmenter
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     torch.manual_seed(0)
-    config = SegmenterConfig(
-        image_size=64, training_data="noise", widths=(16, 24, 32), depths=(1, 1, 1), decoder_width=16
-    )
+    config = SegmenterConfig(image_size=64, training_data="noise", encoder="lite0", decoder_width=16)
     made = tmp_path_factory.mktemp("checkpoints") / "segmenter"
     save_checkpoint(made, config, Segmenter(config).state_dict(), {"mean_iou": 0.1}, "# A test\n")
     return made
@@ -29,27 +27,37 @@ def engine(folder: Path) -> SegmenterEngine:
     return SegmenterEngine.load(folder, "cpu")
 
 
+SHAPES = {  # of photos, and of their maps
+    (64, 64): (64, 64),
+    (300, 300): (64, 64),
+    (50, 200): (16, 64),
+    (200, 50): (64, 16),
+    (30, 200): (10, 64),
+    (97, 64): (64, 42),
+    (16, 4096): (1, 64),
+}
+
+
 def some_photos() -> list[np.ndarray]:
     draw = np.random.default_rng(0)
-    return [
-        draw.integers(256, size=size, dtype=np.uint8) for size in ((64, 64, 3), (30, 200, 3), (300, 16, 3))
-    ]
+    return [draw.integers(256, size=(*shape, 3), dtype=np.uint8) for shape in SHAPES]
 
 
-def test_any_size_gives_a_square_map(engine: SegmenterEngine) -> None:
+def test_a_map_has_its_photos_aspect_ratio(engine: SegmenterEngine) -> None:
     photos = some_photos()
     maps = engine.forward(photos)
-    assert [labels.shape for labels in maps] == [(64, 64)] * 3
+    assert [labels.shape for labels in maps] == list(SHAPES.values())
     assert all(labels.dtype == np.uint8 and labels.max() < NUM_CLASSES for labels in maps)
     for photo, labels in zip(photos, maps, strict=True):
         assert np.array_equal(engine.forward([photo])[0], labels)
     assert engine.forward([]) == []
 
 
-def test_probabilities_sum_to_one_and_ignore_mirroring(engine: SegmenterEngine) -> None:
-    photo = some_photos()[0]
+@pytest.mark.parametrize("number", range(len(SHAPES)))
+def test_probabilities_sum_to_one_and_ignore_mirroring(engine: SegmenterEngine, number: int) -> None:
+    photo = some_photos()[number]
     straight = engine.probabilities(photo)
-    torch.testing.assert_close(straight.sum(dim=0), torch.ones(64, 64))
+    torch.testing.assert_close(straight.sum(dim=0), torch.ones(list(SHAPES.values())[number]))
     mirrored = engine.probabilities(photo[:, ::-1])
     torch.testing.assert_close(mirrored.flip(2), straight, atol=1e-4, rtol=0)
 
@@ -57,13 +65,27 @@ def test_probabilities_sum_to_one_and_ignore_mirroring(engine: SegmenterEngine) 
 def test_prepare_scales_to_the_networks_range() -> None:
     photo = np.zeros((10, 20, 3), dtype=np.uint8)
     photo[..., 1] = 255
-    picture = prepare(photo, 16)
-    assert picture.shape == (1, 3, 16, 16)
+    picture = prepare(photo, (8, 16))
+    assert picture.shape == (1, 3, 8, 16)
     torch.testing.assert_close(picture.mean(dim=(0, 2, 3)), torch.tensor([-1.0, 1.0, -1.0]))
 
 
-def test_predict_enlarges_to_the_picture(engine: SegmenterEngine) -> None:
-    assert predict(engine._network, torch.zeros(2, 3, 64, 64)).shape == (2, NUM_CLASSES, 64, 64)
+def test_sides_in_between_are_padded_by_the_edge_and_cropped(engine: SegmenterEngine) -> None:
+    pictures = torch.randn(2, 3, 40, 64, generator=torch.Generator().manual_seed(0))
+    found = predict(engine.network, pictures)
+    assert found.shape == (2, NUM_CLASSES, 40, 64)
+    padded = torch.cat([pictures, pictures[:, :, -1:].expand(-1, -1, 24, -1)], dim=2)
+    torch.testing.assert_close(found, predict(engine.network, padded)[:, :, :40])
+
+
+def test_a_segmenter_has_the_classes_of_its_config(tmp_path: Path) -> None:
+    config = SegmenterConfig(
+        image_size=64, training_data="noise", encoder="lite0", decoder_width=8, classes=CLASS_NAMES[:13]
+    )
+    save_checkpoint(tmp_path / "segmenter", config, Segmenter(config).state_dict(), {}, "# A test\n")
+    engine = SegmenterEngine.load(tmp_path / "segmenter", "cpu")
+    assert engine.probabilities(some_photos()[0]).shape == (13, 64, 64)
+    assert engine.describe()["classes"] == list(CLASS_NAMES[:13])
 
 
 def test_another_kind_is_refused(folder: Path, tmp_path: Path) -> None:
@@ -73,9 +95,9 @@ def test_another_kind_is_refused(folder: Path, tmp_path: Path) -> None:
     (other / "config.json").write_text(config)
     with pytest.raises(CheckpointError, match="kind"):
         SegmenterEngine.load(other, "cpu")
+    assert engine_describes(SegmenterEngine.load(folder, "cpu"))
 
 
-def test_what_it_says_of_itself(folder: Path) -> None:
-    said = SegmenterEngine.load(folder, "cpu").describe()
-    assert (said["image_size"], said["metrics"]) == (64, {"mean_iou": 0.1})
-    assert said["parameters"] > 0
+def engine_describes(engine: SegmenterEngine) -> bool:
+    said = engine.describe()
+    return said["image_size"] == 64 and said["metrics"] == {"mean_iou": 0.1} and said["parameters"] > 0

@@ -168,7 +168,7 @@ def test_a_failing_step_fails_what_was_in_it_with_one_id(prompt: str) -> None:
 
 
 def picture(seed: int = 0) -> bytes:
-    return pack(LandscapeWork(b"\0", 1, seed, {}))
+    return pack(LandscapeWork(b"\0", 1, 1, seed, {}))
 
 
 def answer(key: int, pixels: bytes) -> Event:

@@ -40,7 +40,7 @@ from service.workers.messages import (
 )
 
 TEXT = TextRequest("höre\0 \U0001f600", 2**53 - 1, 4096, stop=("\n\n", "x"), logprobs=10)
-LANDSCAPE = LandscapeWork(bytes(range(256)), 16, 7, {3: 4})
+LANDSCAPE = LandscapeWork(bytes(range(256)), 8, 32, 7, {3: 4})
 PHOTO = SegmentWork(b"\xff" * 12, 2, 2)
 TO_WORKER: list[ToWorker] = [
     Submit(1, pack(TEXT), True),
