@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import pytest
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from models.ema import MovingAverage
+
+
+def weight_of(network: nn.Module) -> Tensor:
+    """The first layer's weights."""
+    return next(network.parameters())
 
 
 def make() -> nn.Sequential:
@@ -43,10 +48,10 @@ def test_the_copy_is_for_looking_at_and_apart() -> None:
     assert network.training
     assert not average.network.training
     assert not any(weight.requires_grad for weight in average.network.parameters())
-    before = average.network[0].weight.clone()
+    before = weight_of(average.network).clone()
     with torch.no_grad():
-        network[0].weight.add_(1.0)
-    assert torch.equal(average.network[0].weight, before)
+        weight_of(network).add_(1.0)
+    assert torch.equal(weight_of(average.network), before)
 
 
 @pytest.mark.parametrize("decay", [0.0, 0.9])
@@ -57,7 +62,7 @@ def test_a_restored_average_goes_on(decay: float) -> None:
     again = MovingAverage(network, decay)
     again.network.load_state_dict(average.network.state_dict())
     with torch.no_grad():
-        network[0].weight.mul_(2.0)
+        weight_of(network).mul_(2.0)
     for one in (average, again):
         one.update(2)
-    assert torch.equal(average.network[0].weight, again.network[0].weight)
+    assert torch.equal(weight_of(average.network), weight_of(again.network))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Literal
 
 import pytest
 import torch
@@ -149,7 +150,9 @@ def test_weights_are_held_in_what_was_asked_for(tmp_path: Path, caplog: pytest.L
     files = {"tokenizer.json": CharacterTokenizer(ALPHABET).to_json()}
     save_checkpoint(tmp_path / "gpt", network.config, network.state_dict(), {}, "", files)
     has_kernel = load_kernel() is not None
-    for asked, held in (("auto", "bfloat16"), ("bfloat16", "bfloat16"), ("int8", "int8")):
+    choices: list[tuple[Literal["auto", "bfloat16", "int8"], str]]
+    choices = [("auto", "bfloat16"), ("bfloat16", "bfloat16"), ("int8", "int8")]
+    for asked, held in choices:
         engine = TextEngine.load(tmp_path / "gpt", "cpu", max_slots=2, weights=asked)
         assert engine.describe()["weights"] == (held if has_kernel else "float32")
         assert len(text_of(complete(engine, REQUEST))) == 40

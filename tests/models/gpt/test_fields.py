@@ -77,7 +77,7 @@ def test_prompt_logprobs_are_the_networks_own(changes: dict[str, Any], length: i
     request = TextRequest(prompt, seed=1, max_tokens=0, prompt_logprobs=2)
     engine.admit(1, TextRequest("O", seed=5, max_tokens=60))
     engine.step()
-    events = []
+    events: list[Any] = []
     engine.admit(0, request)
     while not events:
         events = [event for event in engine.step() if event.key == 0]

@@ -67,7 +67,7 @@ def network_of(vocabulary: int = 61, **changes: Any) -> GPT:
     network = make_network(vocabulary, **{**SHAPE, **changes})
     for parameter in network.parameters():
         if parameter.dim() == 1:
-            parameter += 0.2 * torch.randn(parameter.shape)
+            parameter.add_(0.2 * torch.randn(parameter.shape))
     return network
 
 

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from models.landscape.config import LandscapeConfig
-from models.landscape.generator import Conditions, Generator, look_up
+from models.landscape.generator import Block, Conditions, Generator, Modulation, look_up
 from models.landscape.palette import CLASS_NAMES, NUM_CLASSES
 
 
@@ -25,7 +25,8 @@ def paint(
     shapes = generator.config.noise_shapes(*labels.shape[1:])
     noise = [torch.randn((len(labels), *shape), generator=draws) for shape in shapes]
     with torch.inference_mode():
-        return generator(labels, styles, noise)
+        painted: torch.Tensor = generator(labels, styles, noise)
+    return painted
 
 
 def test_everything_reaches_the_picture(generator: Generator) -> None:
@@ -50,15 +51,22 @@ def test_a_picture_has_its_maps_shape(generator: Generator, shape: tuple[int, in
     assert paint(generator, labels, styles).shape == (2, 3, *shape)
 
 
+def modulations(generator: Generator) -> list[Modulation]:
+    """The layers that take noise, one a block."""
+    return [block.second for block in generator.blocks if isinstance(block, Block)]
+
+
 def test_the_map_says_where_noise_is_loud(generator: Generator) -> None:
     labels = torch.zeros((1, 32, 32), dtype=torch.long)
     labels[:, :, 16:] = CLASS_NAMES.index("rock")
     styles = torch.zeros((1, NUM_CLASSES, 9))
     with torch.no_grad():
-        for block in generator.blocks[:-1]:
-            block.second.affine.weight.chunk(3)[2].zero_()  # their noise off
-            block.second.affine.bias.chunk(3)[2].zero_()
-        gains = generator.blocks[-1].second.rows.weight.chunk(3)[2]
+        *smaller, largest = modulations(generator)
+        for modulation in smaller:
+            modulation.affine.weight.chunk(3)[2].zero_()  # their noise off
+            assert modulation.affine.bias is not None
+            modulation.affine.bias.chunk(3)[2].zero_()
+        gains = largest.rows.weight.chunk(3)[2]
         gains.zero_()
         gains[:, CLASS_NAMES.index("rock")] = 1.0
     changed = (paint(generator, labels, styles, 1) - paint(generator, labels, styles, 0)).abs().amax(dim=1)

@@ -100,4 +100,4 @@ def test_another_kind_is_refused(folder: Path, tmp_path: Path) -> None:
 
 def engine_describes(engine: SegmenterEngine) -> bool:
     said = engine.describe()
-    return said["image_size"] == 64 and said["metrics"] == {"mean_iou": 0.1} and said["parameters"] > 0
+    return bool(said["image_size"] == 64 and said["metrics"] == {"mean_iou": 0.1} and said["parameters"] > 0)
