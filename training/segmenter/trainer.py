@@ -31,8 +31,9 @@ class LabellerTrainer(Resumable):
         self.network = settings.network().to(device)
         self.averaged = copy.deepcopy(self.network).eval().requires_grad_(requires_grad=False)
         self._adam = torch.optim.AdamW(list(self._groups()), lr=settings.rate)
-        self._allowed = allowed_table().to(device)
-        self._weights = rare_weights(data.maps, settings.rare_power, settings.max_rare_weight).to(device)
+        known = len(settings.model("").classes)
+        weights = rare_weights(data.maps, settings.rare_power, settings.max_rare_weight)
+        self._allowed, self._weights = allowed_table()[:, :known].to(device), weights[:known].to(device)
 
     def train_step(self) -> dict[str, float]:
         """Do one step and return its loss."""
