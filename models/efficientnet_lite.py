@@ -45,10 +45,11 @@ class SameConv(nn.Conv2d):
     def forward(self, x: Tensor) -> Tensor:
         """Convolve (B, C, H, W) to (B, C', ceil(H / stride), ceil(W / stride))."""
         if self.stride[0] > 1:
-            x = F.pad(x, (*self._halves(x.shape[3]), *self._halves(x.shape[2])))
+            x = F.pad(x, (*self.halves(x.shape[3]), *self.halves(x.shape[2])))
         return super().forward(x)
 
-    def _halves(self, side: int) -> tuple[int, int]:
+    def halves(self, side: int) -> tuple[int, int]:
+        """The padding before and behind a side of ``side`` pixels."""
         kernel, stride = self.kernel_size[0], self.stride[0]
         total = max((math.ceil(side / stride) - 1) * stride + kernel - side, 0)
         return total // 2, total - total // 2

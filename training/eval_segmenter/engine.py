@@ -43,7 +43,7 @@ class EvalSegmenter:
         return cls(network, device, read_metrics(folder))
 
     def forward(self, photos: Sequence[NDArray[np.uint8]]) -> list[NDArray[np.uint8]]:
-        """Label every (H, W, 3) RGB photo, in order: (S, S) uint8 palette ids each, S = image_size."""
+        """Label every (H, W, 3) RGB photo, in order: (S, S) uint8 broad palette ids each, S = image_size."""
         return [labels for group in self._groups(photos) for labels in self._label(group)]
 
     def extract(self, photos: Sequence[NDArray[np.uint8]]) -> tuple[NDArray[np.uint8], NDArray[np.float64]]:

@@ -14,20 +14,27 @@ from pydantic import PositiveInt, model_validator
 from torch import Tensor, nn
 
 from models.landscape.config import PaletteConfig
-from models.landscape.palette import NUM_CLASSES
+from models.landscape.palette import CLASS_NAMES, NUM_BROAD_CLASSES
 
 GROUP = 16  # channels that are normalised together
 
 
 class EvalSegmenterConfig(PaletteConfig):
-    """A photo of ``image_size``² to a label map; never served, so the server does not know its kind."""
+    """A photo of ``image_size``² to a map of broad classes.
+
+    Never served, so the server does not know its kind. What measures stays as it is when a class is split off
+    another: maps are folded before they are compared with what it sees.
+    """
 
     kind: Literal["judge"] = "judge"
+    classes: tuple[str, ...] = CLASS_NAMES[:NUM_BROAD_CLASSES]
     widths: tuple[PositiveInt, ...]  # channels at 1/4, 1/8, 1/16 ... of the size
     depths: tuple[PositiveInt, ...]  # blocks at each of them
 
     @model_validator(mode="after")
     def _has_a_depth_per_width(self) -> EvalSegmenterConfig:
+        if len(self.classes) != NUM_BROAD_CLASSES:
+            raise ValueError(f"{len(self.classes)} classes, not the {NUM_BROAD_CLASSES} broad ones")
         if len(self.widths) != len(self.depths):
             raise ValueError(f"{len(self.widths)} widths but {len(self.depths)} depths")
         if any(width % GROUP for width in self.widths):
@@ -36,7 +43,7 @@ class EvalSegmenterConfig(PaletteConfig):
 
 
 class EvalSegmenterNetwork(nn.Module):
-    """(B, 3, S, S) RGB in [-1, 1] → logits (B, NUM_CLASSES, S/4, S/4)."""
+    """(B, 3, S, S) RGB in [-1, 1] → logits (B, NUM_BROAD_CLASSES, S/4, S/4)."""
 
     def __init__(self, config: EvalSegmenterConfig, drop_path: float = 0.0, dropout: float = 0.0) -> None:
         """Build it; ``drop_path`` (of the last block, earlier ones less) and ``dropout`` are for training."""
@@ -57,7 +64,7 @@ class EvalSegmenterNetwork(nn.Module):
         self.merge = nn.ModuleList(_Block(width, 0.0) for width in widths[:-1])
         self.norm = nn.GroupNorm(widths[0] // GROUP, widths[0])
         self.dropout = nn.Dropout2d(dropout)
-        self.classes = nn.Conv2d(widths[0], NUM_CLASSES, 1)
+        self.classes = nn.Conv2d(widths[0], NUM_BROAD_CLASSES, 1)
 
     def forward(self, pictures: Tensor) -> Tensor:
         """Classify ``pictures``; see the class."""

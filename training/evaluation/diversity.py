@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from training.evaluation import bootstrap
 from training.evaluation.baselines import nearest_layouts
 from training.evaluation.feature_extractor import FeatureSet
-from training.evaluation.metrics import RESAMPLINGS, SEED, around
 from training.evaluation.references import References
 
 Distances = NDArray[np.float64]
@@ -49,10 +49,12 @@ def ratio_intervals(
     features: FeatureSet, num_seeds: int, real: tuple[Distances, Distances]
 ) -> dict[str, tuple[float, float]]:
     """Bootstrap intervals of ``ratios``; maps are resampled."""
-    draw = np.random.default_rng(SEED)
+    draw = np.random.default_rng(bootstrap.SEED)
     found = seed_distances(features, num_seeds)
-    rows = draw.integers(len(found[0]), size=(RESAMPLINGS, len(found[0])))
+    rows = draw.integers(len(found[0]), size=(bootstrap.RESAMPLINGS, len(found[0])))
     return {
-        name: around(float(f.mean() / r.mean()), (f[rows].mean(axis=1) / r[rows].mean(axis=1)).tolist())
+        name: bootstrap.around(
+            float(f.mean() / r.mean()), (f[rows].mean(axis=1) / r[rows].mean(axis=1)).tolist()
+        )
         for name, f, r in zip(NAMES, found, real, strict=True)
     }

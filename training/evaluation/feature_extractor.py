@@ -1,4 +1,4 @@
-"""What every metric works on: features of pictures, from the eval segmenter and a random network."""
+"""What every metric works on: features of pictures, from the eval segmenter and from lite2."""
 
 from __future__ import annotations
 
@@ -10,10 +10,13 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from models.landscape.cie_lab import rgb_to_lab
-from models.landscape.palette import UNLABELLED
+from models.landscape.palette import UNLABELLED, broad_table
 from training.eval_segmenter.engine import EvalSegmenter
 from training.evaluation.colours import Histograms, class_histograms
-from training.evaluation.frechet import fit_raw, leading_directions, raw_features
+from training.evaluation.edges import Ratios, edge_ratios
+from training.evaluation.frechet import fit_whitened
+from training.evaluation.lens import Lens
+from training.evaluation.lite2 import Lite2, Views
 from training.evaluation.patches import Patches, sample_patches
 from training.evaluation.statistics import Features, distances, nearest
 from training.photos.label_maps import shrink_map
@@ -28,7 +31,8 @@ class FeatureSet:
     """What M pictures look like, whatever they were asked to show."""
 
     segmenter: Features  # (M, SEGMENTER_FEATURES)
-    random: Features
+    lite2: Views  # through the lens
+    edges: Ratios
     patches: Patches
     small: NDArray[np.float32]  # (M, SMALL, SMALL, 3) Lab
     labels: NDArray[np.uint8]  # (M, s, s): the classes that the eval segmenter sees
@@ -37,7 +41,12 @@ class FeatureSet:
         """The features of some of the pictures, repeated where a row is."""
         patches = tuple(level[rows] for level in self.patches)
         return FeatureSet(
-            self.segmenter[rows], self.random[rows], patches, self.small[rows], self.labels[rows]
+            self.segmenter[rows],
+            self.lite2.take(rows),
+            self.edges[rows],
+            patches,
+            self.small[rows],
+            self.labels[rows],
         )
 
 
@@ -64,7 +73,11 @@ def join_traits(parts: Sequence[Traits]) -> Traits:
     return Traits(
         FeatureSet(
             np.concatenate([features.segmenter for features in sets]),
-            np.concatenate([features.random for features in sets]),
+            Views(
+                np.concatenate([features.lite2.far for features in sets]),
+                np.concatenate([features.lite2.near for features in sets]),
+            ),
+            np.concatenate([features.edges for features in sets]),
             tuple(
                 np.concatenate(level) for level in zip(*(features.patches for features in sets), strict=True)
             ),
@@ -78,38 +91,60 @@ def join_traits(parts: Sequence[Traits]) -> Traits:
 
 
 class FeatureExtractor:
-    """Fixes both projections on training photos, and keeps what those look like."""
+    """Fixes the directions of both spaces on training photos, and keeps what those look like."""
 
-    def __init__(self, eval_segmenter: EvalSegmenter, training: NDArray[np.uint8]) -> None:
-        self._eval_segmenter = eval_segmenter
+    def __init__(
+        self,
+        eval_segmenter: EvalSegmenter,
+        lite2: Lite2,
+        training: NDArray[np.uint8],
+        others: NDArray[np.uint8] | None = None,
+    ) -> None:
+        """Look at ``training`` photos (M, S, S, 3); ``others`` may have been copied from, too."""
+        self._eval_segmenter, self._lite2 = eval_segmenter, lite2
         labels, raw = eval_segmenter.extract(list(training))
-        self._mean, self._axes = raw.mean(axis=0), leading_directions(raw, SEGMENTER_FEATURES)
-        groups = raw_features(training)
-        self._random = fit_raw(groups)
-        self.training = FeatureSet(
+        views = lite2.look_once(training)
+        self._project, self.lens = fit_whitened(raw, SEGMENTER_FEATURES), Lens(views)
+        self.training = self._gather(training, labels, raw, views)
+        self._copied = self.training.segmenter
+        if others is not None:
+            more = self._project(eval_segmenter.extract(list(others))[1])
+            self._copied = np.concatenate([self._copied, more])
+
+    def extract(self, pictures: NDArray[np.uint8]) -> FeatureSet:
+        """Look at (M, S, S, 3) paintings."""
+        return self._gather(
+            pictures, *self._eval_segmenter.extract(list(pictures)), self._lite2.look(pictures)
+        )
+
+    def extract_photos(self, photos: NDArray[np.uint8]) -> FeatureSet:
+        """The same of photos, which lite2 may have looked at before."""
+        return self._gather(
+            photos, *self._eval_segmenter.extract(list(photos)), self._lite2.look_once(photos)
+        )
+
+    def _gather(
+        self, pictures: NDArray[np.uint8], labels: NDArray[np.uint8], raw: Features, views: Views
+    ) -> FeatureSet:
+        return FeatureSet(
             self._project(raw),
-            self._random.project(groups),
-            sample_patches(training),
-            shrink_lab(training),
+            self.lens(views),
+            edge_ratios(pictures),
+            sample_patches(pictures),
+            shrink_lab(pictures),
             labels,
         )
 
-    def extract(self, pictures: NDArray[np.uint8]) -> FeatureSet:
-        """FeatureSet at (M, S, S, 3) pictures."""
-        labels, raw = self._eval_segmenter.extract(list(pictures))
-        return FeatureSet(
-            self._project(raw), self._random(pictures), sample_patches(pictures), shrink_lab(pictures), labels
-        )
-
     def compare(self, features: FeatureSet, pictures: NDArray[np.uint8], given: NDArray[np.uint8]) -> Traits:
-        """Hold features against what the pictures (M, S, S, 3) were asked to show, (M, S, S)."""
-        side = features.labels.shape[-1]
+        """Hold features against what the pictures (M, S, S, 3) were asked to show, (M, S, S).
+
+        The eval segmenter knows broad classes only.
+        """
+        side, given = features.labels.shape[-1], broad_table()[given]
         asked = given if given.shape[-1] == side else np.stack([_resize(labels, side) for labels in given])
         confusion = [count_confusion([pair]) for pair in zip(asked, features.labels, strict=True)]
         colours = class_histograms(pictures, given)
-        return Traits(
-            features, np.stack(confusion), colours, nearest(features.segmenter, self.training.segmenter)
-        )
+        return Traits(features, np.stack(confusion), colours, nearest(features.segmenter, self._copied))
 
     def compare_training(self, pictures: NDArray[np.uint8], maps: NDArray[np.uint8]) -> Traits:
         """The training photos' own traits; the nearest training photo is another one."""
@@ -117,10 +152,6 @@ class FeatureExtractor:
         own = distances(self.training.segmenter, self.training.segmenter)
         np.fill_diagonal(own, np.inf)
         return Traits(traits.features, traits.confusion, traits.colours, own.min(axis=1))
-
-    def _project(self, raw: Features) -> Features:
-        projected: Features = (raw - self._mean) @ self._axes
-        return projected
 
 
 def shrink_lab(pictures: NDArray[np.uint8]) -> NDArray[np.float32]:

@@ -1,39 +1,55 @@
-"""Held-out metrics of a generator, computed through the serving engine."""
+"""The few figures of a generator that a training run can afford: one painting of every held-out map."""
 
 from __future__ import annotations
+
+from functools import cached_property
+from pathlib import Path
 
 import numpy as np
 
 from models.landscape.engine import LandscapeRequest
 from models.landscape.label_maps import fill_holes
-from training.evaluation.frechet import fit_projection, frechet
-from training.evaluation.painter import Painter
-from training.photos.photo_set import PhotoSet
+from training.evaluation.edges import edge_ratios, edge_score
+from training.evaluation.lens import Lens
+from training.evaluation.lite2 import Lite2
+from training.evaluation.painter import Enlarged, Painter
+from training.evaluation.yardstick import Yardstick
+from training.photos.photo_set import PhotoSet, is_natural
 
-SEEDS_PER_MAP = 2
+MAX_PHOTOS = 600  # to compare with; they are looked at once a run
 
 
 class Evaluation:
-    """Compares paintings of held-out maps with held-out photos."""
+    """Holds paintings of held-out maps against training photos, beside the held-out photos."""
 
-    def __init__(self, training: PhotoSet, held_out: PhotoSet) -> None:
+    def __init__(self, training: PhotoSet, held_out: PhotoSet, cache: Path | None = None) -> None:
+        """Look at nothing yet.
+
+        Args:
+            training: photos, of which those are compared with that people labelled.
+            held_out: photos with maps, in the size that paintings are compared at.
+            cache: a folder to keep what photos look like in.
+        """
         self.held_out = held_out
-        self._maps = [fill_holes(labels) for labels in held_out.maps]
-        self._project = fit_projection(training.photos)
-        self._real = self._project(held_out.photos)
-        # As many training photos as there are paintings: what a perfect generator would score.
-        some = np.random.default_rng(0).permutation(len(training))[: SEEDS_PER_MAP * len(held_out)]
-        self._floor = frechet(self._project(training.photos[some]), self._real)
+        self._training, self._cache = training, cache
 
-    def metrics(self, engine: Painter) -> dict[str, float]:
-        """Return the distances by name."""
+    def metrics(self, painter: Painter) -> dict[str, float]:
+        """Return distances over those of the held-out photos, and edges over theirs, by name."""
+        enlarged = Enlarged(painter, self.held_out.photos.shape[1])
         requests = [
-            LandscapeRequest(labels, SEEDS_PER_MAP * number + extra)
-            for number, labels in enumerate(self._maps)
-            for extra in range(SEEDS_PER_MAP)
+            LandscapeRequest(fill_holes(labels), row) for row, labels in enumerate(self.held_out.maps)
         ]
-        fake = self._project(np.stack(engine.forward(requests)))
-        return {
-            "frechet_random": round(frechet(fake, self._real), 4),
-            "frechet_random_real": round(self._floor, 4),
-        }
+        pictures = np.stack(enlarged.forward(requests))
+        lite2, lens, yardstick = self._real
+        found = yardstick.ratios(lens(lite2.look(pictures)))
+        found["edges"] = edge_score(edge_ratios(pictures), edge_ratios(self.held_out.photos))
+        return {name: round(value, 4) for name, value in found.items()}
+
+    @cached_property
+    def _real(self) -> tuple[Lite2, Lens, Yardstick]:
+        lite2 = Lite2(cache=self._cache)
+        natural = np.flatnonzero([is_natural(name) for name in self._training.names])
+        rows = np.random.default_rng(0).permutation(natural)[:MAX_PHOTOS]
+        photos = lite2.look_once(self._training.photos[rows])
+        lens = Lens(photos)
+        return lite2, lens, Yardstick(lens(photos), lens(lite2.look_once(self.held_out.photos)))

@@ -12,13 +12,15 @@ from models.pix2pix.painter import Pix2PixPainter
 from training.arguments import pick_device
 from training.eval_segmenter.engine import WEIGHTS, EvalSegmenter
 from training.evaluation.contact_sheet import contact_sheet
+from training.evaluation.lite2 import Lite2
 from training.evaluation.measure import Bench
-from training.evaluation.painter import Painter
+from training.evaluation.painter import Enlarged, Painter
 from training.evaluation.references import load_references
 from training.evaluation.report import as_json, as_markdown
 from training.photos.sheet import encode, spread_rows
 from training.run import TrainingError, write_atomically
 
+SIDE = 256  # of photos and paintings alike; smaller paintings are enlarged
 SHEET_ROWS, SHEET_SEEDS = 24, (1, 2, 3)
 
 
@@ -26,10 +28,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add this job's arguments."""
     parser.add_argument("checkpoint", type=Path)
     parser.add_argument("--data", type=Path, required=True, metavar="FOLDER", help="the SIFT Flow folder")
-    parser.add_argument("--pseudo", type=Path, nargs=2, action="append", default=[])
+    parser.add_argument(
+        "--photos",
+        type=Path,
+        action="append",
+        default=[],
+        metavar="FOLDER",
+        help="photos without labels, to hold paintings against those held out, too; may be repeated",
+    )
     parser.add_argument("--eval-segmenter", "--judge", type=Path, default=WEIGHTS, metavar="FOLDER")
     parser.add_argument("--pix2pix", type=Path, metavar="CHECKPOINT", help="measure this baseline, too")
     parser.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="report and contact sheet")
+    parser.add_argument("--cache", type=Path, metavar="FOLDER", help="keep there what lite2 sees in photos")
     parser.add_argument("--device", default="cpu", help="cpu, cuda, cuda:1 …")
     parser.add_argument("--threads", type=int, metavar="N")
 
@@ -38,15 +48,15 @@ def run(args: argparse.Namespace) -> None:
     """Paint, measure, write."""
     device = str(pick_device(args.device, args.threads))
     try:
-        engine = LandscapeEngine.load(args.checkpoint, device)
+        engine = Enlarged(LandscapeEngine.load(args.checkpoint, device), SIDE)
         eval_segmenter = EvalSegmenter.load(args.eval_segmenter, device)
         others: dict[str, Painter] = {}
         if args.pix2pix:
-            others["pix2pix"] = Pix2PixPainter.load(args.pix2pix, device, engine.image_size)
+            others["pix2pix"] = Enlarged(Pix2PixPainter.load(args.pix2pix, device), SIDE)
     except (CheckpointError, ValueError) as error:
         raise TrainingError(str(error)) from None
-    references = load_references(args.data, args.pseudo, engine.image_size)
-    result = Bench(eval_segmenter, references).run(engine, others)
+    references = load_references(args.data, args.photos, SIDE)
+    result = Bench(eval_segmenter, Lite2(device, args.cache), references).run(engine, others)
     args.out.mkdir(parents=True, exist_ok=True)
     page = as_markdown(result, str(args.checkpoint))
     write_atomically(args.out / "report.md", page.encode())

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from training.eval_segmenter.engine import EvalSegmenter
 from training.evaluation import baselines, diversity
 from training.evaluation.feature_extractor import FeatureExtractor, Traits, join_traits
-from training.evaluation.metrics import METRICS, Metric, interval, mean_iou, measure
+from training.evaluation.lite2 import Lite2
+from training.evaluation.metrics import METRICS, interval, measure
 from training.evaluation.painter import Painter
 from training.evaluation.paintings import (
     Paintings,
@@ -21,13 +22,26 @@ from training.evaluation.paintings import (
     twins,
 )
 from training.evaluation.references import References
+from training.evaluation.yardstick import Yardstick
 from training.photos.corruptions import CORRUPTIONS
 
+DRAWN_METRICS = ("mean_iou", "frechet_lite2", "frechet_judge")
+MAIN_PHOTOS = "SIFT Flow"  # what the bars are about, of all that single paintings are held against
 SPLITS = 4  # of the real photos, to average the floor over
 SEED = 19
 
 Interval = tuple[float, float]
 Scores = dict[str, float]
+
+
+@dataclass
+class SingleScores:
+    """One painting a map against many photos: ``table[set][metric]``; "real" are the photos of those maps."""
+
+    photos: int
+    table: dict[str, Scores] = field(default_factory=dict)
+    ratios: dict[str, Scores] = field(default_factory=dict)  # over real
+    intervals: dict[str, Interval] = field(default_factory=dict)  # of the painter's ratios
 
 
 @dataclass
@@ -38,24 +52,32 @@ class Result:
     table: dict[str, Scores] = field(default_factory=dict)
     intervals: dict[str, Interval] = field(default_factory=dict)  # of the painter's scores
     judge: Scores = field(default_factory=dict)  # the eval segmenter's own, on held-out photos of all scenes
+    single: dict[str, SingleScores] = field(
+        default_factory=dict
+    )  # one painting a map, by what it is held against
     drawn: dict[str, dict[str, float | Interval]] = field(default_factory=dict)  # by kind, and "all"
 
 
 class Bench:
     """The real photos, looked at once, that any painter is then measured by."""
 
-    def __init__(self, eval_segmenter: EvalSegmenter, references: References) -> None:
+    def __init__(self, eval_segmenter: EvalSegmenter, lite2: Lite2, references: References) -> None:
         self.references, self._eval_segmenter = references, eval_segmenter
         self.num_seeds = seeds_per_map(len(references.filled))
-        self.extractor = FeatureExtractor(eval_segmenter, references.training.photos)
+        learnt = list(references.learnt.values())
+        self.extractor = FeatureExtractor(
+            eval_segmenter, lite2, references.training.photos, np.concatenate(learnt) if learnt else None
+        )
         photos = references.held_out
-        self.real = self.extractor.compare(self.extractor.extract(photos.photos), photos.photos, photos.maps)
+        features = self.extractor.extract_photos(photos.photos)
+        self.real = self.extractor.compare(features, photos.photos, photos.maps)
         place = {name: row for row, name in enumerate(photos.names)}
         self.mapped = self.real.take(np.array([place[name] for name in references.mapped.names]))
+        self.yardsticks = self._make_yardsticks(lite2)
         self.pairs = diversity.real_distances(self.mapped.features, self.extractor.training, references)
 
     def observe(self, paintings: Paintings) -> Traits:
-        """FeatureSet at paintings and hold them against their maps."""
+        """Look at paintings and hold them against their maps."""
         features = self.extractor.extract(paintings.pictures)
         return self.extractor.compare(features, paintings.pictures, paintings.given)
 
@@ -75,13 +97,32 @@ class Bench:
             }
         )
         result.judge = {name: self._eval_segmenter.metrics[name] for name in ("pixel_accuracy", "mean_iou")}
-        result.table["paintings"] = self._score(clean, kept)
         result.intervals = self._intervals(clean, kept)
         result.table["real"] = self._floor(pool, len(kept))
-        for name, traits in self._baselines(others):
+        every = {"paintings": clean} | self._baselines(others)
+        for name, traits in every.items():
             result.table[name] = self._score(traits, kept)
+        result.single = {name: self._measure_single(stick, every) for name, stick in self.yardsticks.items()}
         result.drawn = self._drawn(painter, clean)
         return result
+
+    def _make_yardsticks(self, lite2: Lite2) -> dict[str, Yardstick]:
+        """SIFT Flow's natural scenes that are not held out, and other folders' held-out photos."""
+        lens, real = self.extractor.lens, self.mapped.features.lite2
+        others = {name: lens(lite2.look_once(photos)) for name, photos in self.references.unlabelled.items()}
+        photos = {MAIN_PHOTOS: self.extractor.training.lite2} | others
+        return {name: Yardstick(views, real) for name, views in photos.items()}
+
+    def _measure_single(self, stick: Yardstick, every: Mapping[str, Traits]) -> SingleScores:
+        """Every set's first picture of each map, held against many photos."""
+        first = np.arange(0, len(every["paintings"]), self.num_seeds)
+        views = {name: traits.features.lite2.take(first) for name, traits in every.items()}
+        return SingleScores(
+            stick.num_photos,
+            {"real": stick.floor} | {name: stick.measure(seen) for name, seen in views.items()},
+            {name: stick.ratios(seen) for name, seen in views.items()},
+            stick.intervals(views["paintings"]),
+        )
 
     def _pool(self) -> Traits:
         training = self.references.training
@@ -116,18 +157,17 @@ class Bench:
         own = {name: METRICS[name](self.mapped, self.mapped) for name in ("mean_iou", "pixel_accuracy")}
         return means | own | dict.fromkeys(diversity.NAMES, 1.0)
 
-    def _baselines(self, others: Mapping[str, Painter]) -> list[tuple[str, Traits]]:
+    def _baselines(self, others: Mapping[str, Painter]) -> dict[str, Traits]:
         parts = (self.extractor, self.references, self.num_seeds)
-        painted = [
-            (name, self.observe(paint_clean(painter, self.references, self.num_seeds)))
+        painted = {
+            name: self.observe(paint_clean(painter, self.references, self.num_seeds))
             for name, painter in others.items()
-        ]
-        return [
-            *painted,
-            ("retrieval", baselines.retrieval(*parts)),
-            ("class_mean", baselines.class_mean_fill(*parts)),
-            ("collapsed", baselines.collapsed(*parts)),
-        ]
+        }
+        return painted | {
+            "retrieval": baselines.retrieval(*parts),
+            "class_mean": baselines.class_mean_fill(*parts),
+            "collapsed": baselines.collapsed(*parts),
+        }
 
     def _drawn(self, painter: Painter, clean: Traits) -> dict[str, dict[str, float | Interval]]:
         """Drawn-like maps by kind, and all kinds together, beside clean twins of the same maps and seeds."""
@@ -146,11 +186,9 @@ class Bench:
     def _against_twin(
         self, drawn: Traits, twin: Traits, rows: NDArray[np.int64]
     ) -> dict[str, float | Interval]:
-        metrics: dict[str, Metric] = {"mean_iou": mean_iou} | {
-            name: METRICS[name] for name in ("frechet_judge", "frechet_random")
-        }
         found: dict[str, float | Interval] = {}
-        for name, metric in metrics.items():
+        for name in DRAWN_METRICS:
+            metric = METRICS[name]
             found[name] = metric(drawn, self.real)
             found[f"{name}_ratio"] = metric(drawn, self.real) / metric(twin, self.real)
             found[f"{name}_ratio_interval"] = interval(metric, drawn, rows, self.real, twin)

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
 
+from training.evaluation import bootstrap
 from training.evaluation.colours import histogram_distance
+from training.evaluation.edges import SIDES, edge_score
 from training.evaluation.feature_extractor import Traits
 from training.evaluation.frechet import frechet
+from training.evaluation.lens import DISTANCES
+from training.evaluation.lite2 import Views
 from training.evaluation.patches import sliced_wasserstein
 from training.evaluation.statistics import kernel_distance, precision, recall
 
 Metric = Callable[[Traits, Traits], float]  # (subject, real)
-RESAMPLINGS = 40
-CONFIDENCE = 0.95
-SEED = 17
 
 
 def mean_iou(subject: Traits, _: Traits) -> float:
@@ -39,15 +40,24 @@ def nearest_training(subject: Traits, real: Traits) -> float:
     return float(np.median(subject.nearest) / np.median(real.nearest))
 
 
+def _through_lens(distance: Callable[[Views, Views], float]) -> Metric:
+    return lambda subject, real: distance(subject.features.lite2, real.features.lite2)
+
+
+def _edges(part: int) -> Metric:
+    return lambda subject, real: edge_score(subject.features.edges, real.features.edges, part)
+
+
 METRICS: dict[str, Metric] = {
     "mean_iou": mean_iou,
     "pixel_accuracy": pixel_accuracy,
+    **{name: _through_lens(distance) for name, distance in DISTANCES.items()},
+    "edges": _edges(0),
+    **{f"edges_{side}": _edges(1 + number) for number, side in enumerate(SIDES)},
     "frechet_judge": lambda subject, real: frechet(subject.features.segmenter, real.features.segmenter),
-    "frechet_random": lambda subject, real: frechet(subject.features.random, real.features.random),
     "kernel_judge": lambda subject, real: kernel_distance(
         subject.features.segmenter, real.features.segmenter
     ),
-    "kernel_random": lambda subject, real: kernel_distance(subject.features.random, real.features.random),
     "sliced_wasserstein": lambda subject, real: sliced_wasserstein(
         subject.features.patches, real.features.patches
     ),
@@ -79,17 +89,10 @@ def interval(
         found = metric(subject.take(rows), references)
         return found if other is None else found / metric(other.take(rows), references)
 
-    draw = np.random.default_rng(SEED)
+    draw = np.random.default_rng(bootstrap.SEED)
     members = [np.flatnonzero(clusters == cluster) for cluster in np.unique(clusters)]
     values = []
-    for _ in range(RESAMPLINGS):
+    for _ in range(bootstrap.RESAMPLINGS):
         rows = np.concatenate([members[row] for row in draw.integers(len(members), size=len(members))])
         values.append(value(rows, draw.integers(len(real), size=len(real))))
-    return around(value(np.arange(len(subject)), np.arange(len(real))), values)
-
-
-def around(value: float, resampled: Sequence[float]) -> tuple[float, float]:
-    """Put the spread of resampled values around the value itself."""
-    tail = (1 - CONFIDENCE) / 2
-    low, high = np.quantile(resampled, [tail, 1 - tail]) - np.mean(resampled)
-    return value + float(low), value + float(high)
+    return bootstrap.around(value(np.arange(len(subject)), np.arange(len(real))), values)

@@ -15,7 +15,7 @@ from training.evaluation.painter import Painter
 from training.evaluation.references import References
 from training.photos.corruptions import CORRUPTIONS, corrupt_for_evaluation
 
-MIN_PAINTINGS = 1000  # of clean maps: fewer would not fix a distance
+MIN_PAINTINGS = 700  # of clean maps: fewer would not fix a distance
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,8 @@
-"""The real photos that paintings are measured by: held-out ones with and without labels, training ones."""
+"""The real photos that paintings are measured by: SIFT Flow's, and folders without labels."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,56 +10,64 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.landscape.label_maps import fill_holes
-from models.landscape.palette import UNLABELLED
+from training.photos.errors import DataError
 from training.photos.photo_set import (
     PhotoSet,
     is_held_out,
     is_natural,
-    join,
-    load_pseudo_labelled,
     load_siftflow,
+    read_photo,
+    shrink_photo,
     well_labelled,
 )
 
 
 @dataclass(frozen=True)
 class References:
-    """Real photos. Only labels that people made are kept in ``held_out``; maps of others are all holes.
+    """Natural scenes of SIFT Flow, and photos (M, S, S, 3) of other folders, by the folder's name.
 
     Attributes:
         mapped: held-out photos with mostly labelled maps: what is painted anew.
         filled: those maps (H, S, S) without holes, as painters are given them.
-        held_out: every held-out landscape, labelled or not.
-        training: every photo that a model may have learnt from.
+        held_out: every held-out photo, however few its labels.
+        training: every other photo, which a model may have learnt from.
+        unlabelled: each folder's held-out photos.
+        learnt: each folder's other photos.
     """
 
     mapped: PhotoSet
     filled: NDArray[np.uint8]
     held_out: PhotoSet
     training: PhotoSet
+    unlabelled: Mapping[str, NDArray[np.uint8]]
+    learnt: Mapping[str, NDArray[np.uint8]]
 
 
-def load_references(data: Path, pseudo: Sequence[Sequence[Path]], size: int) -> References:
-    """Load SIFT Flow's natural scenes, and folders of photos with maps by ``pseudo_labels``.
+def load_references(data: Path, folders: Sequence[Path], size: int) -> References:
+    """Load SIFT Flow's natural scenes, and every JPEG in other folders.
 
     Raises:
         DataError: a folder is missing or holds nothing of use.
     """
     natural = load_siftflow(data, size, is_natural)
     kept_back = np.array([is_held_out(name) for name in natural.names])
-    others = [load_pseudo_labelled(photos, labels, size, lambda _: True) for photos, labels in pseudo]
-    split = [(other, np.array([is_held_out(name) for name in other.names])) for other in others]
     mapped = well_labelled(natural.where(kept_back))
+    halves = {folder.name: _load_folder(folder, size) for folder in folders}
     return References(
         mapped=mapped,
         filled=np.stack([fill_holes(labels) for labels in mapped.maps]),
-        held_out=join(
-            [natural.where(kept_back)] + [_forget(other.where(back)) for other, back in split if back.any()]
-        ),
-        training=join([natural.where(~kept_back)] + [other.where(~back) for other, back in split]),
+        held_out=natural.where(kept_back),
+        training=natural.where(~kept_back),
+        unlabelled={name: held_out for name, (held_out, _) in halves.items()},
+        learnt={name: others for name, (_, others) in halves.items()},
     )
 
 
-def _forget(photos: PhotoSet) -> PhotoSet:
-    """Drop labels that no person made."""
-    return PhotoSet(photos.names, photos.photos, np.full_like(photos.maps, UNLABELLED))
+def _load_folder(folder: Path, size: int) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    """Held-out photos and the others."""
+    paths = sorted(folder.rglob("*.jpg"))
+    halves = [[path for path in paths if is_held_out(path.name) == held_out] for held_out in (True, False)]
+    if not all(halves):
+        raise DataError(f"{folder}: holds no JPEG photos, or too few to hold some out")
+    held_out, others = (np.stack([shrink_photo(read_photo(path), size) for path in half]) for half in halves)
+    return held_out, others

@@ -8,7 +8,7 @@ from dataclasses import asdict
 from typing import Any
 
 from training.evaluation.checks import Check, check, worse_than
-from training.evaluation.measure import Interval, Result
+from training.evaluation.measure import DRAWN_METRICS, Interval, Result, SingleScores
 
 TITLES = {
     "paintings": "painted",
@@ -25,10 +25,15 @@ METRIC_NOTES = """\
 - "nearest layout": seed n gives the training photo with the n-th most alike map. The judge learnt from most
   of these photos, so its mean IoU there flatters them.
 - "class-mean fill": every class in its mean colour. "collapsed": one training photo for every map and seed.
-- Distances are in features of the judge, or of a random network, projected on the directions in which
-  training photos vary most. They are no FID, and compare only with the other columns.
+- Distances are in features of the judge, each direction scaled to unit variance, or of EfficientNet-Lite2
+  (ImageNet), unscaled: in the directions in which training photos vary most. They are no FID, and compare
+  only with the other columns. "near" is of windows of 96² pixels.
+- edges: how rough the outer 16 rows and columns are beside the middle, over photos'; then each side alone.
 - nearest_training near 0 would be copies. diversity is the distance between two seeds over that between two
   real photos of alike layout; class_colours is in Lab units."""
+SINGLE_NOTES = """\
+One painting a map, each with a seed of its own; in brackets over what the maps' own photos have to the same:
+the floor. Below 1, paintings are nearer to those photos than the maps' own are."""
 DRAWN_NOTES = """\
 Each kind is painted with seeds of its own and held against clean paintings of the same maps and seeds. Labels
 are scored against the map that was given; holes and bare blots are left out."""
@@ -47,6 +52,9 @@ def as_markdown(result: Result, checkpoint: str) -> str:
         _summary(result.counts),
         _table(["", "value", "interval", "must", "goal", ""], [_check_row(one) for one in check(result)]),
         *(f"Against pix2pix: {_verdict(worse)}." for worse in _pix2pix(result).values()),
+        "## One painting of every map",
+        *(_single(name, scores) for name, scores in result.single.items()),
+        SINGLE_NOTES,
         "## Every metric beside its baselines",
         _metrics(result),
         METRIC_NOTES,
@@ -83,9 +91,30 @@ def _metrics(result: Result) -> str:
     return _table(["", *(TITLES[column] for column in columns)], rows)
 
 
+def _single(name: str, scores: SingleScores) -> str:
+    columns = [column for column in TITLES if column in scores.table]
+    rows = [
+        [
+            metric,
+            *(_over_floor(scores, column, metric) for column in columns),
+        ]
+        for metric in scores.table["real"]
+    ]
+    head = ["", *("photos of the maps" if column == "real" else TITLES[column] for column in columns)]
+    return f"Against {scores.photos} photos of {name}:\n\n{_table(head, rows)}"
+
+
+def _over_floor(scores: SingleScores, column: str, metric: str) -> str:
+    value = number(scores.table[column][metric])
+    ratio = scores.ratios.get(column, {}).get(metric)
+    if ratio is None:
+        return value
+    spread = f", {span(scores.intervals[metric])}" if column == "paintings" else ""
+    return f"{value} ({number(ratio)}×{spread})"
+
+
 def _drawn(result: Result) -> str:
-    names = ("mean_iou", "frechet_judge", "frechet_random")
-    rows = []
+    names, rows = DRAWN_METRICS, []
     for kind, scores in result.drawn.items():
         cells = []
         for name in names:

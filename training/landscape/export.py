@@ -16,7 +16,7 @@ from training.landscape.settings import LandscapeSettings
 from training.photos.sheet import encode, spread_rows
 from training.storage import round_weights
 
-METRIC = "frechet_random"  # decides whether a checkpoint may replace another; lower is better
+METRIC = "frechet_lite2"  # decides whether a checkpoint may replace another; lower is better
 SHEET_ROWS, SHEET_SEEDS = 12, (1, 2, 3, 4)
 
 

@@ -31,11 +31,9 @@ class LabellerTrainer(Resumable):
         self.network = settings.network().to(device)
         self.average = MovingAverage(self.network, settings.ema)
         self._adam = torch.optim.AdamW(list(self._groups()), lr=settings.rate)
-        num_classes = len(settings.model("").classes)
-        self._allowed = allowed_table()[:, :num_classes].to(device)
-        self._weights = rare_weights(data.maps, settings.rare_power, settings.max_rare_weight)[
-            :num_classes
-        ].to(device)
+        known = len(settings.model("").classes)
+        weights = rare_weights(data.maps, settings.rare_power, settings.max_rare_weight)
+        self._allowed, self._weights = allowed_table()[:, :known].to(device), weights[:known].to(device)
 
     def train_step(self, step: int) -> dict[str, Tensor]:
         """Do step number ``step`` and return its loss."""

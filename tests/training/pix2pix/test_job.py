@@ -44,12 +44,6 @@ def test_learns_and_paints(siftflow: Path, labeller: str, tmp_path: Path) -> Non
     assert not np.array_equal(first, other)
     assert np.array_equal(painter.forward([LandscapeRequest(lake, 2)])[0], other)
     assert first[:14].mean() > first[18:].mean() + 20  # skies are lighter than seas
-    enlarged = Pix2PixPainter.load(run / "checkpoint", "cpu", 64)
-    large = enlarged.forward([LandscapeRequest(lake.repeat(2, 0).repeat(2, 1), 1)])[0]
-    assert large.shape == (64, 64, 3)
-    assert np.abs(large.reshape(32, 2, 32, 2, 3).mean((1, 3)) - first).mean() < 4
-    with pytest.raises(ValueError, match="32² pictures"):
-        Pix2PixPainter.load(run / "checkpoint", "cpu", 48)
     assert (run / "checkpoint" / "sheet.jpg").stat().st_size > 0
 
 

@@ -1,0 +1,60 @@
+"""What a training run measures of its generator: few figures, quickly, real photos looked at once."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from models.landscape.engine import LandscapeRequest
+from tests.training.conftest import COLOURS
+from training.evaluation.held_out import Evaluation
+from training.evaluation.lite2 import Lite2
+from training.photos.photo_set import is_held_out, load_siftflow
+
+
+class Painter:
+    image_size = 32
+
+    def __init__(self, grain: float) -> None:
+        self.grain, self.seeds = grain, set[int]()
+
+    def forward(self, requests: Sequence[LandscapeRequest]) -> list[np.ndarray]:
+        self.seeds |= {request.seed for request in requests}
+        return [self.paint(request) for request in requests]
+
+    def paint(self, request: LandscapeRequest) -> np.ndarray:
+        draw = np.random.default_rng(request.seed)
+        table = np.zeros((256, 3))
+        for number, row in {0: 1, 1: 2, 2: 2, 5: 4, 9: 3}.items():
+            table[number] = COLOURS[row] + draw.integers(-30, 31, 3)
+        grain = draw.normal(0, self.grain, (*request.label_map.shape, 3))
+        return np.clip(table[request.label_map] + grain, 0, 255).astype(np.uint8)
+
+
+def test_measures_a_painter_of_smaller_pictures(
+    siftflow: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("training.evaluation.lite2.INPUT", 64)
+    monkeypatch.setattr("training.evaluation.lens.DIRECTIONS", 4)
+    monkeypatch.setattr("training.evaluation.held_out.is_natural", lambda name: not name.startswith("street"))
+    training = load_siftflow(siftflow, 64, lambda name: not is_held_out(name))
+    held_out = load_siftflow(siftflow, 64, is_held_out)
+    evaluation = Evaluation(training, held_out, tmp_path / "cache")
+    looked: list[int] = []
+    look = Lite2.look
+    monkeypatch.setattr(
+        Lite2, "look", lambda self, pictures: (looked.append(len(pictures)), look(self, pictures))[1]
+    )
+    painter = Painter(6)
+    good = evaluation.metrics(painter)
+    assert set(good) == {"frechet_lite2", "frechet_lite2_near", "edges"}
+    assert painter.seeds == set(range(len(held_out)))  # one of its own for every map
+    natural = sum(not name.startswith("street") for name in training.names)
+    assert looked == [natural, len(held_out), len(held_out)]
+    flat = evaluation.metrics(Painter(0))
+    assert flat["frechet_lite2_near"] > 1.3 * good["frechet_lite2_near"]
+    assert len(looked) == 4  # photos are not looked at again
+    again = Evaluation(training, held_out, tmp_path / "cache")
+    assert again.metrics(painter) == good
+    assert len(looked) == 5  # nor by the next run

@@ -1,0 +1,139 @@
+"""What pictures look like to EfficientNet-Lite2, trained on ImageNet: whole, and close up.
+
+Nothing here trains on lite2 or through it, so that no painting can have been learnt to please it. Its last
+features, 1,280 of them behind the head's 1×1 convolution, are averaged over the picture.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from models.efficientnet_lite import EPSILON, MBConv, SameConv
+from training.pretrained import find_weights, load_trunk
+
+Pictures = NDArray[np.uint8]  # (M, S, S, 3) RGB
+Raw = NDArray[np.float32]  # (..., 1280)
+
+INPUT = 224  # what the network is shown
+PUBLISHED_SIDE = 260  # what it was trained for
+CROP_SHARE = 96 / 256  # of a picture's side: what is enlarged to INPUT for the near view
+CROPS = 1  # a picture
+BATCH = 16
+SEED = 23
+
+
+@dataclass(frozen=True)
+class Views:
+    """Features of M pictures: ``far`` (M, D) of the whole, ``near`` (M, CROPS, D) of windows of them."""
+
+    far: NDArray[np.floating[Any]]
+    near: NDArray[np.floating[Any]]
+
+    def take(self, rows: NDArray[np.int64]) -> Views:
+        """Some of the pictures, repeated where a row is."""
+        return Views(self.far[rows], self.near[rows])
+
+
+class Lite2:
+    """Pictures to raw features. Those of photos can be kept in a folder, for the next time."""
+
+    def __init__(self, device: str = "cpu", cache: Path | None = None) -> None:
+        self._device, self._cache = torch.device(device), cache
+        self._network = nn.Sequential(_Trunk(), load_head()).to(self._device).eval()
+        self._network.requires_grad_(requires_grad=False)
+
+    def look(self, pictures: Pictures) -> Views:
+        """Describe square pictures (M, S, S, 3)."""
+        far, near = self._describe(pictures), self._describe(cut_windows(pictures))
+        return Views(far, near.reshape(len(pictures), CROPS, -1))
+
+    def look_once(self, photos: Pictures) -> Views:
+        """The same, out of the folder where these very photos were looked at before."""
+        if self._cache is None:
+            return self.look(photos)
+        path = self._cache / f"lite2-{hashlib.sha1(photos.tobytes()).hexdigest()[:16]}.npz"
+        if not path.is_file():
+            views = self.look(photos)
+            self._cache.mkdir(parents=True, exist_ok=True)
+            np.savez(path, far=views.far, near=views.near)
+            return views
+        with np.load(path) as kept:
+            return Views(kept["far"], kept["near"])
+
+    @torch.inference_mode()
+    def _describe(self, pictures: Pictures) -> Raw:
+        parts = []
+        for start in range(0, len(pictures), BATCH):
+            x = torch.from_numpy(pictures[start : start + BATCH]).permute(0, 3, 1, 2).to(self._device).float()
+            x = F.interpolate(x, (INPUT, INPUT), mode="bilinear", antialias=True)
+            x = ((x - 127) / 128).contiguous(memory_format=torch.channels_last)  # as the weights were trained
+            parts.append(self._network(x).mean((2, 3)).cpu().numpy())
+        return np.concatenate(parts)
+
+
+class _Trunk(nn.Module):
+    """The trunk's features at the largest stride alone.
+
+    Every picture is padded as one of PUBLISHED_SIDE² would be, which moves what the middle layers see by a
+    pixel: as the published network does, so that figures measured with either compare.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.trunk = load_trunk("lite2")
+        side = PUBLISHED_SIDE // 2  # behind the stem
+        for block in self.trunk.modules():
+            if isinstance(block, MBConv) and block._depthwise_conv.stride[0] > 1:
+                block._depthwise_conv = _Padded(block._depthwise_conv, side)  # type: ignore[assignment]
+                side = math.ceil(side / 2)
+
+    def forward(self, pictures: Tensor) -> Tensor:
+        last: Tensor = self.trunk(pictures)[-1]
+        return last
+
+
+class _Padded(nn.Module):
+    """A strided convolution padded as for inputs of ``side``², whatever theirs."""
+
+    def __init__(self, convolution: SameConv, side: int) -> None:
+        super().__init__()
+        self.convolution = convolution
+        self.pad = nn.ZeroPad2d(convolution.halves(side) * 2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        inner = self.convolution
+        return F.conv2d(self.pad(x), inner.weight, stride=inner.stride, groups=inner.groups)
+
+
+def load_head() -> nn.Sequential:
+    """The 1×1 convolution, normalisation and ReLU6 that lite2's classifier pools."""
+    tensors = torch.load(find_weights("lite2"), map_location="cpu", weights_only=True)
+    weight = tensors["_conv_head.weight"]
+    convolution = nn.Conv2d(weight.shape[1], weight.shape[0], 1, bias=False)
+    normalisation = nn.BatchNorm2d(weight.shape[0], eps=EPSILON)
+    convolution.load_state_dict({"weight": weight})
+    normalisation.load_state_dict(
+        {name.removeprefix("_bn1."): value for name, value in tensors.items() if name.startswith("_bn1.")}
+    )
+    return nn.Sequential(convolution, normalisation, nn.ReLU6())
+
+
+def cut_windows(pictures: Pictures) -> Pictures:
+    """CROPS windows of each picture, (M * CROPS, s, s, 3), at places that its row alone decides."""
+    side = pictures.shape[1]
+    crop = round(side * CROP_SHARE)
+    windows = []
+    for row, picture in enumerate(pictures):
+        corners = np.random.default_rng([SEED, row]).integers(side - crop + 1, size=(CROPS, 2))
+        windows += [picture[y : y + crop, x : x + crop] for y, x in corners]
+    return np.stack(windows)
