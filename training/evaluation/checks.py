@@ -69,10 +69,10 @@ def check(result: Result) -> list[Check]:
         ("frechet_lite2", 1.3, 1.1, False),
         ("mean_iou", 0.85, 0.95, True),
     ):
-        ratio, around = drawn[f"{name}_ratio"], drawn[f"{name}_ratio_interval"]
-        assert isinstance(ratio, float)
+        over_clean, around = drawn[f"{name}_ratio"], drawn[f"{name}_ratio_interval"]
+        assert isinstance(over_clean, float)
         assert isinstance(around, tuple)
-        checks.append(Check(f"drawn-like: {name} over clean", ratio, must, goal, is_least, around))
+        checks.append(Check(f"drawn-like: {name} over clean", over_clean, must, goal, is_least, around))
     own = table["paintings"]["diversity"]
     checks.append(Check("diversity over seeds", own, 0.5, 0.8, True, result.intervals["diversity"]))
     return checks

@@ -36,8 +36,8 @@ SEED = 23
 class Views:
     """Features of M pictures: ``far`` (M, D) of the whole, ``near`` (M, CROPS, D) of windows of them."""
 
-    far: NDArray[np.floating[Any]]
-    near: NDArray[np.floating[Any]]
+    far: NDArray[Any]  # float32 as seen, float64 once projected
+    near: NDArray[Any]
 
     def take(self, rows: NDArray[np.int64]) -> Views:
         """Some of the pictures, repeated where a row is."""

@@ -5,11 +5,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from models.landscape.engine import LandscapeRequest
 from tests.training.conftest import COLOURS
 from training.evaluation.held_out import Evaluation
-from training.evaluation.lite2 import Lite2
+from training.evaluation.lite2 import Lite2, Views
 from training.photos.photo_set import is_held_out, load_siftflow
 
 
@@ -43,9 +44,12 @@ def test_measures_a_painter_of_smaller_pictures(
     evaluation = Evaluation(training, held_out, tmp_path / "cache")
     looked: list[int] = []
     look = Lite2.look
-    monkeypatch.setattr(
-        Lite2, "look", lambda self, pictures: (looked.append(len(pictures)), look(self, pictures))[1]
-    )
+
+    def counted(self: Lite2, pictures: NDArray[np.uint8]) -> Views:
+        looked.append(len(pictures))
+        return look(self, pictures)
+
+    monkeypatch.setattr(Lite2, "look", counted)
     painter = Painter(6)
     good = evaluation.metrics(painter)
     assert set(good) == {"frechet_lite2", "frechet_lite2_near", "edges"}

@@ -13,10 +13,10 @@ from torch import nn
 from models.checkpoint import CheckpointConfig, save_checkpoint
 from models.landscape.config import LandscapeConfig
 from models.landscape.generator import Generator
+from models.pix2pix.network import Pix2PixConfig, UNet
 from training.__main__ import main
 from training.eval_segmenter.network import EvalSegmenterConfig, EvalSegmenterNetwork
 from training.photos.corruptions import CORRUPTIONS
-from training.pix2pix.network import Pix2PixConfig, UNet
 
 
 def save(folder: Path, network: nn.Module, config: CheckpointConfig, metrics: Mapping[str, float]) -> Path:
