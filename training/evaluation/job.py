@@ -8,16 +8,17 @@ from pathlib import Path
 
 from models.checkpoint import CheckpointError
 from models.landscape.engine import LandscapeEngine
+from models.pix2pix.painter import Pix2PixPainter
+from training.arguments import pick_device
 from training.eval_segmenter.engine import WEIGHTS, EvalSegmenter
 from training.evaluation.contact_sheet import contact_sheet
 from training.evaluation.measure import Bench
 from training.evaluation.painter import Painter
 from training.evaluation.references import load_references
 from training.evaluation.report import as_json, as_markdown
-from training.landscape.job import add_data_arguments
 from training.photos.sheet import encode, spread_rows
-from training.pix2pix.painter import Pix2PixPainter
-from training.run import TrainingError, pick_device, write_atomically
+from training.photos.split import add_data_arguments
+from training.run import TrainingError, write_atomically
 
 SHEET_ROWS, SHEET_SEEDS = 24, (1, 2, 3)
 

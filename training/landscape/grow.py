@@ -34,7 +34,7 @@ def grow(trainer: Trainer, run_folder: Path, device: torch.device) -> None:
     if new_stage not in state["averaged"] and trainer.settings.widths[-1] == trainer.settings.widths[-2]:
         pass_on(trainer.generator)
     trainer.generator.styles.copy_(trainer.bank.styles)
-    trainer.averaged.load_state_dict(trainer.generator.state_dict())
+    trainer.average.network.load_state_dict(trainer.generator.state_dict())
     settings = json.loads((run_folder / "settings.json").read_text())
     facts = {"image_size": settings["image_size"], "steps": saved["step"], "batch": settings["batch"]}
     trainer.history = [*state["history"], facts | {"seconds": round(saved["seconds"])}]

@@ -45,7 +45,7 @@ photos. It is not an FID and compares only with itself.
 
 - Data: {config.training_data}. A photo is held out if `int(sha1(file name), 16) % 10 == 0`.
 - Labels: {classes}.
-{history}- Recipe: {settings.steps} steps of {settings.batch} pictures planned; generator widths
+{history}- Settings: {settings.steps} steps of {settings.batch} pictures planned; generator widths
   {list(settings.widths)}, discriminator widths {list(settings.discriminator_widths)}.
 - {settings.sketch_share:.0%} of the inputs are made drawn-like (warped, coarse, straightened, holes filled).
 

@@ -9,6 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from models.ema import MovingAverage
 from models.landscape.config import LandscapeConfig
 from models.landscape.discriminator import Discriminator
 from models.landscape.generator import Generator
@@ -32,8 +33,6 @@ from training.resumable import Resumable
 class Trainer(Resumable):
     """Owns both networks, their optimisers and the averaged generator that is served."""
 
-    shown: tuple[str, ...] = ("label", "critic_real", "critic_painted")
-
     def __init__(
         self, settings: LandscapeSettings, config: LandscapeConfig, bank: StyleBank, device: torch.device
     ) -> None:
@@ -45,7 +44,7 @@ class Trainer(Resumable):
         self.discriminator = _place(
             Discriminator(settings.discriminator_widths, settings.discriminator_patch), device
         )
-        self.averaged = copy.deepcopy(self.generator).requires_grad_(requires_grad=False)
+        self.average = MovingAverage(self.generator, settings.ema)
         betas = (0.0, 0.999)
         self._generator_adam = torch.optim.Adam(self.generator.parameters(), settings.generator_rate, betas)
         self._discriminator_adam = torch.optim.Adam(
@@ -67,8 +66,8 @@ class Trainer(Resumable):
             generator_losses = self._generator_losses(batch, pictures, draws)
         optimizer_step(self._generator_adam, sum_losses(generator_losses))
         self.discriminator.requires_grad_(requires_grad=True)
-        self._average()
         self.step += 1
+        self.average.update(self.step)
         return {name: loss.detach() for name, loss in (discriminator_losses | generator_losses).items()}
 
     def draw_noise(self, count: int, draws: torch.Generator) -> list[Tensor]:
@@ -126,16 +125,9 @@ class Trainer(Resumable):
         return losses
 
     @torch.no_grad()
-    def _average(self) -> None:
-        # A young average forgets faster, or its random start would show for thousands of steps.
-        decay = min(self.settings.ema, (1 + self.step) / (10 + self.step))
-        ours, theirs = list(self.averaged.parameters()), list(self.generator.parameters())
-        torch._foreach_lerp_(ours, theirs, 1 - decay)
-
-    @torch.no_grad()
     def make_served(self, batches: list[Batch]) -> Generator:
         """Copy the averaged generator, with normalisation statistics measured on its own activations."""
-        served: Generator = copy.deepcopy(self.averaged)
+        served: Generator = copy.deepcopy(self.average.network)
         for module in served.modules():
             if isinstance(module, nn.BatchNorm2d):
                 module.reset_running_stats()
@@ -149,19 +141,19 @@ class Trainer(Resumable):
         return served
 
     def state(self) -> dict[str, Any]:
-        """As any trainer's, and the history."""
-        return super().state() | {"history": self.history}
+        """As any trainer's, the step and the history."""
+        return super().state() | {"step": self.step, "history": self.history}
 
     def load_state(self, state: dict[str, Any]) -> None:
         """Continue from ``state()``."""
         super().load_state(state)
-        self.history = list(state["history"])
+        self.step, self.history = int(state["step"]), list(state["history"])
 
     def _parts(self) -> dict[str, Any]:
         return {
             "generator": self.generator,
             "critic": self.discriminator,
-            "averaged": self.averaged,
+            "averaged": self.average.network,
             "generator_adam": self._generator_adam,
             "critic_adam": self._discriminator_adam,
         }

@@ -6,8 +6,8 @@ from typing import ClassVar
 
 from pydantic import NonNegativeFloat, PositiveFloat, PositiveInt
 
+from models.pix2pix.network import Pix2PixConfig
 from training.landscape.settings import BatchSettings
-from training.pix2pix.network import Pix2PixConfig
 
 
 class Pix2PixSettings(BatchSettings):

@@ -18,8 +18,8 @@ from models.landscape.generator import Generator
 from tests.training.conftest import SmallSiftFlow
 from tests.training.photos.test_photo_set import make_pseudo
 from training.__main__ import main
-from training.landscape.job import load_split
 from training.photos.photo_set import is_held_out
+from training.photos.split import load_split
 
 TINY = {
     "image_size": 32,

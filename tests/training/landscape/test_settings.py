@@ -10,7 +10,7 @@ from training.landscape.settings import PRESETS, LandscapeSettings
 def test_presets_are_valid(name: str):
     preset = PRESETS[name]
     assert LandscapeSettings.model_validate(preset.model_dump()) == preset
-    # The critic halves its folded input once a width but the first.
+    # The discriminator halves its folded input once a width but the first.
     assert min(preset.image_size, preset.discriminator_view) // preset.discriminator_patch >= 2 ** (
         len(preset.discriminator_widths) - 1
     )

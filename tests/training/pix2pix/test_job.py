@@ -8,10 +8,10 @@ import pytest
 import torch
 
 from models.landscape.engine import LandscapeRequest
+from models.pix2pix.network import PatchGAN, Pix2PixConfig, UNet
+from models.pix2pix.painter import Pix2PixPainter
 from tests.training.resuming import assert_resumes_exactly
 from training.__main__ import main
-from training.pix2pix.network import PatchGAN, Pix2PixConfig, UNet
-from training.pix2pix.painter import Pix2PixPainter
 from training.pix2pix.settings import PRESETS
 
 TINY = {"image_size": 32, "width": 8, "discriminator_width": 8, "batch": 4}
@@ -54,9 +54,9 @@ def test_shapes_and_field_of_view():
     network = UNet(Pix2PixConfig(image_size=64, training_data="", width=4))
     labels = torch.zeros((2, 64, 64), dtype=torch.long)
     assert network(labels).shape == (2, 3, 64, 64)
-    critic = PatchGAN(4)
+    discriminator = PatchGAN(4)
     pictures = torch.zeros((1, 3, 128, 128), requires_grad=True)
-    logits = critic(labels[:1].repeat(1, 2, 2), pictures)
+    logits = discriminator(labels[:1].repeat(1, 2, 2), pictures)
     assert logits.shape == (1, 1, 14, 14)
 
 
