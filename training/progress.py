@@ -34,8 +34,8 @@ class Progress:
         self._last_line = now
         rate = (step - self._first[0]) / max(now - self._first[1], 1e-9)
         left = f"{(self._num_steps - step) / rate / 60:.1f} min left" if rate > 0 else "time left unknown"
-        named = " ".join(f"{name} {value:.4f}" for name, value in metrics.items())
-        print(f"step {step}/{self._num_steps} {named} {rate:.2f} steps/s {left}", file=sys.stderr, flush=True)
+        named = "".join(f" {name} {value:.4f}" for name, value in metrics.items())
+        print(f"step {step}/{self._num_steps}{named} {rate:.2f} steps/s {left}", file=sys.stderr, flush=True)
 
     def say(self, text: str) -> None:
         if self._bar is not None:
