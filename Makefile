@@ -18,7 +18,7 @@ SERVE := $(VENV)/.serve-$(BUILD)
 TRAIN := $(VENV)/.train
 DEV := $(VENV)/.dev
 
-.PHONY: help serve compile test check e2e format-check lint types check-all format train-text train-landscape eval-text eval-landscape lock clean bench bench-peers bench-engine bench-transport soak
+.PHONY: help serve compile test check e2e format-check lint types check-all format train-text train-landscape gpu-train eval-text eval-landscape lock clean bench bench-peers bench-engine bench-transport soak
 
 help: ## this list
 	@awk -F':.*## ' '/^[a-z0-9-]+:.*## / {printf "make %-16s %s\n", $$1, $$2}' Makefile
@@ -72,6 +72,10 @@ train-text: $(TRAIN) ## train a text model   [DATA=input.txt ARGS="--preset ..."
 
 train-landscape: $(TRAIN) ## train a landscape model   [DATA=folder ARGS="--preset ..."]
 	$(PROSPERO) train landscape --run runs/landscape --device $(DEVICE) $(if $(DATA),--data "$(DATA)") $(ARGS)
+
+gpu-train: ## the landscape GAN in the minutes that a card is at hand   [PYTHON=python3 PACK="a.pack b.pack" OUT=folder SECONDS_IN_ALL=360]
+	$(or $(PYTHON),$(RUN)) -m training.landscape.gpu_train $(addprefix --pack ,$(PACK)) \
+	  --out "$(or $(OUT),runs/gpu-landscape)" --seconds $(or $(SECONDS_IN_ALL),360) $(ARGS)
 
 eval-text: $(TRAIN) ## score the bundled GPT as it is served   [DATA=input.txt MODEL=checkpoints/gpt-shakespeare]
 	$(PROSPERO) evaluate text $(or $(MODEL),checkpoints/gpt-shakespeare) $(if $(DATA),--data "$(DATA)")
