@@ -17,8 +17,9 @@ import sys
 import time
 from pathlib import Path
 
+from models.checkpoint import read_metrics
 from training.run import read_log
-from training.text.timing import TARGETS, seconds_to
+from training.text.timing import METRIC, TARGETS, seconds_to
 
 OURS, THEIRS = "first-light", "nanogpt"  # presets, and so the runs' names
 # nanoGPT's own batch is 64 windows, a day on a CPU; a smaller one for both, its other dials untouched.
@@ -77,7 +78,8 @@ def spent(preset: str, args: argparse.Namespace) -> float:
 
 def is_done(preset: str, args: argparse.Namespace) -> bool:
     """Whether a run is at the lowest target, at its last step, or out of patience."""
-    if seconds(preset, min(TARGETS), args) is not None or (args.folder / preset / "checkpoint").exists():
+    scored = read_metrics(args.folder / preset / "checkpoint")  # only after the last step
+    if seconds(preset, min(TARGETS), args) is not None or METRIC in scored:
         return True
     ours = seconds(OURS, min(TARGETS), args)
     return preset == THEIRS and ours is not None and spent(THEIRS, args) > args.patience * ours

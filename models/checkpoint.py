@@ -14,7 +14,8 @@ import os
 import shutil
 import struct
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -164,10 +165,7 @@ def save_checkpoint(
     """
     from safetensors.torch import save_file
 
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    fresh = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
-    try:
-        fresh.chmod(0o755)
+    with replacing(folder) as fresh:
         (fresh / CONFIG_FILE).write_text(json.dumps(config.model_dump(mode="json"), indent=2) + "\n")
         metadata = {"format": "pt", "kind": config.kind, "config_sha256": _sha256(fresh / CONFIG_FILE)}
         contiguous = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
@@ -176,6 +174,16 @@ def save_checkpoint(
         (fresh / README_FILE).write_text(readme)
         for name, content in (files or {}).items():
             (fresh / name).write_bytes(content)
+
+
+@contextmanager
+def replacing(folder: Path) -> Iterator[Path]:
+    """An empty folder beside ``folder`` to fill; it takes its place when the block ends, and only then."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    fresh = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
+    try:
+        yield fresh
+        fresh.chmod(0o755)
         for path in fresh.iterdir():
             path.chmod(0o644)
             with path.open("rb") as file:

@@ -72,7 +72,7 @@ class MBConv(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, in, H, W) → (B, out, H / stride, W / stride)."""
-        h = x
+        h: Tensor = x
         if self._expand_conv is not None and self._bn0 is not None:
             h = F.relu6(self._bn0(self._expand_conv(h)))
         h = F.relu6(self._bn1(self._depthwise_conv(h)))
@@ -82,7 +82,8 @@ class MBConv(nn.Module):
         if self.training and self.drop_path > 0:
             keep = torch.rand((len(h), 1, 1, 1), device=h.device) >= self.drop_path
             h = h * keep / (1 - self.drop_path)
-        return x + h
+        added: Tensor = x + h
+        return added
 
 
 class EfficientNetLite(nn.Module):

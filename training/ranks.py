@@ -65,6 +65,9 @@ class Ranks:
                 dist.barrier()
 
 
+ALONE = Ranks()
+
+
 def wait_for_release(exchanged: Tensor) -> None:
     """Wait until gloo's thread has let go of a tensor that Python owns too, for which it needs Python's lock.
 

@@ -9,20 +9,17 @@ A time box only stops a run: schedules depend on steps, so that stopping and res
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
-import shutil
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
 import torch
 from pydantic import ConfigDict, ValidationError
 
-from models.checkpoint import read_metrics
 from models.earlier_names import EarlierNames
 from training.progress import Progress
 
@@ -40,65 +37,6 @@ class Settings(EarlierNames):
 S = TypeVar("S", bound=Settings)
 
 
-def add_run_arguments(parser: argparse.ArgumentParser, presets: Mapping[str, Settings]) -> None:
-    """Add the arguments that every job has."""
-    parser.add_argument("--preset", choices=sorted(presets), default=next(iter(presets)))
-    parser.add_argument(
-        "--set", action="append", default=[], metavar="KEY=VALUE", help="override one setting"
-    )
-    parser.add_argument("--run", type=Path, required=True, metavar="FOLDER", help="log, state and snapshots")
-    parser.add_argument("--out", type=Path, metavar="CHECKPOINT", help="where the trained checkpoint goes")
-    parser.add_argument("--force", action="store_true", help="replace even a better checkpoint at --out")
-    parser.add_argument("--resume", action="store_true", help="go on from the state in --run")
-    parser.add_argument("--max-minutes", type=float, metavar="M", help="save and stop after so long")
-    parser.add_argument("--device", default="cpu", help="cpu, cuda, cuda:1 …")
-    parser.add_argument(
-        "--threads", type=int, metavar="N", help="CPU threads (default: PyTorch's own choice)"
-    )
-
-
-def resolve_settings(base: S, overrides: list[str]) -> S:
-    """Apply KEY=VALUE overrides to a preset; values are JSON where they parse as such, else plain strings.
-
-    Raises:
-        TrainingError: an unknown key or a value that does not validate.
-    """
-    values = base.model_dump()
-    for override in overrides:
-        key, separator, text = override.partition("=")
-        key = base.earlier_names.get(key, key)
-        if not separator or key not in values:
-            raise TrainingError(f"--set {override}: expected one of {', '.join(sorted(values))} =VALUE")
-        value: Any = text
-        with suppress(ValueError):
-            value = json.loads(text)
-        values[key] = value
-    try:
-        return type(base).model_validate(values)
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"]) or "settings"
-        raise TrainingError(f"--set {where}: {first['msg']}") from None
-
-
-def pick_device(name: str, threads: int | None) -> torch.device:
-    """Set the thread count and return the device; TrainingError when it is not there."""
-    if threads is not None:
-        torch.set_num_threads(threads)
-    try:
-        device = torch.device(name)
-        torch.empty(0, device=device)
-    except (RuntimeError, AssertionError) as error:
-        raise TrainingError(f"--device {name}: {str(error).splitlines()[0]}") from None
-    return device
-
-
-def is_replaceable(folder: Path, metric: str, value: float, force: bool) -> bool:
-    """Whether a checkpoint whose `metric` (lower is better) is `value` may replace the one there."""
-    there = read_metrics(folder).get(metric)
-    return force or not isinstance(there, int | float) or value < there
-
-
 class Run:
     """One run's folder, clock and progress.
 
@@ -106,6 +44,7 @@ class Run:
         step: optimiser steps done.
         seconds: time spent in steps, over all resumptions, no evaluations (`timed`, or callers add to it).
         cpu_seconds: processor time of all threads within `timed`; other programs on the machine don't count.
+        unlogged: losses of the steps since the log's last line; they are part of the state.
     """
 
     def __init__(
@@ -127,6 +66,7 @@ class Run:
         """
         self.folder, self.num_steps, self.step = folder, num_steps, 0
         self.seconds = self.cpu_seconds = 0.0
+        self.unlogged: list[dict[str, float]] = []
         self._is_main = is_main
         self._progress = Progress(num_steps) if is_main else None
         self._state_path = folder / "state.pt"
@@ -182,7 +122,7 @@ class Run:
         if not self._is_main:
             return
         clocks = {"seconds": self.seconds, "cpu_seconds": self.cpu_seconds}
-        whole = {"step": self.step, **clocks, "state": dict(state)}
+        whole = {"step": self.step, **clocks, "unlogged": self.unlogged, "state": dict(state)}
         fresh = self._state_path.with_suffix(".tmp")
         with fresh.open("wb") as file:
             torch.save(whole, file)
@@ -194,33 +134,14 @@ class Run:
         """Read the state back, set step and clock, and drop the log's lines from after it."""
         whole = torch.load(self._state_path, map_location=device, weights_only=True)
         self.step, self.seconds = whole["step"], whole["seconds"]
-        self.cpu_seconds = whole.get("cpu_seconds", 0.0)  # states from before there was this clock
+        # States may be from before there were these.
+        self.cpu_seconds, self.unlogged = whole.get("cpu_seconds", 0.0), whole.get("unlogged", [])
         if self._is_main:
             kept = [line for line in self.read_log() if line["step"] <= self.step]
             text = "".join(json.dumps(line) + "\n" for line in kept)
             write_atomically(self.folder / "log.jsonl", text.encode())
         state: dict[str, Any] = whole["state"]
         return state
-
-    def publish(self, fresh: Path, out: Path | None, metric: str, force: bool) -> bool:
-        """Copy the checkpoint `fresh` to `out` unless a better one stands there; says what it did."""
-        if out is None:
-            return False
-        value = read_metrics(fresh)[metric]
-        if not is_replaceable(out, metric, value, force):
-            there = read_metrics(out)[metric]
-            self.say(f"{out} stays: its {metric} {there:.4f} is no worse than {value:.4f} (--force replaces)")
-            return False
-        staged, old = out.with_name(f".{out.name}.fresh"), out.with_name(f".{out.name}.old")
-        for leftover in (staged, old):
-            shutil.rmtree(leftover, ignore_errors=True)
-        shutil.copytree(fresh, staged)
-        if out.exists():
-            out.rename(old)
-        staged.rename(out)
-        shutil.rmtree(old, ignore_errors=True)
-        self.say(f"{out}: {metric} {value:.4f}")
-        return True
 
     def close(self) -> None:
         if self._progress is not None:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import copy
-
 import torch
 from torch import Tensor, nn
 
+from models.ema import MovingAverage
 from models.lab.config import LabConfig, Optimizer
 from models.lab.data import Distribution, sample_noise
 from models.lab.losses import discriminator_loss, generator_losses, gradient_penalty
@@ -41,7 +40,7 @@ class Trainer:
         self._random = torch.Generator().manual_seed(config.seed)
         self.generator = build_generator(config, self._random)
         self.discriminator = build_discriminator(config, self._random)
-        self._averaged = copy.deepcopy(self.generator).requires_grad_(False)
+        self._average = MovingAverage(self.generator, config.average)
         self._generator_optimizer = _optimizer(
             self.generator, config.generator_optimizer, config.generator_rate, config
         )
@@ -54,7 +53,7 @@ class Trainer:
     @property
     def shown_generator(self) -> nn.Module:
         """The generator to look at: the moving average, or with ``average`` 0 the trained one."""
-        return self._averaged if self.config.average else self.generator
+        return self._average.network if self.config.average else self.generator
 
     def step(self, train_generator: bool = True, train_discriminator: bool = True) -> None:
         """One step: the discriminator's updates, then the generator's; a net not trained stays as it is."""
@@ -98,14 +97,7 @@ class Trainer:
         self._generator_optimizer.step()
         self.generator_updates += 1
         self.losses.generator.append(loss.item())
-        self._update_average()
-
-    @torch.no_grad()
-    def _update_average(self) -> None:
-        # A young average forgets faster, or it would stay near the initial weights for long.
-        count = self.generator_updates
-        share = 1 - min(self.config.average, count / (count + 9))
-        torch._foreach_lerp_(list(self._averaged.parameters()), list(self.generator.parameters()), share)
+        self._average.update(self.generator_updates)
 
     def _set_rates(self) -> None:
         config = self.config

@@ -22,7 +22,10 @@ from models.landscape.seeds import draw_noise, draw_styles
 
 @dataclass(frozen=True)
 class LandscapeRequest:
-    """One picture to paint: ``label_map`` (H, W) holds palette ids, no holes; sides are up to ``image_size``."""
+    """One picture to paint: ``label_map`` (H, W) holds palette ids, no holes.
+
+    Sides are up to ``image_size``.
+    """
 
     label_map: NDArray[np.uint8]
     seed: int
@@ -93,7 +96,7 @@ class LandscapeEngine:
         return list(pixels[..., :height, :width].permute(0, 2, 3, 1).cpu().numpy())
 
     def _fit(self, label_map: NDArray[np.uint8]) -> NDArray[np.int64]:
-        """Pad a map to sides that the network takes, and fold classes that it does not know into broader ones."""
+        """Pad a map to sides that the network takes; fold classes that it does not know into broader ones."""
         config = self._generator.config
         edges = [(0, -side % config.multiple) for side in label_map.shape]
         padded = np.pad(label_map, edges, mode="edge")

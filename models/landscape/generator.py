@@ -1,10 +1,10 @@
 """The generator: a label map, a style for each class and noise to a picture.
 
-Small sizes are modulated by convolutions over the map (SPADE, Park et al. 2019: shapes matter), large ones by a
-lookup per class (CLADE, Tan et al. 2021: cheap). The style of a class is a short vector, the figures that training
-measures in real photos: seeds choose among real styles, and one class can be given another. Self-attention at a
-small size lets every place see the whole picture. Pictures are RGB in [-1, 1], label maps hold palette ids and no
-holes.
+Small sizes are modulated by convolutions over the map (SPADE, Park et al. 2019: shapes matter), large ones
+by a lookup per class (CLADE, Tan et al. 2021: cheap). The style of a class is a short vector, the figures
+that training measures in real photos: seeds choose among real styles, and one class can be given another.
+Self-attention at a small size lets every place see the whole picture. Pictures are RGB in [-1, 1], label
+maps hold palette ids and no holes.
 """
 
 from __future__ import annotations

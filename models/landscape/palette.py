@@ -74,7 +74,19 @@ COARSE_SOURCES: Mapping[str, Mapping[str, tuple[str, ...]]] = MappingProxyType(
 # Dataset classes that no palette class absorbs: their pixels count as UNLABELLED.
 UNLABELLED_SOURCES: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
-        SIFTFLOW: tuple("unlabelled bird boat bus car cow fence person pole sign streetlight".split()),
+        SIFTFLOW: (
+            "unlabelled",
+            "bird",
+            "boat",
+            "bus",
+            "car",
+            "cow",
+            "fence",
+            "person",
+            "pole",
+            "sign",
+            "streetlight",
+        ),
         OUTLINES: ("unlabelled", "other"),
     }
 )

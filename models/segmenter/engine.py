@@ -23,8 +23,8 @@ class SegmenterEngine:
 
     def __init__(self, network: Segmenter, device: str, metrics: Mapping[str, Any]) -> None:
         self._device = torch.device(device)
-        self._network = network.to(self._device).eval()
-        self._network.requires_grad_(requires_grad=False)
+        self.network = network.to(self._device).eval()
+        self.network.requires_grad_(requires_grad=False)
         self._metrics = dict(metrics)
         self._cores = Cores()
         self.image_size = network.config.image_size
@@ -49,14 +49,14 @@ class SegmenterEngine:
 
     def probabilities(self, photo: NDArray[np.uint8]) -> Tensor:
         """Return (NUM_CLASSES, S, S) class probabilities, averaged over the photo and its mirror image."""
-        return predict(self._network, prepare(photo, self.image_size).to(self._device))[0]
+        return predict(self.network, prepare(photo, self.image_size).to(self._device))[0]
 
     def describe(self) -> dict[str, Any]:
         """Say what is loaded, for ``GET /models``."""
-        config = self._network.config
+        config = self.network.config
         is_cpu = self._device.type == "cpu"
         return {
-            "parameters": sum(parameter.numel() for parameter in self._network.parameters()),
+            "parameters": sum(parameter.numel() for parameter in self.network.parameters()),
             "training_data": config.training_data,
             "metrics": self._metrics,
             "device": str(self._device),

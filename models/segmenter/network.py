@@ -1,4 +1,7 @@
-"""The segmenter's network: a photo to class logits. An EfficientNet-Lite encoder and a light feature pyramid."""
+"""The segmenter's network: a photo to class logits.
+
+An EfficientNet-Lite encoder and a light feature pyramid.
+"""
 
 from __future__ import annotations
 

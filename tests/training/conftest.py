@@ -5,9 +5,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
+from models.checkpoint import save_checkpoint
 from models.landscape.palette import SIFTFLOW
+from models.segmenter.config import SegmenterConfig
+from models.segmenter.network import Segmenter
 from training.photos import manifest
 
 CLASSES = ("unlabelled", "sky", "mountain", "sea", "tree", "car")
@@ -52,3 +56,17 @@ def siftflow(small_siftflow: SmallSiftFlow, monkeypatch: pytest.MonkeyPatch) -> 
     """The small folder, with its manifest in force in this process."""
     monkeypatch.setattr(manifest, "MANIFESTS", small_siftflow.manifests)
     return small_siftflow.folder
+
+
+@pytest.fixture(scope="session")
+def segmenter(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A segmenter that is sure of a class by chance."""
+    torch.manual_seed(3)
+    network = Segmenter(
+        SegmenterConfig(image_size=256, training_data="none", encoder="lite0", decoder_width=8)
+    )
+    with torch.no_grad():
+        network.classes.weight.mul_(100)
+    folder = tmp_path_factory.mktemp("segmenter") / "checkpoint"
+    save_checkpoint(folder, network.config, network.state_dict(), {}, "A test's.\n", {})
+    return folder

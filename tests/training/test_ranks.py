@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from models.checkpoint import read_weights
+from models.checkpoint import read_metrics, read_weights
 from training.__main__ import main
 
 # Without dropout, whose draws differ by rank. What is left is the order of sums in float32, and weights are
@@ -61,7 +61,7 @@ def test_two_processes_equal_one(tmp_path: Path) -> None:
     assert main(arguments(text, alone)) == 0
     stopped = torchrun("-m", "--", "training", *arguments(text, shared), "--max-minutes", "0")
     assert stopped.returncode == 0, stopped.stderr
-    assert not (shared / "checkpoint").exists()
+    assert read_metrics(shared / "checkpoint")["steps"] == 1
     resumed = torchrun("-m", "--", "training", *arguments(text, shared), "--resume")
     assert resumed.returncode == 0, resumed.stderr
     assert "in 2 processes" in resumed.stderr

@@ -10,8 +10,8 @@ from typing import ClassVar
 import pytest
 import torch
 
-from models.checkpoint import CheckpointConfig, read_metrics, save_checkpoint
-from training.run import Run, Settings, TrainingError, is_replaceable, pick_device, resolve_settings
+from training.arguments import pick_device, resolve_settings
+from training.run import Run, Settings, TrainingError
 
 
 class Dials(Settings):
@@ -66,27 +66,6 @@ def test_the_time_box(tmp_path: Path) -> None:
     assert not Run(tmp_path / "a", Dials(), 4, resume=False).is_time_up
     assert not Run(tmp_path / "b", Dials(), 4, resume=False, max_minutes=5).is_time_up
     assert Run(tmp_path / "c", Dials(), 4, resume=False, max_minutes=0).is_time_up
-
-
-def make_checkpoint(folder: Path, figure: float) -> Path:
-    config = CheckpointConfig(kind="none", training_data="none")
-    save_checkpoint(folder, config, {"x": torch.zeros(1)}, {"loss": figure}, "")
-    return folder
-
-
-def test_a_better_checkpoint_stays_unless_forced(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    run = Run(tmp_path / "run", Dials(), 4, resume=False)
-    out = tmp_path / "out"
-    assert run.publish(make_checkpoint(tmp_path / "first", 1.5), out, "loss", force=False)
-    assert not run.publish(make_checkpoint(tmp_path / "worse", 1.6), out, "loss", force=False)
-    assert "stays" in capsys.readouterr().err
-    assert read_metrics(out) == {"loss": 1.5}
-    assert run.publish(make_checkpoint(tmp_path / "better", 1.4), out, "loss", force=False)
-    assert run.publish(make_checkpoint(tmp_path / "worse", 1.6), out, "loss", force=True)
-    assert read_metrics(out) == {"loss": 1.6}
-    assert not run.publish(tmp_path / "worse", None, "loss", force=False)
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["better", "first", "out", "run", "worse"]
-    assert is_replaceable(out, "another figure", 9.0, force=False)
 
 
 def test_progress_is_plain_lines_when_piped(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

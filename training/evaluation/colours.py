@@ -25,7 +25,8 @@ def class_histograms(pictures: NDArray[np.uint8], maps: NDArray[np.uint8]) -> Hi
 
 def _histograms(picture: NDArray[np.uint8], labels: NDArray[np.uint8]) -> Histograms:
     known = labels < NUM_CLASSES
-    colours, classes = rgb_to_lab(picture[known]), labels[known].astype(np.int64)
+    # A grey's a and b are 0 but for their last bits, which must not choose between two bins.
+    colours, classes = rgb_to_lab(picture[known]).round(2), labels[known].astype(np.int64)
     planes = []
     for channel, (low, high) in enumerate(RANGES):
         bins = ((colours[:, channel] - low) / (high - low) * BINS).astype(np.int64).clip(0, BINS - 1)

@@ -8,6 +8,8 @@ from pathlib import Path
 
 from models.checkpoint import CheckpointError
 from models.landscape.engine import LandscapeEngine
+from models.pix2pix.painter import Pix2PixPainter
+from training.arguments import pick_device
 from training.eval_segmenter.engine import WEIGHTS, EvalSegmenter
 from training.evaluation.contact_sheet import contact_sheet
 from training.evaluation.lite2 import Lite2
@@ -16,8 +18,7 @@ from training.evaluation.painter import Enlarged, Painter
 from training.evaluation.references import load_references
 from training.evaluation.report import as_json, as_markdown
 from training.photos.sheet import encode, spread_rows
-from training.pix2pix.painter import Pix2PixPainter
-from training.run import TrainingError, pick_device, write_atomically
+from training.run import TrainingError, write_atomically
 
 SIDE = 256  # of photos and paintings alike; smaller paintings are enlarged
 SHEET_ROWS, SHEET_SEEDS = 24, (1, 2, 3)

@@ -28,11 +28,11 @@ def augment(
         groups: the batch is so many parts, one after the other, whose n-th pictures change in the same way:
             so that a photo and the picture of its map can be compared afterwards.
     """
-    part = _Draws(len(pictures) // groups, groups, draws)
+    part = Draws(len(pictures) // groups, groups, draws)
     return cut_out(*move(shift_colours(pictures, part), targets, part), part)
 
 
-class _Draws:
+class Draws:
     """Random numbers for each picture of a part of the batch, repeated for the other parts."""
 
     def __init__(self, count: int, groups: int, draws: torch.Generator) -> None:
@@ -44,7 +44,7 @@ class _Draws:
         return part.repeat(self._groups, *(1 for _ in shape))
 
 
-def shift_colours(pictures: Tensor, draw: _Draws) -> Tensor:
+def shift_colours(pictures: Tensor, draw: Draws) -> Tensor:
     """Change brightness, saturation and contrast of each picture."""
     grey = pictures.mean(dim=1, keepdim=True)
     pictures = grey + (pictures - grey) * _between(*SATURATION, draw(1, 1, 1))
@@ -53,7 +53,7 @@ def shift_colours(pictures: Tensor, draw: _Draws) -> Tensor:
     return pictures + _between(-MAX_BRIGHTNESS, MAX_BRIGHTNESS, draw(1, 1, 1))
 
 
-def move(pictures: Tensor, targets: Tensor, draw: _Draws) -> tuple[Tensor, Tensor]:
+def move(pictures: Tensor, targets: Tensor, draw: Draws) -> tuple[Tensor, Tensor]:
     """Shift each picture by up to MAX_MOVE; pixels that enter are grey and UNLABELLED."""
     side = pictures.shape[-1]
     reach = max(int(side * MAX_MOVE), 1)
@@ -63,7 +63,7 @@ def move(pictures: Tensor, targets: Tensor, draw: _Draws) -> tuple[Tensor, Tenso
     return take_windows(padded, padded_targets, offsets, side)
 
 
-def cut_out(pictures: Tensor, targets: Tensor, draw: _Draws) -> tuple[Tensor, Tensor]:
+def cut_out(pictures: Tensor, targets: Tensor, draw: Draws) -> tuple[Tensor, Tensor]:
     """Blank one square of each picture."""
     side = pictures.shape[-1]
     half = CUTOUT / 2 * side

@@ -24,8 +24,8 @@ STYLE_NOISE = 0.1  # of styles, in bank units, so that styles between the bank's
 class Batch:
     """One step's examples on a device. B = batch, S = image_size.
 
-    Of every four examples in a row the first two have their photo's own style; the second and the fourth are made
-    drawn-like. That is fixed so that every batch has the same shapes.
+    Of every four examples in a row the first two have their photo's own style; the second and the fourth are
+    made drawn-like. That is fixed so that every batch has the same shapes.
     """
 
     photos: Tensor  # (B, 3, S, S) in [-1, 1]

@@ -24,17 +24,23 @@ def save_landscape(
     folder: Path,
     served: Generator,
     settings: LandscapeSettings,
-    evaluation: Evaluation,
+    evaluation: Evaluation | None,
     facts: Mapping[str, Any],
 ) -> dict[str, Any]:
-    """Evaluate, paint the sheet, write the checkpoint; return its metrics."""
+    """Evaluate, paint the sheet, write the checkpoint; return its metrics.
+
+    Without held-out photos (``evaluation`` is None) there are neither figures nor a sheet.
+    """
     tensors = round_weights(served)
     engine = LandscapeEngine(served, str(served.styles.device), {})
     parameters = sum(parameter.numel() for parameter in served.parameters())
-    metrics = dict(facts) | {"parameters": parameters} | evaluation.metrics(engine)
-    held_out = evaluation.held_out
-    sheet = contact_sheet(engine, held_out, spread_rows(held_out, SHEET_ROWS), SHEET_SEEDS)
-    readme = write_readme(served.config, settings, metrics, len(held_out))
-    files = {"sheet.jpg": encode(sheet)}
+    metrics: dict[str, Any] = dict(facts) | {"parameters": parameters}
+    files: dict[str, bytes] = {}
+    if evaluation is not None:
+        metrics |= evaluation.metrics(engine)
+        held_out = evaluation.held_out
+        sheet = contact_sheet(engine, held_out, spread_rows(held_out, SHEET_ROWS), SHEET_SEEDS)
+        files["sheet.jpg"] = encode(sheet)
+    readme = write_readme(served.config, settings, metrics)
     save_checkpoint(folder, served.config, tensors, metrics, readme, files)
     return metrics

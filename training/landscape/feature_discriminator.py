@@ -1,8 +1,8 @@
-"""Discriminators that style through networks pretrained on ImageNet ("Projected GANs", Sauer et al. 2021).
+"""Discriminators that look through networks pretrained on ImageNet ("Projected GANs", Sauer et al. 2021).
 
-The frozen network's features at strides 4, 8, 16 and 32 are mixed across channels and, from the coarsest on, across
-scales, by fixed random convolutions: so that no single feature gives a picture away. A small trained head judges
-each scale's places, given which classes the map has there (Miyato & Koyama's projection).
+The frozen network's features at strides 4, 8, 16 and 32 are mixed across channels and, from the coarsest on,
+across scales, by fixed random convolutions: so that no single feature gives a picture away. A small trained
+head judges each scale's places, given which classes the map has there (Miyato & Koyama's projection).
 """
 
 from __future__ import annotations
@@ -108,7 +108,10 @@ class FeatureDiscriminator(nn.Module):
 
 
 def class_shares(targets: Tensor) -> Tensor:
-    """Which share of each 4² pixels of (B, S, S) targets each class has, (B, NUM_CLASSES, S/4, S/4); holes: none."""
+    """Which share of each 4² pixels of (B, S, S) targets each class has, (B, NUM_CLASSES, S/4, S/4).
+
+    Holes: none.
+    """
     known = inputs_of(torch.where(targets >= UNSURE, NUM_CLASSES, targets))
     one_hot = F.one_hot(known, NUM_CLASSES + 1)[..., :NUM_CLASSES].permute(0, 3, 1, 2)
     return F.avg_pool2d(one_hot.to(torch.bfloat16 if targets.is_cuda else torch.float32), 4)

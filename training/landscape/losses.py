@@ -24,7 +24,7 @@ def shrink_targets(targets: Tensor, size: int) -> Tensor:
 
 
 def target_weights(targets: Tensor, allowed: Tensor) -> Tensor:
-    """Weights (256,) that let each class present in the batch count about the same (OASIS); a set weighs as one.
+    """Weights (256,) that let each class in the batch count about the same (OASIS); a set weighs as one.
 
     ``allowed`` is ``allowed_table()`` on the targets' device; UNLABELLED weighs nothing.
     """
@@ -63,8 +63,8 @@ def fake_loss(logits: Tensor, targets: Tensor) -> Tensor:
 def style_loss(pictures: Tensor, labels: Tensor, styles: Tensor, bank: StyleBank) -> Tensor:
     """How far the classes of pictures are from the styles (B, N, D) that were asked for, in bank units.
 
-    A picture too small for the finest octaves is compared in the figures that it has. ``labels`` are palette ids
-    (B, S, S); other values belong to no class.
+    A picture too small for the finest octaves is compared in the figures that it has. ``labels`` are palette
+    ids (B, S, S); other values belong to no class.
     """
     found, present = measure_styles(pictures, labels.clamp(max=NUM_CLASSES))
     asked = styles[..., : found.shape[2]]

@@ -10,13 +10,13 @@ from __future__ import annotations
 
 import argparse
 import json
-import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from training.landscape.export import METRIC
 from training.plots import new_figure, to_png
+from training.publishing import publish
 
 PAPERS = """
 ## Evaluation
@@ -29,14 +29,17 @@ PAPERS = """
 Line = dict[str, Any]
 
 
-def publish(runs: Sequence[Path], evaluation: Path, out: Path) -> None:
-    """Copy what is published to ``out``."""
-    shutil.copytree(runs[-1] / "checkpoint", out, dirs_exist_ok=True)
-    (out / "curve.png").write_bytes(draw_curve([read_log(run) for run in runs]))
-    shutil.copy(evaluation / "report.md", out / "evaluation.md")
-    shutil.copy(evaluation / "sheet.jpg", out / "evaluation-sheet.jpg")
-    before, terms, after = (out / "README.md").read_text().partition("\n## Terms")
-    (out / "README.md").write_text(before + PAPERS + terms + after)
+def release(runs: Sequence[Path], evaluation: Path, out: Path) -> None:
+    """Publish the last run's checkpoint with its papers at ``out``, whatever stands there."""
+    checkpoint = runs[-1] / "checkpoint"
+    before, terms, after = (checkpoint / "README.md").read_text().partition("\n## Terms")
+    papers = {
+        "curve.png": draw_curve([read_log(run) for run in runs]),
+        "evaluation.md": (evaluation / "report.md").read_bytes(),
+        "evaluation-sheet.jpg": (evaluation / "sheet.jpg").read_bytes(),
+        "README.md": (before + PAPERS + terms + after).encode(),
+    }
+    publish(checkpoint, out, papers)
 
 
 def read_log(run: Path) -> list[Line]:
@@ -88,7 +91,7 @@ def main() -> None:
     parser.add_argument("--evaluation", type=Path, required=True, metavar="FOLDER")
     parser.add_argument("--out", type=Path, required=True, metavar="CHECKPOINT")
     args = parser.parse_args()
-    publish(args.runs, args.evaluation, args.out)
+    release(args.runs, args.evaluation, args.out)
 
 
 if __name__ == "__main__":

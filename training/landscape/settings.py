@@ -30,7 +30,7 @@ class LandscapeSettings(BatchSettings):
     spade_hidden: PositiveInt = 48
     noise_channels: PositiveInt = 16
     attention_sizes: tuple[PositiveInt, ...] = (16,)
-    networks: tuple[Literal["lite0", "lite1"], ...] = ("lite0", "lite1")  # that discriminators style through
+    networks: tuple[Literal["lite0", "lite1"], ...] = ("lite0", "lite1")  # that discriminators look through
     discriminator_widths: tuple[PositiveInt, ...]  # of the label discriminator
     discriminator_view: PositiveInt = 128  # side of what it is shown at a time, near or far
     discriminator_patch: PositiveInt = 2  # it judges cells of this many pixels a side
@@ -49,6 +49,7 @@ class LandscapeSettings(BatchSettings):
     falling_until: Share = 0.3  # of the steps; the weight falls linearly until then
     blur_weight: NonNegativeFloat = 1.0
     blur_size: PositiveInt = 16
+    num_styles: PositiveInt = 1000  # of a checkpoint's bank
     cuda_graph: bool = True  # on a GPU, capture the whole step once and replay it
 
     @model_validator(mode="after")

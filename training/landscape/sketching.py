@@ -1,7 +1,7 @@
 """Makes label maps drawn-like on the device that trains: coarse, rounded, blocky and wobbly, a few at a time.
 
-What people draw has no leaves and no ripples in its outlines. The fixed kinds that a model is *measured* on are in
-``corruptions.py``; these are quick relatives, made anew for every batch.
+What people draw has no leaves and no ripples in its outlines. The fixed kinds that a model is *measured* on
+are in ``corruptions.py``; these are quick relatives, made anew for every batch.
 """
 
 from __future__ import annotations
@@ -12,14 +12,10 @@ from torch import Tensor
 
 from models.landscape.palette import NUM_CLASSES
 
-CELLS = (
-    (32, "bilinear"),
-    (64, "bilinear"),
-    (32, "nearest"),
-    (64, "nearest"),
-)  # a side, and how enlarged again
+# A side, and how it is enlarged again.
+CELLS = ((16, "bilinear"), (32, "bilinear"), (64, "bilinear"), (32, "nearest"))
 WAVES = (6, 12)  # of an outline's wobble, across the map
-MAX_REACH = 0.06  # how far an outline moves, in shares of the side
+MAX_REACH = 0.08  # how far an outline moves, in shares of the side
 
 
 def draw_like(labels: Tensor, draws: torch.Generator) -> Tensor:

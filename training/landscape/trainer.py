@@ -1,20 +1,20 @@
 """One step of adversarial training, the averaged generator, and everything that a resumed run needs.
 
-Three kinds of judge: heads on ImageNet features that see the whole picture, the same on enlarged windows, and a
-discriminator from scratch that sees pixels and names each one's class. Of several ImageNet networks each step styles
-through one, in turns. On a GPU the step is captured once as a CUDA
-graph: its thousands of small operators would else wait for the host.
+Three kinds of judge: heads on ImageNet features that see the whole picture, the same on enlarged windows,
+and a discriminator from scratch that sees pixels and names each one's class. Of several ImageNet networks
+each step looks through one, in turns. On a GPU the step is captured once as a CUDA graph: its thousands of
+small operators would else wait for the host.
 """
 
 from __future__ import annotations
 
-import copy
 from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from models.ema import MovingAverage
 from models.landscape.config import LandscapeConfig
 from models.landscape.discriminator import Discriminator
 from models.landscape.generator import Generator
@@ -32,6 +32,7 @@ from training.landscape.losses import LabelLoss, blur_loss, fake_loss, style_los
 from training.landscape.settings import LandscapeSettings
 from training.landscape.style_bank import StyleBank
 from training.landscape.views import near_and_far, random_corners, take_windows
+from training.optimizer_step import optimizer_step
 from training.pretrained import load_trunk
 from training.resumable import Resumable
 
@@ -44,37 +45,30 @@ WARM_UP_STEPS = 4  # before a capture: libraries choose their algorithms
 class Trainer(Resumable):
     """Owns the networks, their optimisers and the averaged generator that is served."""
 
-    shown: tuple[str, ...] = ("label", "far", "near", "features", "style")
-
     def __init__(
         self, settings: LandscapeSettings, config: LandscapeConfig, bank: StyleBank, batches: Batches
     ) -> None:
         torch.manual_seed(settings.seed)  # initial weights
         device = batches.device
-        self.settings, self.device, self.step = settings, device, 0
+        self.settings, self.device = settings, device
         self.bank = StyleBank(bank.styles.to(device), bank.shift.to(device), bank.scale.to(device))
         self._batches = batches
         self.generator = _place(Generator(config), device)
-        self.averaged = copy.deepcopy(self.generator).requires_grad_(requires_grad=False)
-        self.features = nn.ModuleDict(
-            {name: _place(FrozenFeatures(load_trunk(name)), device) for name in settings.networks}
-        )
-        self.feature_discriminators = nn.ModuleDict(
-            {
-                f"{name}_{distance}": _place(FeatureDiscriminator(features.widths), device)
-                for name, features in self.features.items()
-                for distance in ("far", "near")
-            }
-        )
+        self.average = MovingAverage(self.generator, settings.ema)
+        self._features: dict[str, FrozenFeatures] = {
+            name: _place(FrozenFeatures(load_trunk(name)), device) for name in settings.networks
+        }
+        self._heads: dict[str, FeatureDiscriminator] = {
+            f"{name}_{distance}": _place(FeatureDiscriminator(features.widths), device)
+            for name, features in self._features.items()
+            for distance in ("far", "near")
+        }
+        self.feature_discriminators = nn.ModuleDict(self._heads)
         self.label_discriminator = _place(
             Discriminator(settings.discriminator_widths, settings.discriminator_patch), device
         )
         self._label_loss = LabelLoss(device)
-        learnt = [
-            weight
-            for discriminator in self.feature_discriminators.values()
-            for weight in discriminator.learnt()
-        ]
+        learnt = [weight for discriminator in self._heads.values() for weight in discriminator.learnt()]
         self._optimisers = {
             "generator": self._adam(self.generator.parameters(), settings.generator_rate),
             "feature_discriminators": self._adam(learnt, settings.feature_rate),
@@ -84,25 +78,29 @@ class Trainer(Resumable):
         self._rows = batches.rows(0)
         self._falling = torch.ones((), device=device)
         self._draws = torch.Generator(device)
+        self._steps_here = 0
         self._graphs: dict[str, tuple[torch.cuda.CUDAGraph, dict[str, Tensor]]] = {}
 
-    def train_step(self) -> dict[str, Tensor]:
-        """Update discriminators, then the generator, then the average; return the losses by name."""
-        self._rows.copy_(self._batches.rows(self.step))
-        self._falling.fill_(self.settings.falling_share_at(self.step))
+    def train_step(self, step: int) -> dict[str, Tensor]:
+        """Step number ``step``: update discriminators, the generator, the average; the losses by name."""
+        self._rows.copy_(self._batches.rows(step))
+        self._falling.fill_(self.settings.falling_share_at(step))
         for name, group in self._groups():
-            rate = self._rates[name] * self.settings.rate_share_at(self.step)
+            rate = self._rates[name] * self.settings.rate_share_at(step)
             group["lr"].fill_(rate) if isinstance(group["lr"], Tensor) else group.update(lr=rate)
-        self._draws.manual_seed(self.settings.seed * 1_000_003 + self.step)
-        losses = self._run(self.settings.networks[self.step % len(self.settings.networks)])
-        self._average()
-        self.step += 1
+        self._draws.manual_seed(self.settings.seed * 1_000_003 + step)
+        losses = self._run(self.settings.networks[step % len(self.settings.networks)])
+        self.average.update(step + 1)
         return {name: loss.clone() for name, loss in losses.items()}
 
     def _run(self, network: str) -> dict[str, Tensor]:
-        """Do the step's work, looking through one network: at once, or on a GPU by replaying what was captured."""
+        """Do the step's work, looking through one network.
+
+        At once, or on a GPU by replaying what was captured.
+        """
         wants_graph = self.device.type == "cuda" and self.settings.cuda_graph
-        if not wants_graph or self.step < WARM_UP_STEPS:
+        if not wants_graph or self._steps_here < WARM_UP_STEPS:
+            self._steps_here += 1
             return self._work(network)
         if network not in self._graphs:
             torch.cuda.synchronize()
@@ -148,7 +146,7 @@ class Trainer(Resumable):
             side = int(size * share)
             resized = F.interpolate(pictures, size=(side, side), mode="bilinear", align_corners=False)
             with self._autocast():
-                seen[distance] = (_split_forward(self.features[network], resized), class_shares(named))
+                seen[distance] = (_split_forward(self._features[network], resized), class_shares(named))
         return {f"{network}_{distance}": view for distance, view in seen.items()}
 
     def _update_discriminators(
@@ -156,14 +154,14 @@ class Trainer(Resumable):
     ) -> dict[str, Tensor]:
         with self._autocast():
             verdicts = {
-                name: self.feature_discriminators[name]([level.detach() for level in features], shares)
+                name: self._heads[name]([level.detach() for level in features], shares)
                 for name, (features, shares) in views.items()
             }
             photos, photo_targets = self._show(batch.photos, batch.targets)
             shown, targets = self._show(fakes, batch.targets)
             logits, whole = self.label_discriminator(torch.cat([photos, shown]))
         losses = {f"discriminator_{name}": discriminator_hinge(verdict) for name, verdict in verdicts.items()}
-        _descend(self._optimisers["feature_discriminators"], losses)
+        optimizer_step(self._optimisers["feature_discriminators"], torch.stack(list(losses.values())).sum())
         (real, fake), (real_whole, fake_whole) = logits.chunk(2), whole.float().chunk(2)
         label_losses = {
             "discriminator_real": self._label_loss(real, photo_targets),
@@ -171,22 +169,24 @@ class Trainer(Resumable):
             "discriminator_whole": self.settings.whole_weight
             * (F.softplus(-real_whole).mean() + F.softplus(fake_whole).mean()),
         }
-        _descend(self._optimisers["label_discriminator"], label_losses)
+        optimizer_step(
+            self._optimisers["label_discriminator"], torch.stack(list(label_losses.values())).sum()
+        )
         return losses | label_losses
 
     def _update_generator(
         self, batch: Batch, fakes: Tensor, views: dict[str, tuple[list[Tensor], Tensor]]
     ) -> dict[str, Tensor]:
         settings, own = self.settings, batch.own_rows
-        for discriminator in (*self.feature_discriminators.values(), self.label_discriminator):
-            discriminator.requires_grad_(requires_grad=False).eval()  # spectral norms turn once a step
+        for discriminator in (*self._heads.values(), self.label_discriminator):
+            discriminator.requires_grad_(False).eval()  # spectral norms turn once a step
         weights = {"far": settings.far_weight, "near": settings.near_weight}
         losses = {name: torch.zeros((), device=self.device) for name in ("far", "near", "features")}
         with self._autocast():
             for name, (features, shares) in views.items():
                 distance = name.split("_")[1]
                 photos, pictures = zip(*(level.chunk(2) for level in features), strict=True)
-                verdicts = self.feature_discriminators[name](pictures, shares.chunk(2)[1])
+                verdicts = self._heads[name](pictures, shares.chunk(2)[1])
                 losses[distance] = losses[distance] + weights[distance] * generator_hinge(verdicts)
                 apart = feature_loss([part[own] for part in pictures], [part[own] for part in photos])
                 losses["features"] = losses["features"] + settings.feature_weight / len(views) * apart
@@ -202,10 +202,10 @@ class Trainer(Resumable):
             * self._falling
             * blur_loss(fakes[own], batch.photos[own], settings.blur_size),
         }
-        _descend(self._optimisers["generator"], losses)
-        for discriminator in self.feature_discriminators.values():
-            discriminator.train().heads.requires_grad_(requires_grad=True)
-        self.label_discriminator.train().requires_grad_(requires_grad=True)
+        optimizer_step(self._optimisers["generator"], torch.stack(list(losses.values())).sum())
+        for discriminator in self._heads.values():
+            discriminator.train().heads.requires_grad_(True)
+        self.label_discriminator.train().requires_grad_(True)
         return losses
 
     def _show(self, pictures: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
@@ -214,20 +214,15 @@ class Trainer(Resumable):
         return augment(*near, self._draws)
 
     @torch.no_grad()
-    def _average(self) -> None:
-        # A young average forgets faster, or its random start would show for thousands of steps.
-        decay = min(self.settings.ema, (1 + self.step) / (10 + self.step))
-        ours, theirs = list(self.averaged.parameters()), list(self.generator.parameters())
-        torch._foreach_lerp_(ours, theirs, 1 - decay)
-
-    @torch.no_grad()
     def make_served(self, batches: list[Batch], styles: Tensor) -> Generator:
         """Copy the averaged generator, with normalisation statistics measured on its own activations.
 
         ``styles`` (M, N, D) is the bank that its seeds choose from.
         """
-        weights = {name: value for name, value in self.averaged.state_dict().items() if name != "styles"}
-        config = self.averaged.config.model_copy(update={"num_styles": len(styles)})
+        weights = {
+            name: value for name, value in self.average.network.state_dict().items() if name != "styles"
+        }
+        config = self.average.network.config.model_copy(update={"num_styles": len(styles)})
         served = _place(Generator(config), self.device)
         served.load_state_dict(weights | {"styles": styles.to(self.device)})
         for module in served.modules():
@@ -240,13 +235,17 @@ class Trainer(Resumable):
             served(batch.inputs, batch.styles, self.draw_noise(batch, draws))
         return served.eval()  # type: ignore[no-any-return]
 
-    def _parts(self) -> dict[str, Any]:
+    def networks(self) -> dict[str, nn.Module]:
+        """All that learns, and the average of the generator, by name."""
         return {
             "generator": self.generator,
-            "averaged": self.averaged,
+            "averaged": self.average.network,
             "feature_discriminators": self.feature_discriminators,
             "label_discriminator": self.label_discriminator,
-        } | {f"{name}_adam": optimiser for name, optimiser in self._optimisers.items()}
+        }
+
+    def _parts(self) -> dict[str, Any]:
+        return self.networks() | {f"{name}_adam": optimiser for name, optimiser in self._optimisers.items()}
 
     def _groups(self) -> list[tuple[str, dict[str, Any]]]:
         return [
@@ -269,12 +268,6 @@ def _split_forward(network: nn.Module, both: Tensor) -> list[Tensor]:
     with torch.no_grad():
         real = network(photos)
     return [torch.cat(pair) for pair in zip(real, network(fakes), strict=True)]
-
-
-def _descend(optimiser: torch.optim.Optimizer, losses: dict[str, Tensor]) -> None:
-    optimiser.zero_grad(set_to_none=True)
-    torch.stack(list(losses.values())).sum().backward()  # type: ignore[no-untyped-call]
-    optimiser.step()
 
 
 def _place(module: Any, device: torch.device) -> Any:

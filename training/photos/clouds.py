@@ -1,7 +1,7 @@
 """Splits clouds off the sky: bright, colourless parts of a sky that also shows its own colour.
 
-A sky that is grey or white all over, or glows at dusk, tells cloud from sky by nothing that a rule could see: such
-pixels may be either (``targets.SKY_OR_CLOUD``).
+A sky that is grey or white all over, or glows at dusk, tells cloud from sky by nothing that a rule could
+see: such pixels may be either (``targets.SKY_OR_CLOUD``).
 """
 
 from __future__ import annotations

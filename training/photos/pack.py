@@ -1,7 +1,7 @@
 """Photos and maps in one file: what a run trains on, small enough to carry to another machine.
 
-A zip of ``names.json`` (file names, and each photo's chance to be drawn), one WebP a photo, and ``maps.bin`` (the
-maps' bytes, LZMA).
+A zip of ``names.json`` (file names, and each photo's chance to be drawn), one WebP a photo, and ``maps.bin``
+(the maps' bytes, LZMA).
 """
 
 from __future__ import annotations

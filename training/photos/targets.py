@@ -1,8 +1,9 @@
 """What a labelled pixel may be: one class, or one of several where a data set's name leaves it open.
 
-A target map (S, S) uint8 holds palette ids, UNLABELLED, or FIRST_SET + k for "one of SETS[k]": SIFT Flow's "river" is
-any inland water, an outline named "water" any water, and a grey sky may be cloud or not. What a landscape model
-trains on is told fully: UNSURE + id marks a guess, good enough to paint by but not to judge by.
+A target map (S, S) uint8 holds palette ids, UNLABELLED, or FIRST_SET + k for "one of SETS[k]": SIFT Flow's
+"river" is any inland water, an outline named "water" any water, and a grey sky may be cloud or not. What a
+landscape model trains on is told fully: UNSURE + id marks a guess, good enough to paint by but not to judge
+by.
 """
 
 from __future__ import annotations
@@ -47,6 +48,15 @@ def allowed_table() -> Tensor:
     for number, names in enumerate(SETS):
         allowed[FIRST_SET + number, [CLASS_NAMES.index(name) for name in names]] = True
     return allowed
+
+
+def is_open(targets: NDArray[np.uint8]) -> NDArray[np.bool_]:
+    """Where ``targets`` leave a class open that only a look at the photo can tell.
+
+    Holes, and sets but UNTOLD.
+    """
+    is_set = (targets >= FIRST_SET) & (targets < UNSURE) & (targets != UNTOLD)
+    return np.asarray((targets == UNLABELLED) | is_set)
 
 
 def inputs_of(maps: Tensor) -> Tensor:

@@ -6,18 +6,22 @@ import argparse
 import copy
 
 from models.checkpoint import save_checkpoint
+from models.pix2pix.network import Pix2PixConfig
+from models.pix2pix.painter import Pix2PixPainter
+from training.arguments import add_finish_argument, add_run_arguments, pick_device, resolve_settings
 from training.evaluation.contact_sheet import contact_sheet
 from training.evaluation.held_out import Evaluation
 from training.landscape.batches import Batches
+from training.landscape.dataset import add_data_arguments, describe, load_held_out, load_training, plain_maps
 from training.landscape.export import METRIC, SHEET_ROWS, SHEET_SEEDS
-from training.landscape.job import add_loop_arguments, describe, load_split, train
 from training.landscape.style_bank import make_bank
+from training.loop import Loop
+from training.photos.errors import DataError
 from training.photos.sheet import encode, spread_rows
-from training.pix2pix.network import Pix2PixConfig
-from training.pix2pix.painter import Pix2PixPainter
 from training.pix2pix.settings import PRESETS
 from training.pix2pix.trainer import Pix2PixTrainer
-from training.run import Run, add_run_arguments, pick_device, resolve_settings
+from training.publishing import train_and_publish
+from training.run import Run
 from training.storage import round_weights
 
 README = """# pix2pix, a baseline
@@ -30,41 +34,51 @@ non-commercial use, like the photos it was trained on.
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add this job's arguments."""
     add_run_arguments(parser, PRESETS)
-    add_loop_arguments(parser)
+    add_finish_argument(parser)
+    add_data_arguments(parser)
+    parser.add_argument("--save-every", type=int, default=500, metavar="STEPS", help="state and snapshot")
 
 
 def run(args: argparse.Namespace) -> None:
-    """Train until the last step or the time box ends; then export the generator."""
+    """Train until the last step or the end of the time box."""
     settings = resolve_settings(PRESETS[args.preset], args.set)
     device = pick_device(args.device, args.threads)
-    training, held_out = load_split(args.data, args.pseudo, settings.image_size)
-    job = Run(args.run, settings, settings.steps, args.resume, args.max_minutes)
+    if args.data is None:
+        raise DataError("--data FOLDER has the held-out photos that it is measured by")
+    data = load_training(args, args.run)
+    bank = make_bank(data.photos, plain_maps(data.maps))
+    data = data.shrink(settings.image_size)
+    run = Run(args.run, settings, settings.steps, args.resume or args.finish, args.max_minutes)
     trainer = Pix2PixTrainer(settings, device)
-    if args.resume:
-        trainer.load_state(job.load_state(device))
-    batches = Batches(training, make_bank(training.photos, training.maps), settings)
-    evaluation, config = Evaluation(training, held_out), settings.model(describe(args.pseudo, training))
-    train(
-        job, trainer, batches, lambda: save(job, trainer, config, evaluation), args.save_every, args.workers
+    if args.resume or args.finish:
+        trainer.load_state(run.load_state(device))
+    batches = Batches(data, bank, settings, device)
+    evaluation = Evaluation(data, load_held_out(args.data, settings.image_size))
+    config = settings.model(describe(data))
+    loop = Loop(
+        run,
+        lambda step: trainer.train_step(batches(step), step),
+        trainer.state,
+        args.save_every,
+        shown=("l1", "adversarial", "critic"),
+        snapshot=lambda: export(run, trainer, config, evaluation),
     )
-    job.close()
-    job.publish(job.folder / "checkpoint", args.out, METRIC, args.force)
+    train_and_publish(loop, args, METRIC)
 
 
-def save(job: Run, trainer: Pix2PixTrainer, config: Pix2PixConfig, evaluation: Evaluation) -> None:
-    """Save the state, then the generator as a checkpoint in the run folder, with its metrics and a sheet."""
-    job.save_state(trainer.state())
+def export(run: Run, trainer: Pix2PixTrainer, config: Pix2PixConfig, evaluation: Evaluation) -> None:
+    """Write the generator as a checkpoint into the run's folder, with its metrics and a sheet."""
     network = copy.deepcopy(trainer.generator)
     tensors = round_weights(network)
     painter = Pix2PixPainter(network, str(trainer.device))
     metrics = {
-        "steps": job.step,
-        "pictures_seen": job.step * trainer.settings.batch,
-        "training_seconds": round(job.seconds),
+        "steps": run.step,
+        "pictures_seen": run.step * trainer.settings.batch,
+        "training_seconds": round(run.seconds),
         "parameters": sum(parameter.numel() for parameter in network.parameters()),
     } | evaluation.metrics(painter)
     held_out = evaluation.held_out
     sheet = contact_sheet(painter, held_out, spread_rows(held_out, SHEET_ROWS), SHEET_SEEDS)
-    save_checkpoint(job.folder / "checkpoint", config, tensors, metrics, README, {"sheet.jpg": encode(sheet)})
-    job.log(**metrics)
-    job.say(f"step {job.step}: {METRIC} {metrics[METRIC]:.3f} -> {job.folder / 'checkpoint'}")
+    save_checkpoint(run.folder / "checkpoint", config, tensors, metrics, README, {"sheet.jpg": encode(sheet)})
+    run.log(**metrics)
+    run.say(f"step {run.step}: {METRIC} {metrics[METRIC]:.3f} -> {run.folder / 'checkpoint'}")

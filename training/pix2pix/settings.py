@@ -6,14 +6,14 @@ from typing import ClassVar
 
 from pydantic import NonNegativeFloat, PositiveFloat, PositiveInt
 
+from models.pix2pix.network import Pix2PixConfig
 from training.landscape.settings import BatchSettings
-from training.pix2pix.network import Pix2PixConfig
 
 
 class Pix2PixSettings(BatchSettings):
     """The dials of one run."""
 
-    earlier_names: ClassVar = BatchSettings.earlier_names | {"discriminator_width": "discriminator_width"}
+    earlier_names: ClassVar = {"critic_width": "discriminator_width"}
 
     width: PositiveInt = 64
     discriminator_width: PositiveInt = 64
@@ -32,5 +32,5 @@ class Pix2PixSettings(BatchSettings):
 PRESETS: dict[str, Pix2PixSettings] = {
     # 2.6 million parameters in the generator: for a CPU at 128². Set steps to see as many pictures.
     "small": Pix2PixSettings(image_size=128, width=16, discriminator_width=24, batch=8, steps=8000),
-    "paper": Pix2PixSettings(image_size=256, batch=1, steps=200_000),
+    "paper": Pix2PixSettings(image_size=256, batch=4, steps=50_000),  # the paper's batch is 1
 }

@@ -1,6 +1,7 @@
 """Completes label maps with a segmenter: what people left open, and photos that nobody labelled.
 
-A completed map (S, S) uint8 has no holes: a palette id, ``targets.UNTOLD`` (sky or cloud), or UNSURE + id for a guess.
+A completed map (S, S) uint8 has no holes: a palette id, ``targets.UNTOLD`` (sky or cloud), or UNSURE + id
+for a guess.
 """
 
 from __future__ import annotations

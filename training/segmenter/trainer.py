@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -12,6 +11,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
+from models.ema import MovingAverage
 from models.landscape.palette import NUM_CLASSES, UNLABELLED
 from training.photos.photo_set import PhotoSet, is_natural
 from training.photos.targets import allowed_table
@@ -25,22 +25,22 @@ class LabellerTrainer(Resumable):
 
     def __init__(self, settings: LabellerSettings, data: PhotoSet, device: torch.device) -> None:
         torch.manual_seed(settings.seed)  # initial weights
-        self.settings, self.device, self.step = settings, device, 0
+        self.settings, self.device = settings, device
         self._data = data
         self._chances = row_chances(data.names, settings.natural_share)
         self.network = settings.network().to(device)
-        self.averaged = copy.deepcopy(self.network).eval().requires_grad_(requires_grad=False)
+        self.average = MovingAverage(self.network, settings.ema)
         self._adam = torch.optim.AdamW(list(self._groups()), lr=settings.rate)
         known = len(settings.model("").classes)
         weights = rare_weights(data.maps, settings.rare_power, settings.max_rare_weight)
         self._allowed, self._weights = allowed_table()[:, :known].to(device), weights[:known].to(device)
 
-    def train_step(self) -> dict[str, float]:
-        """Do one step and return its loss."""
-        pictures, labels = self._batch()
-        torch.manual_seed(self.settings.seed * 1_000_003 + self.step)  # dropped paths and channels
+    def train_step(self, step: int) -> dict[str, Tensor]:
+        """Do step number ``step`` and return its loss."""
+        pictures, labels = self._batch(step)
+        torch.manual_seed(self.settings.seed * 1_000_003 + step)  # dropped paths and channels
         for group in self._adam.param_groups:
-            group["lr"] = self.settings.rate_at(self.step) * group["share"]
+            group["lr"] = self.settings.rate_at(step) * group["share"]
         self.network.train()
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.device.type == "cuda"):
             logits = self.network(pictures)
@@ -50,9 +50,8 @@ class LabellerTrainer(Resumable):
         loss.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(self.network.parameters(), 5.0)
         self._adam.step()
-        self._average()
-        self.step += 1
-        return {"loss": float(loss.detach())}
+        self.average.update(step + 1)
+        return {"loss": loss.detach()}
 
     def _groups(self) -> Iterator[dict[str, Any]]:
         """Parameters by how they learn: a pretrained encoder slower; gains, biases and norms undecayed."""
@@ -70,30 +69,17 @@ class LabellerTrainer(Resumable):
                         "weight_decay": self.settings.weight_decay if is_matrix else 0.0,
                     }
 
-    def _batch(self) -> tuple[Tensor, Tensor]:
+    def _batch(self, step: int) -> tuple[Tensor, Tensor]:
         settings = self.settings
-        rows = np.random.default_rng([settings.seed, self.step]).choice(
+        rows = np.random.default_rng([settings.seed, step]).choice(
             len(self._data), settings.batch, replace=False, p=self._chances
         )
         photos = torch.from_numpy(self._data.photos[rows]).to(self.device).permute(0, 3, 1, 2).float() / 255
         labels = torch.from_numpy(self._data.maps[rows]).to(self.device).long()
-        return augment(
-            photos, labels, settings, torch.Generator().manual_seed(settings.seed * 7919 + self.step)
-        )
-
-    @torch.no_grad()
-    def _average(self) -> None:
-        decay = min(self.settings.ema, (1 + self.step) / (10 + self.step))
-        for ours, theirs in zip(
-            self.averaged.state_dict().values(), self.network.state_dict().values(), strict=True
-        ):
-            if ours.is_floating_point():
-                ours.lerp_(theirs, 1 - decay)
-            else:
-                ours.copy_(theirs)
+        return augment(photos, labels, settings, torch.Generator().manual_seed(settings.seed * 7919 + step))
 
     def _parts(self) -> dict[str, Any]:
-        return {"network": self.network, "averaged": self.averaged, "adam": self._adam}
+        return {"network": self.network, "averaged": self.average.network, "adam": self._adam}
 
 
 def target_loss(

@@ -14,9 +14,8 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from models.seq2seq.encoder_decoder import EncoderDecoder
-from training.run import Run, Settings
+from training.run import Settings
 
-LOG_EVERY = 50
 HELD_OUT = 1 << 40  # seeds of evaluation start here, far from those of any step
 
 
@@ -54,8 +53,8 @@ class Pair:
             for name, network in self.networks.items()
         }
 
-    def step(self, step: int) -> dict[str, float]:
-        """One step of each on the same batch; nats per symbol by name."""
+    def train_step(self, step: int) -> dict[str, Tensor]:
+        """Step number `step` of each on the same batch; nats per symbol by name."""
         generator = torch.Generator().manual_seed((self.settings.seed << 32) + step)
         length = int(torch.randint(1, self.settings.longest + 1, (), generator=generator))
         source = self.draw(length, self.settings.batch, generator)
@@ -66,7 +65,7 @@ class Pair:
         """Random sequences (count, length)."""
         return torch.randint(self.settings.symbols, (count, length), generator=generator).to(self.device)
 
-    def _step_one(self, name: str, source: Tensor, factor: float) -> float:
+    def _step_one(self, name: str, source: Tensor, factor: float) -> Tensor:
         network, optimiser = self.networks[name], self._optimisers[name]
         target = source.flip(1)
         loss = F.cross_entropy(network(source, target).flatten(0, 1), target.flatten())
@@ -76,7 +75,7 @@ class Pair:
             group["lr"] = self.settings.learning_rate * factor
         optimiser.step()
         optimiser.zero_grad(set_to_none=True)
-        return loss.item()
+        return loss.detach()
 
     def state(self) -> dict[str, Any]:
         """Everything that the next step depends on."""
@@ -90,25 +89,6 @@ class Pair:
         for name, network in self.networks.items():
             network.load_state_dict(state[name]["network"])
             self._optimisers[name].load_state_dict(state[name]["optimiser"])
-
-
-def train(pair: Pair, run: Run) -> bool:
-    """Go on from `run.step`; False when time was up before the last step."""
-    settings = pair.settings
-    while run.step < settings.steps:
-        with run.timed():
-            losses = pair.step(run.step)
-        run.step += 1
-        run.show(**{name.replace(" ", "_"): loss for name, loss in losses.items()})
-        is_last, is_time_up = run.step == settings.steps, run.is_time_up
-        if run.step % LOG_EVERY == 0 or is_last:
-            run.log(**{name: round(loss, 5) for name, loss in losses.items()})
-        if run.step % settings.save_every == 0 or is_last or is_time_up:
-            run.save_state(pair.state())
-        if is_time_up and not is_last:
-            run.say(f"time is up at step {run.step} of {settings.steps}; --resume goes on")
-            return False
-    return True
 
 
 def measure(pair: Pair) -> list[dict[str, Any]]:

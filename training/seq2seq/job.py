@@ -7,44 +7,43 @@ import json
 from pathlib import Path
 from typing import Any
 
+from training.arguments import add_box_arguments, add_finish_argument, pick_device, resolve_settings
+from training.loop import Loop
 from training.plots import new_figure, to_png
-from training.run import Run, pick_device, resolve_settings, write_atomically
-from training.seq2seq.bottleneck import BottleneckSettings, Pair, measure, train
+from training.run import Run, write_atomically
+from training.seq2seq.bottleneck import BottleneckSettings, Pair, measure
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="bottleneck.json and .png")
-    parser.add_argument(
-        "--set", action="append", default=[], metavar="KEY=VALUE", help="override one setting"
-    )
     parser.add_argument("--run", type=Path, default=Path("runs/seq2seq"), metavar="FOLDER")
-    parser.add_argument("--resume", action="store_true", help="go on from the state in --run")
-    parser.add_argument("--max-minutes", type=float, metavar="M", help="save and stop after so long")
-    parser.add_argument("--device", default="cpu", help="cpu, cuda, cuda:1 …")
-    parser.add_argument("--threads", type=int, metavar="N")
+    add_box_arguments(parser)
+    add_finish_argument(parser)
 
 
 def run(args: argparse.Namespace) -> None:
     """Train both networks, then write the table and the plot."""
     settings = resolve_settings(BottleneckSettings(), args.set)
     device = pick_device(args.device, args.threads)
-    run = Run(args.run, settings, settings.steps, args.resume, args.max_minutes)
+    run = Run(args.run, settings, settings.steps, args.resume or args.finish, args.max_minutes)
     pair = Pair(settings, device)
-    if args.resume:
+    if args.resume or args.finish:
         pair.restore(run.load_state(device))
-    if train(pair, run):
-        rows = measure(pair)
-        table = {
-            "settings": settings.model_dump(),
-            "parameters": {name: sum(p.numel() for p in n.parameters()) for name, n in pair.networks.items()},
-            "training_seconds": round(run.seconds, 1),
-            "accuracy": rows,
-        }
-        args.out.mkdir(parents=True, exist_ok=True)
-        write_atomically(args.out / "bottleneck.json", (json.dumps(table, indent=1) + "\n").encode())
-        write_atomically(args.out / "bottleneck.png", draw(rows))
-        for row in rows:
-            run.say(" ".join(f"{key} {value}" for key, value in row.items()))
+    loop = Loop(run, pair.train_step, pair.state, settings.save_every, shown=tuple(pair.networks))
+    is_done = args.finish or loop.train()
+    rows = measure(pair)
+    table = {
+        "settings": settings.model_dump(),
+        "parameters": {name: sum(p.numel() for p in n.parameters()) for name, n in pair.networks.items()},
+        "training_seconds": round(run.seconds, 1),
+        "accuracy": rows,
+    }
+    for folder in (args.run, args.out) if is_done else (args.run,):
+        folder.mkdir(parents=True, exist_ok=True)
+        write_atomically(folder / "bottleneck.json", (json.dumps(table, indent=1) + "\n").encode())
+        write_atomically(folder / "bottleneck.png", draw(rows))
+    for row in rows:
+        run.say(" ".join(f"{key} {value}" for key, value in row.items()))
     run.close()
 
 

@@ -11,7 +11,8 @@ from pathlib import Path
 
 import torch
 
-from training.run import TrainingError, read_settings, resolve_settings, write_settings
+from training.arguments import resolve_settings
+from training.run import TrainingError, read_settings, write_settings
 from training.text.optimiser import rate_factor
 from training.text.settings import TextSettings
 

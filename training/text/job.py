@@ -9,17 +9,19 @@ from pathlib import Path
 import numpy as np
 
 from models.gpt.tokenizer import BPETokenizer, Tokenizer
+from training.arguments import add_run_arguments, pick_device, resolve_settings
+from training.loop import Loop
+from training.publishing import publish_better
 from training.ranks import Ranks, join_ranks
-from training.run import Run, TrainingError, add_run_arguments, pick_device, resolve_settings
+from training.run import Run, TrainingError
 from training.text.cooldown import start_cooldown
 from training.text.data import TINY_SHAKESPEARE_URL, Batches, Corpus, Tokens, read_corpus
 from training.text.echo import Echo
 from training.text.evaluate import nats_per_character
-from training.text.networks import Network
 from training.text.renaming import Renamer
-from training.text.result import write_result
+from training.text.result import METRICS, write_result
 from training.text.settings import PRESETS, TextSettings
-from training.text.trainer import Trainer, train
+from training.text.trainer import Trainer
 from training.text.vocabulary import DroppedBPE, make_bpe, make_characters
 
 
@@ -61,13 +63,27 @@ def run(args: argparse.Namespace) -> None:
             trainer.restore(run.load_state(device))
         introduce(run, trainer, tokenizer, ranks)
 
-        def evaluate(network: Network, context: int) -> float:
-            return nats_per_character(network, tokenizer, corpus.validation, context)
+        def evaluate() -> dict[str, float]:
+            context = settings.context_at(run.step - 1)
+            score = nats_per_character(trainer.average.network, tokenizer, corpus.validation, context)
+            return {"dev_nats_per_character": round(score, 5)}
 
         # The release split is looked at once, when training is over: choices are made on the dev split.
-        is_done = train(trainer, run, evaluate if settings.split == "dev" else None)
-        if is_done and ranks.is_main:
-            write_result(run, trainer, tokenizer, corpus, args.out, args.force)
+        is_evaluated = settings.split == "dev" and ranks.is_main
+        is_done = Loop(
+            run,
+            trainer.train_step,
+            trainer.state,
+            settings.save_every,
+            evaluate=evaluate if is_evaluated else None,
+            evaluate_every=settings.eval_every,
+            ranks=ranks,
+        ).train()
+        if ranks.is_main:
+            checkpoint = folder / "checkpoint"
+            write_result(run, trainer, tokenizer, corpus, (args.out or checkpoint).name)
+            if is_done and args.out is not None:
+                run.say(publish_better(checkpoint, args.out, METRICS[settings.split], args.force))
         run.close()
 
 

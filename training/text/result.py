@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
+import math
 from typing import Any
 
 import torch
@@ -27,39 +27,46 @@ METRICS = {"dev": "dev_nats_per_character", "release": "validation_nats_per_char
 SPLITS = {"dev": "last 5 % of the training part", "release": "last 10 %"}
 
 
-def write_result(
-    run: Run, trainer: Trainer, tokenizer: Tokenizer, corpus: Corpus, out: Path | None, force: bool
-) -> None:
-    """Write the checkpoint into the run's folder, and to `out` unless a better one stands there.
+def write_result(run: Run, trainer: Trainer, tokenizer: Tokenizer, corpus: Corpus, name: str) -> None:
+    """Write the checkpoint into the run's folder, under a name for its README.
 
-    A network that is not served gets a metrics.json in the run's folder, nothing else.
+    The held-out text is looked at only when the last step is done. A network that is not served gets a
+    metrics.json in the run's folder then, nothing else.
     """
-    network, metric = trainer.average, METRICS[trainer.settings.split]
-    exact = nats_per_character(network, tokenizer, corpus.validation)
+    network, metric = trainer.average.network, METRICS[trainer.settings.split]
+    is_done = run.step == run.num_steps
     if not isinstance(network, GPT):
-        metrics = {metric: round(exact, 5), **_circumstances(run, trainer)}
-        write_atomically(run.folder / "metrics.json", (json.dumps(metrics, indent=2) + "\n").encode())
-        run.say(f"{run.folder / 'metrics.json'}: {metric} {exact:.4f}")
+        if is_done:
+            exact = nats_per_character(network, tokenizer, corpus.validation)
+            metrics = {metric: round(exact, 5), **_circumstances(run, trainer)}
+            write_atomically(run.folder / "metrics.json", (json.dumps(metrics, indent=2) + "\n").encode())
+            run.say(f"{run.folder / 'metrics.json'}: {metric} {exact:.4f}")
         return
+    exact = nats_per_character(network, tokenizer, corpus.validation) if is_done else math.nan
     tensors = {name: tensor.to(torch.bfloat16) for name, tensor in network.state_dict().items()}
     network.load_state_dict(tensors)
     engine = TextEngine(network, tokenizer)
-    metrics = {
-        metric: round(nats_per_character(network, tokenizer, corpus.validation), 5),
-        f"{metric}_float32": round(exact, 5),
-        **_as_served(metric, engine, corpus.validation),
-        **_circumstances(run, trainer),
-        "characters_per_token": round(len(corpus.validation) / len(tokenizer.encode(corpus.validation)), 3),
-    }
+    scores = {} if not is_done else _scores(metric, exact, engine, corpus.validation)
+    metrics = scores | _circumstances(run, trainer)
     samples = draw_samples(engine)
     files = {TOKENIZER_FILE: tokenizer.to_json(), "curve.png": draw_curve(run.read_log())}
-    fresh = run.folder / "checkpoint"
-    readme = write_readme((out or fresh).name, trainer.settings, metrics, samples, corpus.name)
-    save_checkpoint(fresh, network.config, tensors, metrics, readme, files)
+    readme = write_readme(name, trainer.settings, metrics, samples, corpus.name)
+    save_checkpoint(run.folder / "checkpoint", network.config, tensors, metrics, readme, files)
     for request, text in samples:
         run.say(f"--- {request.prompt!r}, seed {request.seed}\n{request.prompt}{text}")
-    run.say(f"{fresh}: {metric} {metrics[metric]:.4f}")
-    run.publish(fresh, out, metric, force)
+    said = f"{metric} {scores[metric]:.4f}" if scores else f"not scored before step {run.num_steps}"
+    run.say(f"{run.folder / 'checkpoint'}: {said}")
+
+
+def _scores(metric: str, exact: float, engine: TextEngine, text: str) -> dict[str, Any]:
+    """The metric of the rounded weights, beside that of the exact ones and as they are served."""
+    network, tokenizer = engine.decoder.network, engine.tokenizer
+    return {
+        metric: round(nats_per_character(network, tokenizer, text), 5),
+        f"{metric}_float32": round(exact, 5),
+        **_as_served(metric, engine, text),
+        "characters_per_token": round(len(text) / len(tokenizer.encode(text)), 3),
+    }
 
 
 def _as_served(metric: str, engine: TextEngine, text: str) -> dict[str, float]:
@@ -76,7 +83,7 @@ def _circumstances(run: Run, trainer: Trainer) -> dict[str, Any]:
     device = trainer.device.type
     return {
         "validation_split": SPLITS[trainer.settings.split],
-        "parameters": sum(parameter.numel() for parameter in trainer.average.parameters()),
+        "parameters": sum(parameter.numel() for parameter in trainer.network.parameters()),
         "steps": run.step,
         "training_seconds": round(run.seconds, 1),
         "processes": trainer.ranks.world,

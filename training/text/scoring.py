@@ -7,7 +7,8 @@ from pathlib import Path
 
 from models.checkpoint import CheckpointError, read_metrics
 from models.gpt.engine import TextEngine
-from training.run import TrainingError, pick_device
+from training.arguments import pick_device
+from training.run import TrainingError
 from training.text.data import TINY_SHAKESPEARE_URL, read_text, split_text
 from training.text.evaluate import (
     nats_per_character,

@@ -13,7 +13,7 @@ from training.run import Settings
 
 
 class TextSettings(Settings):
-    """One run's recipe. Learning rates are for AdamW and, in its scaling, for Muon (Liu et al. 2025)."""
+    """The dials of one run. Learning rates are for AdamW and, in its scaling, for Muon (Liu et al. 2025)."""
 
     earlier_names: ClassVar = {"context": "max_seq_len", "layers": "num_layers", "width": "hidden_size"}
 

@@ -82,7 +82,7 @@ def result(segmenter_and_references: tuple[EvalSegmenter, References]) -> Result
         return bench.run(Painter(), {"pix2pix": Painter(spread=0, grain=1)})
 
 
-def test_a_good_painter_is_near_the_floor_and_anchors_are_far(result: Result):
+def test_a_good_painter_is_near_the_floor_and_baselines_are_far(result: Result):
     table = result.table
     for name in (
         "frechet_judge",

@@ -3,7 +3,11 @@
 import torch
 
 from models.landscape.palette import UNLABELLED
-from training.landscape.augment import augment, cut_out, move, shift_colours
+from training.landscape.augment import Draws, augment, cut_out, move, shift_colours
+
+
+def draws(count: int = 8, groups: int = 1) -> Draws:
+    return Draws(count // groups, groups, torch.Generator().manual_seed(0))
 
 
 def striped() -> tuple[torch.Tensor, torch.Tensor]:
@@ -13,7 +17,7 @@ def striped() -> tuple[torch.Tensor, torch.Tensor]:
 
 def test_labels_move_with_their_pixels():
     pictures, labels = striped()
-    moved, moved_labels = move(pictures, labels, torch.Generator().manual_seed(0))
+    moved, moved_labels = move(pictures, labels, draws())
     inside = moved_labels != UNLABELLED
     assert torch.equal(moved[:, 0][inside], (moved_labels[inside] + 1) / 10)
     assert (moved[:, 0][~inside] == 0).all()
@@ -22,7 +26,7 @@ def test_labels_move_with_their_pixels():
 
 def test_cut_outs_are_not_judged():
     pictures, labels = striped()
-    cut, cut_labels = cut_out(pictures, labels, torch.Generator().manual_seed(0))
+    cut, cut_labels = cut_out(pictures, labels, draws())
     hidden = cut_labels == UNLABELLED
     assert hidden.any(dim=2).any(dim=1).all()
     assert (cut[:, 1][hidden] == 0).all()
@@ -42,5 +46,13 @@ def test_same_draws_same_result_and_gradients():
 
 def test_colours_shift_by_picture():
     pictures, _ = striped()
-    shifted = shift_colours(pictures, torch.Generator().manual_seed(0))
+    shifted = shift_colours(pictures, draws())
     assert not torch.allclose(shifted[0], shifted[1])
+
+
+def test_groups_change_in_the_same_way():
+    pictures, labels = striped()
+    both, both_labels = augment(pictures.clone(), labels, torch.Generator().manual_seed(0), groups=2)
+    assert torch.equal(both_labels[:4], both_labels[4:])
+    assert torch.allclose(both[:4], both[4:])
+    assert not torch.allclose(both[0], both[1])

@@ -10,21 +10,27 @@ from training.landscape.settings import PRESETS, LandscapeSettings
 def test_presets_are_valid(name: str):
     preset = PRESETS[name]
     assert LandscapeSettings.model_validate(preset.model_dump()) == preset
-    # The critic halves its folded input once a width but the first.
+    # The label discriminator halves its folded input once a width but the first.
     assert min(preset.image_size, preset.discriminator_view) // preset.discriminator_patch >= 2 ** (
         len(preset.discriminator_widths) - 1
     )
 
 
 def test_the_discriminator_must_see_whole_pictures():
-    values = PRESETS["cpu-128"].model_dump()
-    with pytest.raises(ValidationError, match="times a power of two"):
+    values = PRESETS["cpu"].model_dump()
+    with pytest.raises(ValidationError, match="no multiple of discriminator_view"):
         LandscapeSettings.model_validate(values | {"discriminator_view": 48})
     assert LandscapeSettings.model_validate(values | {"discriminator_view": 256}).discriminator_view == 256
 
 
-def test_blur_weight_falls_to_its_floor():
-    settings = PRESETS["cpu-128"].model_copy(
-        update={"steps": 100, "blur_weight": 4.0, "blur_until": 0.5, "blur_floor": 0.25}
+def test_a_batch_is_a_multiple_of_its_kinds():
+    with pytest.raises(ValidationError, match="multiple of 4"):
+        LandscapeSettings.model_validate(PRESETS["cpu"].model_dump() | {"batch": 6})
+
+
+def test_rates_cool_down_at_the_end_and_losses_fall_to_their_floor():
+    settings = PRESETS["cpu"].model_copy(
+        update={"steps": 100, "cooldown": 0.2, "falling_until": 0.5, "falling_floor": 0.2}
     )
-    assert [settings.blur_weight_at(step) for step in (0, 25, 50, 99)] == [4.0, 2.5, 1.0, 1.0]
+    assert [round(settings.rate_share_at(step), 3) for step in (0, 79, 90, 100)] == [1, 1, 0.5, 0]
+    assert [round(settings.falling_share_at(step), 3) for step in (0, 25, 50, 99)] == [1, 0.6, 0.2, 0.2]

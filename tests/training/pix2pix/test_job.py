@@ -1,6 +1,7 @@
 """pix2pix learns, paints as a painter does, and resumes exactly."""
 
 import json
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -8,10 +9,10 @@ import pytest
 import torch
 
 from models.landscape.engine import LandscapeRequest
+from models.pix2pix.network import PatchGAN, Pix2PixConfig, UNet
+from models.pix2pix.painter import Pix2PixPainter
 from tests.training.resuming import assert_resumes_exactly
 from training.__main__ import main
-from training.pix2pix.network import PatchGAN, Pix2PixConfig, UNet
-from training.pix2pix.painter import Pix2PixPainter
 from training.pix2pix.settings import PRESETS
 
 TINY = {"image_size": 32, "width": 8, "discriminator_width": 8, "batch": 4}
@@ -23,9 +24,15 @@ def train(data: Path, run: Path, steps: int, *more: str, **changes: object) -> N
     assert main(["pix2pix", f"--data={data}", f"--run={run}", "--threads=1", *pairs, *more]) == 0
 
 
-def test_learns_and_paints(siftflow: Path, tmp_path: Path):
+@pytest.fixture
+def labeller(segmenter: Path) -> str:
+    """The argument that names what completes maps."""
+    return f"--segmenter={segmenter}"
+
+
+def test_learns_and_paints(siftflow: Path, labeller: str, tmp_path: Path):
     run = tmp_path / "run"
-    train(siftflow, run, 60, rate=0.002)
+    train(siftflow, run, 60, labeller, rate=0.002)
     lines = [json.loads(line) for line in (run / "log.jsonl").read_text().splitlines()]
     losses = [line["l1"] for line in lines if "l1" in line]
     assert losses[-1] < 0.6 * losses[0]
@@ -40,17 +47,22 @@ def test_learns_and_paints(siftflow: Path, tmp_path: Path):
     assert (run / "checkpoint" / "sheet.jpg").stat().st_size > 0
 
 
-def test_resumes_exactly(siftflow: Path, tmp_path: Path):
-    assert_resumes_exactly(train, siftflow, tmp_path, ("generator", "critic"))
+def test_resumes_exactly(siftflow: Path, labeller: str, tmp_path: Path):
+    labelled = partial(_train_with, labeller)
+    assert_resumes_exactly(labelled, siftflow, tmp_path, ("generator", "discriminator"))
+
+
+def _train_with(labeller: str, data: Path, run: Path, steps: int, *more: str) -> None:
+    train(data, run, steps, labeller, *more)
 
 
 def test_shapes_and_field_of_view():
     network = UNet(Pix2PixConfig(image_size=64, training_data="", width=4))
     labels = torch.zeros((2, 64, 64), dtype=torch.long)
     assert network(labels).shape == (2, 3, 64, 64)
-    critic = PatchGAN(4)
+    discriminator = PatchGAN(4)
     pictures = torch.zeros((1, 3, 128, 128), requires_grad=True)
-    logits = critic(labels[:1].repeat(1, 2, 2), pictures)
+    logits = discriminator(labels[:1].repeat(1, 2, 2), pictures)
     assert logits.shape == (1, 1, 14, 14)
 
 

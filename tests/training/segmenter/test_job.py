@@ -11,12 +11,11 @@ from training.segmenter import job
 
 TINY = [
     "image_size=32",
-    "widths=[16,24,32]",
-    "depths=[1,1,1]",
+    "encoder=lite0",
     "decoder_width=16",
     "batch=8",
     "warmup_steps=5",
-    "rate=0.004",
+    "rate=0.003",
     "mix_share=0",
     "ema=0.9",
 ]
@@ -34,9 +33,9 @@ def test_learns_and_exports(siftflow: Path, tmp_path: Path):
     train(siftflow, tmp_path / "run", 60, f"--out={out}")
     metrics = json.loads((out / "metrics.json").read_text())
     assert metrics["pixel_accuracy"] > 0.6  # guessing sky everywhere gives about a half
-    held_out = load_siftflow(siftflow, 32, is_held_out)
+    held_out = load_siftflow(siftflow, 256, is_held_out)
     engine = SegmenterEngine.load(out, "cpu")
-    assert engine.forward(list(held_out.photos))[0].shape == (32, 32)
+    assert engine.forward(list(held_out.photos))[0].shape == (256, 256)
     assert (out / "sheet.jpg").stat().st_size > 0
     assert f"| mean IoU | {metrics['mean_iou']} |" in (out / "README.md").read_text()
 

@@ -29,6 +29,7 @@ def test_attention_lifts_the_bottleneck_and_a_stop_changes_nothing(tmp_path: Pat
     assert main(arguments(whole)) == 0
     assert main([*arguments(cut), "--max-minutes", "0"]) == 0
     assert not (cut / "out").exists()
+    assert len(json.loads((cut / "run" / "bottleneck.json").read_text())["accuracy"]) == 2 * 3
     assert main([*arguments(cut), "--resume"]) == 0
     tables = [json.loads((folder / "out" / "bottleneck.json").read_text()) for folder in (whole, cut)]
     assert tables[0]["accuracy"] == tables[1]["accuracy"]

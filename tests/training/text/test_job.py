@@ -89,10 +89,16 @@ def test_resuming_after_a_kill_changes_no_bit(text: Path, tmp_path: Path) -> Non
 
 def test_the_time_box_stops_and_resuming_ends_the_same(text: Path, tmp_path: Path) -> None:
     run = tmp_path / "run"
-    assert main(arguments(text, run, "--max-minutes", "0")) == 0
-    assert not (run / "checkpoint").exists()
-    assert main(arguments(text, run, "--resume")) == 0
-    assert (run / "checkpoint" / "model.safetensors").exists()
+    out = ["--out", str(tmp_path / "out")]
+    assert main(arguments(text, run, "--max-minutes", "0", *out)) == 0
+    metrics = read_metrics(run / "checkpoint")
+    assert metrics["steps"] == 1
+    assert not any("nats_per_character" in name for name in metrics), "scored before its time"
+    assert TextEngine.load(run / "checkpoint", "cpu", max_slots=1).decoder.context == 64
+    assert not (tmp_path / "out").exists()
+    assert main(arguments(text, run, "--resume", *out)) == 0
+    assert read_metrics(tmp_path / "out") == read_metrics(run / "checkpoint")
+    assert read_metrics(tmp_path / "out")["dev_nats_per_character"] > 0
 
 
 def test_finishing_equals_a_run_that_was_planned_so(text: Path, tmp_path: Path) -> None:

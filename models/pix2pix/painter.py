@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from models.checkpoint import load_weights, read_config
 from models.landscape.engine import LandscapeRequest
-from training.pix2pix.network import Pix2PixConfig, UNet
+from models.pix2pix.network import Pix2PixConfig, UNet
 
 
 class Pix2PixPainter:

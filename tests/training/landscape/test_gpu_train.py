@@ -1,0 +1,61 @@
+"""The minutes on a lent card, rehearsed on a processor.
+
+Planned, trained, brought home in shards, gone on from.
+"""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from models.landscape.engine import LandscapeEngine, LandscapeRequest
+from models.landscape.generator import Generator
+from tests.training.landscape.test_job import TINY
+from training.landscape.gpu_train import load_shards, save_shards
+from training.landscape.settings import PRESETS
+from training.photos.pack import write_pack
+from training.photos.photo_set import PhotoSet
+
+
+def test_a_rehearsal_from_pack_to_checkpoint_and_on(tmp_path: Path):
+    draw = np.random.default_rng(0)
+    photos = np.kron(draw.integers(0, 256, (6, 8, 8, 3)), np.ones((1, 16, 16, 1))).astype(np.uint8)
+    maps = np.kron(draw.integers(0, 6, (6, 4, 4)), np.ones((1, 32, 32))).astype(np.uint8)
+    write_pack(PhotoSet(tuple("abcdef"), photos, maps), tmp_path / "photos.pack")
+    settings = [f"--set={key}={json.dumps(value)}" for key, value in TINY.items()]
+
+    def call(out: str, *more: str) -> dict[str, float]:
+        command = [sys.executable, "-m", "training.landscape.gpu_train", f"--pack={tmp_path / 'photos.pack'}"]
+        options = [f"--out={tmp_path / out}", "--seconds=60", "--preset=minute", "--device=cpu", *settings]
+        subprocess.run([*command, *options, *more], check=True, timeout=200)
+        facts: dict[str, float] = json.loads((tmp_path / out / "facts.json").read_text())
+        return facts
+
+    facts = call("first")
+    assert facts["steps"] >= 48
+    assert facts["step_flops"] > 0
+    assert (tmp_path / "first" / "sheet.jpg").stat().st_size > 0
+    assert all(path.stat().st_size < 16 << 20 for path in (tmp_path / "first").iterdir())
+
+    config = PRESETS["minute"].model_copy(update=TINY).model("", 5)
+    generator = Generator(config)
+    generator.load_state_dict(load_shards(tmp_path / "first", "served"))
+    sky = np.zeros((32, 32), dtype=np.uint8)
+    assert LandscapeEngine(generator, "cpu", {}).forward([LandscapeRequest(sky, 1)])[0].shape == (32, 32, 3)
+
+    call("second", f"--start={tmp_path / 'first'}", "--set=generator_rate=1e-9")
+    one, two = (load_shards(tmp_path / name, "generator") for name in ("first", "second"))
+    assert torch.equal(one["head.weight"], two["head.weight"])  # gone on from, not begun anew
+
+
+def test_shards_are_small_and_whole(tmp_path: Path, monkeypatch):
+    monkeypatch.setattr("training.landscape.gpu_train.SHARD_BYTES", 1000)
+    module = torch.nn.Sequential(*(torch.nn.Linear(16, 16) for _ in range(4)))
+    save_shards(module, tmp_path, "part")
+    assert len(list(tmp_path.glob("part-*.safetensors"))) == 4
+    kept = load_shards(tmp_path, "part")
+    assert kept.keys() == module.state_dict().keys()
+    assert torch.equal(kept["3.bias"], module[3].bias)

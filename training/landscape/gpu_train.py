@@ -1,0 +1,166 @@
+"""The landscape GAN in the minutes that a GPU is lent for: `make gpu-train`.
+
+    python -m training.landscape.gpu_train --pack photos.pack --out FOLDER --seconds 360
+
+Measures how fast a step is, plans as many as the time allows (the rates fall to zero with the last one),
+trains, and leaves in FOLDER, in files of 16 MiB at most, what a checkpoint and going on need, with the rate,
+the card's use and a picture of what was learnt. An earlier FOLDER, given with ``--start``, is gone on from.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+import torch
+from PIL import Image
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+from torch.utils.flop_counter import FlopCounterMode
+
+from models.landscape.engine import LandscapeEngine, LandscapeRequest
+from training.arguments import pick_device, resolve_settings
+from training.landscape.batches import Batches
+from training.landscape.dataset import describe, plain_maps
+from training.landscape.job import CALIBRATION_BATCHES, CALIBRATION_STEP, choose_styles
+from training.landscape.settings import PRESETS
+from training.landscape.style_bank import BANK_SIDE, make_bank
+from training.landscape.trainer import Trainer
+from training.photos.pack import read_packs
+from training.photos.sheet import encode, tile
+from training.storage import shrink_tensor
+
+SHARD_BYTES = 15 << 20
+WARM_UP_STEPS, TIMED_STEPS = 8, 40
+SAVING_SECONDS = 14.0
+PEAK_FLOPS = 990e12  # of an H100's or H200's dense bfloat16 products
+LOG_EVERY = 100
+SHEET_ROWS = 4
+
+
+def main() -> None:
+    """Command line."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--pack", type=Path, action="append", required=True, metavar="FILE")
+    parser.add_argument("--out", type=Path, required=True, metavar="FOLDER")
+    parser.add_argument("--seconds", type=float, default=360, help="for all of it")
+    parser.add_argument("--start", type=Path, metavar="FOLDER", help="what an earlier call left")
+    parser.add_argument("--preset", choices=sorted(PRESETS), default="gpu")
+    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE")
+    parser.add_argument("--device", default="cuda")
+    args = parser.parse_args()
+    deadline = time.monotonic() + args.seconds
+    settings, device = resolve_settings(PRESETS[args.preset], args.set), pick_device(args.device, None)
+    args.out.mkdir(parents=True, exist_ok=True)
+    data = read_packs(args.pack)
+    if data.photos.shape[1] < BANK_SIDE:
+        raise SystemExit(f"photos of {data.photos.shape[1]}²: styles are measured from {BANK_SIDE}² on")
+    bank = make_bank(data.photos, plain_maps(data.maps))
+    data = data.shrink(settings.image_size)
+    batches = Batches(data, bank, settings, device)
+    trainer = Trainer(settings, settings.model(describe(data), 1), bank, batches)
+    if args.start is not None:
+        start_from(trainer, args.start)
+    facts = train(trainer, deadline, args.out / "log.jsonl")
+    calibration = [batches(CALIBRATION_STEP + number) for number in range(CALIBRATION_BATCHES)]
+    served = trainer.make_served(calibration, choose_styles(bank, settings.num_styles, data.chances))
+    for name, module in (("served", served), *trainer.networks().items()):
+        save_shards(module, args.out, name)
+    facts["step_flops"] = count_flops(trainer)
+    facts["flops_share"] = round(facts["step_flops"] * facts["steps_per_second"] / PEAK_FLOPS, 4)
+    (args.out / "facts.json").write_text(json.dumps(facts, indent=2) + "\n")
+    engine = LandscapeEngine(served, str(device), {})
+    maps = [batches(CALIBRATION_STEP + 99).inputs[row].byte().cpu().numpy() for row in range(SHEET_ROWS)]
+    rows = [engine.forward([LandscapeRequest(labels, seed) for seed in (1, 2, 3)]) for labels in maps]
+    (args.out / "sheet.jpg").write_bytes(encode(Image.fromarray(tile(rows))))
+    print(json.dumps(facts))
+
+
+def train(trainer: Trainer, deadline: float, log: Path) -> dict[str, float]:
+    """Time a few steps, plan the rest, take them; how many, how fast, on what."""
+    for step in range(WARM_UP_STEPS):
+        trainer.train_step(step)
+    began = _now(trainer.device)
+    for step in range(WARM_UP_STEPS, WARM_UP_STEPS + TIMED_STEPS):
+        trainer.train_step(step)
+    rate = TIMED_STEPS / (_now(trainer.device) - began)
+    step = WARM_UP_STEPS + TIMED_STEPS
+    steps = step + max(int(rate * (deadline - time.monotonic() - SAVING_SECONDS)), 1)
+    trainer.settings = trainer.settings.model_copy(update={"steps": steps})
+    sums: dict[str, Tensor] = {}
+    with log.open("w") as file:
+        while step < steps and time.monotonic() < deadline - SAVING_SECONDS / 2:
+            for name, loss in trainer.train_step(step).items():
+                sums[name] = sums.get(name, torch.zeros_like(loss)) + loss
+            step += 1
+            if step % LOG_EVERY == 0:
+                means = {name: round(float(total) / LOG_EVERY, 4) for name, total in sums.items()}
+                file.write(json.dumps({"step": step, **means}) + "\n")
+                file.flush()
+                sums = {}
+    _now(trainer.device)
+    on_card = trainer.device.type == "cuda"
+    return {
+        "steps": step,
+        "planned_steps": steps,
+        "batch": trainer.settings.batch,
+        "steps_per_second": round(rate, 3),
+        "pictures_per_second": round(rate * trainer.settings.batch, 1),
+        "memory_gib": round(torch.cuda.max_memory_allocated() / 2**30, 2) if on_card else 0.0,
+    }
+
+
+def _now(device: torch.device) -> float:
+    if device.type == "cuda":
+        torch.cuda.synchronize()
+    return time.monotonic()
+
+
+def count_flops(trainer: Trainer) -> int:
+    """Floating-point operations of one step, products and convolutions, both ways."""
+    trainer.settings = trainer.settings.model_copy(update={"cuda_graph": False})
+    with FlopCounterMode(display=False) as counter:
+        trainer.train_step(CALIBRATION_STEP)
+    return int(counter.get_total_flops())
+
+
+def save_shards(module: nn.Module, folder: Path, name: str) -> None:
+    """Write a module as NAME-0.safetensors, NAME-1 … of SHARD_BYTES at most; matrices as bfloat16."""
+    shards: list[dict[str, Tensor]] = [{}]
+    size = 0
+    for key, tensor in module.state_dict().items():
+        small = shrink_tensor(tensor).cpu().contiguous()
+        if shards[-1] and size + small.nbytes > SHARD_BYTES:
+            shards.append({})
+            size = 0
+        shards[-1][key] = small
+        size += small.nbytes
+    for number, tensors in enumerate(shards):
+        save_file(tensors, folder / f"{name}-{number}.safetensors")
+
+
+def load_shards(folder: Path, name: str) -> dict[str, Tensor]:
+    """What ``save_shards`` wrote."""
+    return {
+        key: tensor
+        for path in sorted(folder.glob(f"{name}-*.safetensors"))
+        for key, tensor in load_file(path).items()
+    }
+
+
+def start_from(trainer: Trainer, folder: Path) -> None:
+    """Take over the weights that an earlier call left; its optimisers' moments are not kept."""
+    networks: Mapping[str, nn.Module] = trainer.networks()
+    for name, module in networks.items():
+        kept = load_shards(folder, name)
+        kept |= {key: value for key, value in module.state_dict().items() if key == "styles"}  # of this bank
+        module.load_state_dict(kept)
+
+
+if __name__ == "__main__":
+    main()

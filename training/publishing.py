@@ -1,0 +1,38 @@
+"""From a run's folder to where checkpoints are served from: whole or not at all, never over a better one."""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+
+from models.checkpoint import read_metrics, replacing
+from training.loop import Loop
+
+
+def publish(checkpoint: Path, out: Path, files: Mapping[str, bytes] | None = None) -> None:
+    """Copy a checkpoint's folder to ``out``, with further files or other ones in their place."""
+    with replacing(out) as fresh:
+        shutil.copytree(checkpoint, fresh, dirs_exist_ok=True)
+        for name, content in (files or {}).items():
+            (fresh / name).write_bytes(content)
+
+
+def publish_better(checkpoint: Path, out: Path, metric: str, force: bool) -> str:
+    """Publish unless what stands at ``out`` is as good in ``metric`` (lower is better); says what it did."""
+    value, there = read_metrics(checkpoint)[metric], read_metrics(out).get(metric)
+    if isinstance(there, int | float) and there <= value and not force:
+        return f"{out} stays: its {metric} {there:.4f} is no worse than {value:.4f} (--force replaces)"
+    publish(checkpoint, out)
+    return f"{out}: {metric} {value:.4f}"
+
+
+def train_and_publish(loop: Loop, args: argparse.Namespace, metric: str) -> None:
+    """Train, or take the run as it stands (``--finish``); --out gets the checkpoint of a run that is done."""
+    if args.finish and loop.snapshot is not None:
+        loop.snapshot()
+    is_done = args.finish or loop.train()
+    if is_done and args.out is not None:
+        loop.run.say(publish_better(loop.run.folder / "checkpoint", args.out, metric, args.force))
+    loop.run.close()
