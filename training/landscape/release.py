@@ -64,12 +64,12 @@ def draw_curve(logs: Sequence[Sequence[Line]]) -> bytes:
     for log in logs:
         measured = [line for line in log if METRIC in line]
         distance.plot(*_columns(measured, METRIC), color="C0", marker="o", markersize=3)
-        distance.plot(*_columns(measured, METRIC + "_real"), color="grey", linestyle="--")
         for number, name in enumerate(names):
             losses.plot(
                 *_columns([line for line in log if name in line], name), color=f"C{number}", linewidth=0.8
             )
-    distance.set_ylabel("Fréchet distance (dashed: photos)")
+    distance.axhline(1, color="grey", linestyle="--")
+    distance.set_ylabel("Fréchet distance over photos'")
     losses.set_ylabel("loss")
     losses.set_yscale("log")
     losses.legend(names.values(), fontsize=8)

@@ -27,7 +27,7 @@ def losses(step: int) -> dict[str, Any]:
 
 
 def measured(step: int, *grown: dict[str, int]) -> dict[str, Any]:
-    return {"step": step, "frechet_random": 3.0, "frechet_random_real": 2.0, "grown_from": list(grown)}
+    return {"step": step, "frechet_lite2": 3.0, "grown_from": list(grown)}
 
 
 def test_publishes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
