@@ -10,19 +10,23 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
+from models.landscape.palette import CLASS_NAMES
 from training.arguments import add_finish_argument, add_run_arguments, pick_device, resolve_settings
 from training.evaluation.held_out import Evaluation
 from training.landscape.batches import Batches
 from training.landscape.dataset import add_data_arguments, describe, load_held_out, load_training, plain_maps
 from training.landscape.export import METRIC, save_landscape
 from training.landscape.settings import PRESETS
-from training.landscape.style_bank import StyleBank, make_bank
+from training.landscape.style_bank import NUM_COLOURS, StyleBank, make_bank
 from training.landscape.trainer import Trainer
 from training.loop import Loop
 from training.publishing import train_and_publish
 from training.run import Run
 
+PLAIN_CLASSES = [CLASS_NAMES.index(name) for name in ("sky", "sea")]
+MAX_ROUGHNESS = 0.9  # of the rows' own roughness, as a quantile
 CALIBRATION_BATCHES = 24
 CALIBRATION_STEP = 10**9  # batches from here on are never trained on by any run
 
@@ -62,11 +66,16 @@ def run(args: argparse.Namespace) -> None:
     train_and_publish(loop, args, METRIC)
 
 
-def choose_styles(bank: StyleBank, count: int, chances: np.ndarray[Any, Any] | None) -> torch.Tensor:
-    """The rows of the bank that seeds choose from: up to ``count``, drawn as photos are. (M, N, D)"""
-    shares = None if chances is None else chances / chances.sum()
+def choose_styles(bank: StyleBank, count: int, chances: NDArray[np.float64] | None) -> torch.Tensor:
+    """The rows of the bank that seeds choose from: up to ``count``, drawn as photos are. (M, N, D)
+
+    Rows whose sky or sea is rougher than nine in ten are left out: over a whole canvas it becomes strokes.
+    """
+    rough = bank.styles[:, PLAIN_CLASSES, NUM_COLOURS:].mean(dim=2)  # (M, plain classes)
+    is_calm = (rough <= rough.quantile(MAX_ROUGHNESS, dim=0)).all(dim=1).numpy()
+    shares = np.where(is_calm, np.ones(len(rough)) if chances is None else chances, 0.0)
     rows = np.random.default_rng(0).choice(
-        len(bank.styles), min(count, len(bank.styles)), replace=False, p=shares
+        len(rough), min(count, int(is_calm.sum())), replace=False, p=shares / shares.sum()
     )
     return bank.styles[torch.from_numpy(np.sort(rows))]
 

@@ -5,7 +5,15 @@ import pytest
 import torch
 
 from models.landscape.palette import NUM_CLASSES, UNLABELLED
-from training.landscape.style_bank import BANK_SIDE, NUM_COLOURS, STYLE_SIZE, make_bank, measure_styles
+from training.landscape.job import choose_styles
+from training.landscape.style_bank import (
+    BANK_SIDE,
+    NUM_COLOURS,
+    STYLE_SIZE,
+    StyleBank,
+    make_bank,
+    measure_styles,
+)
 
 
 def picture_of(top: tuple[float, float, float], bottom: tuple[float, float, float]) -> torch.Tensor:
@@ -100,3 +108,17 @@ def test_bank_borrows_from_the_photo_most_alike() -> None:
     assert torch.equal(bank.styles[0, 9], bank.styles[1, 9])
     assert not torch.equal(bank.styles[0, 9], bank.styles[2, 9])
     assert torch.isfinite(bank.styles).all()
+
+
+def test_seeds_choose_among_calm_skies_and_seas() -> None:
+    torch.manual_seed(0)
+    styles = torch.randn(200, NUM_CLASSES, STYLE_SIZE)
+    styles[7, 0, NUM_COLOURS:] = 9.0  # a sky of strokes
+    bank = StyleBank(styles, torch.zeros(STYLE_SIZE), torch.ones(STYLE_SIZE))
+    chosen = choose_styles(bank, 100, None)
+    assert chosen.shape == (100, NUM_CLASSES, STYLE_SIZE)
+    assert not (chosen[:, 0, NUM_COLOURS:] == 9.0).any()
+    chances = np.zeros(200)
+    chances[:60] = 1.0
+    few = choose_styles(bank, 40, chances)
+    assert all(any(torch.equal(row, own) for own in styles[:60]) for row in few)
