@@ -1,7 +1,8 @@
 """The label set that sketches are drawn with: names, colours, groups and what each class absorbs. No torch.
 
-Colours are at least 40 apart in CIE Lab (ΔE76), and 25 from pure white and black, so that an empty canvas or
-a black outline is "unmatched" rather than snow or road.
+Colours are at least 30 apart in CIE Lab (ΔE76), 13 to people who lack a kind of cones, and 25 from pure
+white and black, so that an empty canvas or a black outline is "unmatched" rather than snow or road. How they
+were found: docs/decisions/palette.md.
 """
 
 from __future__ import annotations
@@ -40,28 +41,35 @@ PALETTE: tuple[PaletteClass, ...] = (
     PaletteClass(0, "sky", "#02acff", "sky", _sources("sky sun moon", "sky")),
     PaletteClass(1, "mountain", "#8d63a8", "land", _sources("mountain", "mountain")),
     # SIFT Flow has no snow: it is split off from "mountain" where that is bright and unsaturated.
-    PaletteClass(2, "snow", "#dcd3fd", "land", _sources("", "snow")),
-    PaletteClass(3, "rock", "#828079", "land", _sources("rock", "rock")),
-    PaletteClass(4, "sand", "#f5c28e", "land", _sources("sand desert", "sand")),
-    PaletteClass(5, "tree", "#07591a", "vegetation", _sources("tree", "tree")),
-    PaletteClass(6, "plant", "#c1fc03", "vegetation", _sources("plant", "plant")),
-    PaletteClass(7, "grass", "#32c751", "vegetation", _sources("grass", "grass")),
-    PaletteClass(8, "field", "#cbac00", "vegetation", _sources("field", "field")),
+    PaletteClass(2, "snow", "#e9d0fd", "land", _sources("", "snow"), earlier_colors=("#dcd3fd",)),
+    PaletteClass(3, "rock", "#636d7a", "land", _sources("rock", "rock"), earlier_colors=("#828079",)),
+    PaletteClass(4, "sand", "#fdc789", "land", _sources("sand desert", "sand"), earlier_colors=("#f5c28e",)),
+    PaletteClass(5, "tree", "#134f0f", "vegetation", _sources("tree", "tree"), earlier_colors=("#07591a",)),
+    PaletteClass(
+        6, "plant", "#bdff0f", "vegetation", _sources("plant", "plant"), earlier_colors=("#c1fc03",)
+    ),
+    PaletteClass(
+        7, "grass", "#1cae41", "vegetation", _sources("grass", "grass"), earlier_colors=("#32c751",)
+    ),
+    PaletteClass(
+        8, "field", "#cea300", "vegetation", _sources("field", "field"), earlier_colors=("#cbac00",)
+    ),
     PaletteClass(9, "sea", "#003ac3", "water", _sources("sea", "sea")),
-    PaletteClass(10, "river", "#00c8ba", "water", _sources("river", "river")),
+    PaletteClass(10, "river", "#27e8cf", "water", _sources("river", "river"), earlier_colors=("#00c8ba",)),
     PaletteClass(11, "road", "#412032", "built", _sources("road sidewalk crosswalk", "road")),
     PaletteClass(
         12,
         "building",
-        "#d0293a",
+        "#c1142d",
         "built",
         _sources("building awning balcony bridge door staircase window", "building"),
+        earlier_colors=("#d0293a",),
     ),
-    PaletteClass(13, "lake", "#5f8fd8", "water", _sources("", "lake"), "river"),
-    PaletteClass(14, "waterfall", "#a8f0ff", "water", _sources("", "waterfall"), "river"),
+    PaletteClass(13, "lake", "#1e6dd2", "water", _sources("", "lake"), "river"),
+    PaletteClass(14, "waterfall", "#8cbbce", "water", _sources("", "waterfall"), "river"),
     # No data set has clouds: they are split off from "sky" by colour (training/landscape/clouds.py).
-    PaletteClass(15, "cloud", "#f0b8d8", "sky", _sources("", ""), "sky"),
-    PaletteClass(16, "earth", "#7a4a20", "land", _sources("", "earth path"), "sand"),
+    PaletteClass(15, "cloud", "#ccb0a5", "sky", _sources("", ""), "sky"),
+    PaletteClass(16, "earth", "#a66252", "land", _sources("", "earth path"), "sand"),
 )
 
 # Names of data sets that leave the class open: it is one of these.

@@ -151,6 +151,23 @@ def test_image_too_small(client: httpx.Client) -> None:
     check(raw(client, png(15, 40)), 422, "invalid_request", "sketch", "15")
 
 
+@pytest.mark.parametrize(
+    ("path", "width", "height", "words"),
+    [
+        ("/generate/landscape", 100, 201, "1:2 to 2:1"),
+        ("/generate/landscape", 201, 100, "1:2 to 2:1"),
+        ("/generate/landscape", 4096, 16, "4096×16"),
+        ("/segment", 100, 401, "1:4 to 4:1"),
+        ("/segment", 4096, 16, "4096×16"),
+    ],
+)
+def test_image_too_long(client: httpx.Client, path: str, width: int, height: int, words: str) -> None:
+    field = "photo" if path == "/segment" else "sketch"
+    headers = {"content-type": "image/png"}
+    response = client.post(path, content=png(width, height), headers=headers)
+    check(response, 422, "invalid_request", field, words)
+
+
 def test_mostly_unmatched_colours_point_at_the_palette(client: httpx.Client) -> None:
     check(raw(client, png(color=(255, 0, 255))), 422, "invalid_request", "sketch", "/palette")
 

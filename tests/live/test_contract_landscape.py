@@ -85,13 +85,23 @@ def test_headers_of_an_image_answer(gan: httpx.Client) -> None:
     np.testing.assert_array_equal(picture(raw(gan, f"seed={chosen.headers['x-seed']}")), picture(chosen))
 
 
-def test_the_image_is_the_models_square(gan: httpx.Client) -> None:
-    sizes = [
-        one["details"]["image_size"]
-        for one in gan.get("/models").json()["models"]
-        if one["kind"] == "landscape"
-    ]
-    assert picture(raw(gan)).shape == (sizes[0], sizes[0], 3)
+@pytest.mark.parametrize(
+    ("width", "height"), [(64, 64), (300, 300), (64, 32), (100, 200), (200, 120), (333, 500), (16, 31)]
+)
+def test_the_image_has_the_sketchs_shape_and_the_models_size(
+    gan: httpx.Client, width: int, height: int
+) -> None:
+    details = [one["details"] for one in gan.get("/models").json()["models"] if one["kind"] == "landscape"]
+    scale = details[0]["image_size"] / max(width, height)
+    wanted = round(height * scale), round(width * scale)
+    sketch, headers = sky_over_sea(width, height), {"content-type": "image/png"}
+    painted = picture(gan.post("/generate/landscape?seed=5", content=sketch, headers=headers))
+    assert painted.shape == (*wanted, 3)
+    headers["accept"] = "application/json"
+    (image,) = gan.post("/generate/landscape?seed=5", content=sketch, headers=headers).json()["images"]
+    assert (image["height"], image["width"]) == wanted
+    decoded = np.asarray(Image.open(io.BytesIO(base64.b64decode(image["base64"]))))
+    np.testing.assert_array_equal(decoded, painted)
 
 
 @pytest.mark.parametrize(
@@ -137,6 +147,19 @@ def test_a_picture_is_the_same_alone_and_among_others(gan: httpx.Client) -> None
     np.testing.assert_array_equal(together, alone)
 
 
+def test_pictures_of_other_shapes_are_no_company_that_shows(gan: httpx.Client) -> None:
+    sketches = [sky_over_sea(*size) for size in [(64, 64), (64, 32), (64, 32), (40, 64), (64, 50), (64, 64)]]
+
+    def paint(sketch: bytes) -> Any:
+        headers = {"content-type": "image/png"}
+        return picture(gan.post("/generate/landscape?seed=5", content=sketch, headers=headers))
+
+    alone = [paint(sketch) for sketch in sketches]
+    with ThreadPoolExecutor(6) as pool:
+        for one, other in zip(pool.map(paint, sketches), alone, strict=True):
+            np.testing.assert_array_equal(one, other)
+
+
 def test_class_seeds_change_their_class(gan: httpx.Client) -> None:
     base = picture(raw(gan)).astype(int)
     quoted = json.dumps({"sky": 77})
@@ -170,6 +193,48 @@ def test_palette_maps_every_source_class_once(gan: httpx.Client) -> None:
     assert len(sources) == len(set(sources))
     assert len(set(sources) - {"unlabelled"}) == 33
     assert {"sky", "mountain", "tree", "sea", "sand"} <= set(sources)
+
+
+def test_palette_says_what_newer_classes_were_part_of_and_which_colours_are_taken(gan: httpx.Client) -> None:
+    classes = gan.get("/palette").json()["classes"]
+    names = [one["name"] for one in classes]
+    newer = [one for one in classes if one["broader"] is not None]
+    assert {one["name"]: one["broader"] for one in newer} == {
+        "lake": "river",
+        "waterfall": "river",
+        "cloud": "sky",
+        "earth": "sand",
+    }
+    assert names.index(newer[0]["name"]) == len(classes) - len(newer)  # ids of the others are as they were
+    colors = [color for one in classes for color in (one["color"], *one["earlier_colors"])]
+    assert len(colors) == len(set(colors)) > len(classes)
+
+
+def test_a_sketch_in_earlier_colours_is_the_same_sketch(gan: httpx.Client) -> None:
+    answers = []
+    for which in (lambda entry: entry.color, lambda entry: (*entry.earlier_colors, entry.color)[0]):
+        image = Image.new("RGB", (4 * len(PALETTE), 40))
+        for entry in PALETTE:
+            image.paste(which(entry), (4 * entry.id, 0, 4 * entry.id + 4, 40))
+        file = io.BytesIO()
+        image.save(file, "PNG")
+        headers = {"content-type": "image/png", "accept": "application/json"}
+        answers.append(
+            gan.post("/generate/landscape?seed=5", content=file.getvalue(), headers=headers).json()
+        )
+    assert answers[0]["unmatched_fraction"] == answers[1]["unmatched_fraction"] == 0
+    assert len(answers[0]["classes"]) == len(PALETTE)
+    assert answers[0]["classes"] == answers[1]["classes"]
+    assert answers[0]["images"] == answers[1]["images"]
+
+
+def test_models_says_which_classes_it_has(gan: httpx.Client) -> None:
+    names = [one["name"] for one in gan.get("/palette").json()["classes"]]
+    for model in gan.get("/models").json()["models"]:
+        if model["kind"] in ("landscape", "segmenter"):
+            classes = model["details"]["classes"]
+            assert classes == names[: len(classes)]
+            assert len(classes) >= 13
 
 
 def test_models_says_what_is_loaded(gan: httpx.Client) -> None:

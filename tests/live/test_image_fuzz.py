@@ -69,6 +69,8 @@ BAD: dict[str, Callable[[], bytes]] = {
     "svg": lambda: b'<svg xmlns="http://www.w3.org/2000/svg" width="64" height="64"/>',
     "bomb: 8000 pixels square": lambda: saved(Image.new("1", (8000, 8000)), "PNG"),
     "too small": lambda: saved(picture().resize((15, 15)), "PNG"),
+    "a strip of one pixel": lambda: saved(picture().resize((1, 4096)), "PNG"),
+    "too long": lambda: saved(picture().resize((16, 80)), "PNG"),
     "truncated png": lambda: saved(picture(), "PNG")[:-40],
     "truncated jpeg": lambda: saved(picture(), "JPEG")[:200],
     "magic only": lambda: b"\x89PNG\r\n\x1a\n",
@@ -96,6 +98,30 @@ def test_bad_files_are_refused_with_a_reason(fake: Server, path: str, name: str)
     error = response.json()["error"]
     assert error["field"] == PATHS[path]
     assert len(error["message"]) > 10
+
+
+def test_sketches_of_every_shape(fake: Server) -> None:
+    """Sides at random, on the limits and just beyond them: the sketch's own shape, or a reason."""
+    generator, statuses = random.Random(11), Counter[int]()
+    sizes = [(16, 32), (33, 16), (1024, 2048), (2047, 1024), (4096, 2048), (2047, 4096), (64, 127), (129, 64)]
+    sizes += [(generator.randint(16, 400), generator.randint(16, 400)) for _ in range(40)]
+    with fake.client() as client:
+        for width, height in sizes:
+            data = saved(picture().resize((width, height), Image.Resampling.NEAREST), "PNG")
+            headers = {"Content-Type": "image/png", "Accept": "image/png"}
+            response = client.post("/generate/landscape", content=data, headers=headers)
+            statuses[response.status_code] += 1
+            if max(width, height) > 2 * min(width, height):
+                assert response.status_code == 422
+                assert f"{width}×{height}" in response.json()["error"]["message"]
+                continue
+            assert response.status_code == 200, response.text
+            painted = Image.open(io.BytesIO(response.content))
+            scale = 64 / max(width, height)  # 64: of the fake model
+            assert max(painted.size) == 64
+            assert abs(painted.width - width * scale) <= 0.5
+            assert abs(painted.height - height * scale) <= 0.5
+    assert min(statuses[200], statuses[422]) > 8, statuses
 
 
 def test_damaged_files(fake: Server) -> None:

@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, ImageColor
 
 from models.errors import RequestError
-from models.landscape.palette import CLASS_NAMES, PALETTE, rgb_array
+from models.landscape.palette import CLASS_NAMES, NUM_BROAD_CLASSES, PALETTE, rgb_array
 from service.images.codec import encode, read_photo, read_sketch
 from service.images.formats import ImageFormat
 
@@ -77,6 +77,18 @@ def test_blurred_chroma_leaves_edges_where_they_are(image_format: str, quality: 
     np.testing.assert_array_equal(
         read_sketch(data, 2 * SIZE, "s").label_map, labels().repeat(2, 0).repeat(2, 1)
     )
+
+
+@pytest.mark.parametrize(("image_format", "quality"), [("JPEG", 75), ("WEBP", 80)])
+def test_a_blurred_sketch_in_earlier_colours_is_the_same_sketch(image_format: str, quality: int) -> None:
+    earlier = np.array(
+        [ImageColor.getrgb((*one.earlier_colors, one.color)[0]) for one in PALETTE[:NUM_BROAD_CLASSES]],
+        np.uint8,
+    )
+    drawn = labels() % NUM_BROAD_CLASSES
+    large = Image.fromarray(earlier[drawn]).resize((4 * SIZE, 4 * SIZE), Image.Resampling.NEAREST)
+    data = saved(large, image_format, quality=quality)
+    np.testing.assert_array_equal(read_sketch(data, 2 * SIZE, "s").label_map, drawn.repeat(2, 0).repeat(2, 1))
 
 
 @pytest.mark.parametrize("mode", ["P", "RGBA", "PA"])
@@ -171,7 +183,7 @@ def test_an_animation_counts_as_its_first_frame(image_format: str) -> None:
 
 @pytest.mark.parametrize(
     ("size", "is_taken"),
-    [((16, 16), True), ((15, 16), False), ((16, 15), False), ((4096, 16), True), ((4097, 16), False)],
+    [((16, 16), True), ((15, 16), False), ((16, 15), False), ((4096, 2048), True), ((4097, 2049), False)],
 )
 @pytest.mark.parametrize("image_format", ["PNG", "JPEG", "WEBP"])
 def test_limits_of_size(size: tuple[int, int], is_taken: bool, image_format: str) -> None:
@@ -181,6 +193,44 @@ def test_limits_of_size(size: tuple[int, int], is_taken: bool, image_format: str
     else:
         with pytest.raises(RequestError, match=f"{size[0]}×{size[1]} pixels"):
             read_sketch(data, SIZE, "sketch")
+
+
+@pytest.mark.parametrize(
+    ("size", "most"),
+    [
+        ((100, 200), 2),
+        ((200, 100), 2),
+        ((100, 201), 4),
+        ((201, 100), 4),
+        ((31, 63), 4),
+        ((16, 64), 4),
+        ((400, 100), 4),
+        ((401, 100), None),
+        ((100, 401), None),
+        ((4096, 16), None),
+        ((16, 4096), None),
+    ],
+)
+@pytest.mark.parametrize("image_format", ["PNG", "JPEG", "WEBP"])
+def test_limits_of_shape(size: tuple[int, int], most: int | None, image_format: str) -> None:
+    """A sketch may be twice as long as wide, a photo four times."""
+    data = saved(Image.new("RGB", size, PALETTE[GRASS].color), image_format)
+    for ratio, read in ((2, lambda: read_sketch(data, SIZE, "it")), (4, lambda: read_photo(data, "it"))):
+        if most is not None and most <= ratio:
+            read()
+            continue
+        with pytest.raises(
+            RequestError, match=f"{size[0]}×{size[1]} pixels; .* 1:{ratio} to {ratio}:1"
+        ) as caught:
+            read()
+        assert caught.value.field == "it"
+
+
+def test_an_upright_sketch_may_lie_in_its_file() -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    lying = saved(Image.new("RGB", (64, 32), PALETTE[GRASS].color), "JPEG", exif=exif)
+    assert read_sketch(lying, SIZE, "sketch").label_map.shape == (SIZE, SIZE // 2)
 
 
 def webp_canvas(width: int, height: int) -> bytes:

@@ -1,13 +1,23 @@
-"""Snapping is exact: published Lab values, and every colour against a plain search over the palette."""
+"""Snapping is exact: every colour against a plain search over the palette, its earlier colours included."""
 
 from __future__ import annotations
 
 import numpy as np
-import pytest
 from numpy.typing import NDArray
 
-from models.landscape.palette import PALETTE, rgb_array
-from service.images.palette_match import FIRM_DELTA_E, MAX_DELTA_E, SOFT, UNMATCHED, match_palette, rgb_to_lab
+from models.landscape.cie_lab import rgb_to_lab
+from models.landscape.palette import drawn_colors
+from service.images.label_map import HOLE
+from service.images.palette_match import (
+    CLASS_OF_CODE,
+    FIRM_DELTA_E,
+    MAX_DELTA_E,
+    SOFT,
+    UNMATCHED,
+    match_palette,
+)
+
+COLORS, CLASSES = drawn_colors()
 
 
 def pack(rgb: NDArray[np.uint8]) -> NDArray[np.uint32]:
@@ -15,32 +25,26 @@ def pack(rgb: NDArray[np.uint8]) -> NDArray[np.uint32]:
     return (wide[..., 0] | wide[..., 1] << 8 | wide[..., 2] << 16).astype(np.uint32)
 
 
-@pytest.mark.parametrize(
-    ("rgb", "lab"),
-    [
-        ((255, 255, 255), (100.0, 0.0, 0.0)),
-        ((0, 0, 0), (0.0, 0.0, 0.0)),
-        ((255, 0, 0), (53.24, 80.09, 67.20)),
-        ((0, 255, 0), (87.73, -86.18, 83.18)),
-        ((0, 0, 255), (32.30, 79.19, -107.86)),
-        ((119, 119, 119), (50.03, 0.0, 0.0)),
-    ],
-)
-def test_lab_of_known_colours(rgb: tuple[int, int, int], lab: tuple[float, float, float]) -> None:
-    np.testing.assert_allclose(rgb_to_lab(np.array([rgb], np.uint8))[0], lab, atol=0.05)
-
-
 def test_palette_colours_are_firm() -> None:
-    np.testing.assert_array_equal(match_palette(pack(rgb_array())), np.arange(len(PALETTE)))
+    codes = match_palette(pack(COLORS))
+    np.testing.assert_array_equal(codes, np.arange(len(COLORS)))
+    np.testing.assert_array_equal(CLASS_OF_CODE[codes], CLASSES)
+
+
+def test_every_code_has_its_class() -> None:
+    soft = np.arange(len(COLORS)) | SOFT
+    np.testing.assert_array_equal(CLASS_OF_CODE[soft], CLASSES)
+    others = np.setdiff1d(np.arange(256), [*range(len(COLORS)), *soft])
+    assert (CLASS_OF_CODE[others] == HOLE).all()
 
 
 def test_snap_equals_a_plain_search() -> None:
     rng = np.random.default_rng(3)
     random = rng.integers(0, 256, (4000, 3), dtype=np.uint8)
-    near = (rgb_array()[rng.integers(0, len(PALETTE), 4000)] + rng.integers(-40, 41, (4000, 3))).clip(0, 255)
+    near = (COLORS[rng.integers(0, len(COLORS), 4000)] + rng.integers(-40, 41, (4000, 3))).clip(0, 255)
     rgb = np.concatenate([random, near.astype(np.uint8)])
     distance = np.linalg.norm(
-        rgb_to_lab(rgb)[:, None].astype(float) - rgb_to_lab(rgb_array()).astype(float), axis=2
+        rgb_to_lab(rgb)[:, None].astype(float) - rgb_to_lab(COLORS).astype(float), axis=2
     )
     nearest, delta = distance.argmin(axis=1), distance.min(axis=1)
     wanted = np.where(delta > FIRM_DELTA_E, nearest | SOFT, nearest)

@@ -1,4 +1,4 @@
-"""From pixels to the square label map: majority, holes and blends against slow and plain references."""
+"""From pixels to the label map: shapes, majority, holes and blends against slow and plain references."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ import pytest
 from numpy.typing import NDArray
 
 from models.errors import RequestError
-from models.landscape.palette import CLASS_NAMES, PALETTE, rgb_array
-from service.images.label_map import HOLE, fill_holes, stretch
+from models.landscape.palette import CLASS_NAMES, PALETTE, drawn_colors, rgb_array
+from service.images.label_map import HOLE, stretch
 from service.images.sketch import sketch_from_pixels
 
 SKY, TREE, GRASS, SEA = (CLASS_NAMES.index(name) for name in ("sky", "tree", "grass", "sea"))
@@ -28,18 +28,17 @@ def random_labels(height: int, width: int, holes: float = 0.0, seed: int = 0) ->
     return labels
 
 
-def slow_stretch(labels: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
-    height, width = labels.shape
-
-    def pixels(cell: int, length: int) -> list[int]:
+def slow_stretch(labels: NDArray[np.uint8], shape: tuple[int, int]) -> NDArray[np.uint8]:
+    def pixels(cell: int, length: int, size: int) -> list[int]:
         if length < size:
             return [int((cell + 0.5) * length / size)]
         return [pixel for pixel in range(length) if pixel * size // length == cell]
 
-    cells = np.empty((size, size), np.uint8)
-    for row in range(size):
-        for column in range(size):
-            inside = labels[np.ix_(pixels(row, height), pixels(column, width))].ravel()
+    cells = np.empty(shape, np.uint8)
+    for row in range(shape[0]):
+        rows = pixels(row, labels.shape[0], shape[0])
+        for column in range(shape[1]):
+            inside = labels[np.ix_(rows, pixels(column, labels.shape[1], shape[1]))].ravel()
             votes = np.bincount(inside[inside != HOLE], minlength=1)
             cells[row, column] = votes.argmax() if votes.any() else HOLE
     return cells
@@ -48,27 +47,62 @@ def slow_stretch(labels: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
 @pytest.mark.parametrize(
     "shape", [(16, 16), (24, 24), (48, 48), (31, 50), (17, 23), (9, 70), (24, 100), (240, 25)]
 )
+@pytest.mark.parametrize("to", [(24, 24), (12, 24), (24, 17), (24, 1)])
 @pytest.mark.parametrize("holes", [0.0, 0.6])
-def test_stretch_takes_the_majority(shape: tuple[int, int], holes: float) -> None:
+def test_stretch_takes_the_majority(shape: tuple[int, int], to: tuple[int, int], holes: float) -> None:
     labels = random_labels(*shape, holes=holes)
-    np.testing.assert_array_equal(stretch(labels, 24), slow_stretch(labels, 24))
+    np.testing.assert_array_equal(stretch(labels, to), slow_stretch(labels, to))
 
 
 def test_stretch_in_many_pieces() -> None:
     labels = random_labels(1200, 1100, holes=0.3)
-    np.testing.assert_array_equal(stretch(labels, 16), slow_stretch(labels, 16))
+    np.testing.assert_array_equal(stretch(labels, (16, 15)), slow_stretch(labels, (16, 15)))
 
 
-@pytest.mark.parametrize("holes", [0.02, 0.5, 0.95, 0.999])
-def test_holes_take_the_nearest(holes: float) -> None:
-    labels = random_labels(40, 40, holes=holes, seed=4)
-    labels[7, 31] = 2
-    filled = fill_holes(labels)
-    drawn = np.argwhere(labels != HOLE)
-    for row, column in np.ndindex(labels.shape):
-        squared = ((drawn - (row, column)) ** 2).sum(axis=1)
-        nearest = drawn[squared == squared.min()]
-        assert filled[row, column] in labels[nearest[:, 0], nearest[:, 1]]
+@pytest.mark.parametrize(
+    ("shape", "fitted"),
+    [
+        ((64, 64), (64, 64)),
+        ((300, 300), (64, 64)),
+        ((20, 20), (64, 64)),
+        ((50, 100), (32, 64)),
+        ((100, 50), (64, 32)),
+        ((37, 53), (45, 64)),  # 44.7
+        ((500, 301), (64, 39)),  # 38.5
+        ((16, 32), (32, 64)),
+        ((2048, 4096), (32, 64)),
+    ],
+)
+def test_a_sketch_keeps_its_aspect_ratio(shape: tuple[int, int], fitted: tuple[int, int]) -> None:
+    labels = np.full(shape, GRASS)
+    labels[: shape[0] // 2] = SKY
+    labels[:, : shape[1] // 4] = TREE
+    sketch = sketch_from_pixels(paint(labels), 64, "sketch")
+    assert sketch.label_map.shape == fitted
+    assert (sketch.height, sketch.width) == shape
+    drawn, painted = (
+        [np.mean(one == kind) for kind in (SKY, GRASS, TREE)] for one in (labels, sketch.label_map)
+    )
+    np.testing.assert_allclose(painted, drawn, atol=0.03)
+    assert sketch.label_map[0, -1] == SKY
+    assert sketch.label_map[-1, -1] == GRASS
+    assert (sketch.label_map[:, 0] == TREE).all()
+
+
+def test_exact_colours_of_any_shape_come_back_as_drawn() -> None:
+    for shape in ((64, 33), (32, 64), (64, 64), (47, 64)):
+        labels = random_labels(*shape)
+        np.testing.assert_array_equal(sketch_from_pixels(paint(labels), 64, "sketch").label_map, labels)
+
+
+@pytest.mark.parametrize("number", range(len(drawn_colors()[0])))
+def test_earlier_colours_are_their_classes(number: int) -> None:
+    colors, classes = drawn_colors()
+    rgba = np.full((20, 24, 4), 255, np.uint8)
+    rgba[..., :3] = colors[number]
+    sketch = sketch_from_pixels(rgba, 24, "sketch")
+    assert (sketch.label_map == classes[number]).all()
+    assert sketch.unmatched_fraction == 0
 
 
 def test_exact_colours_come_back_as_drawn() -> None:
@@ -136,10 +170,17 @@ def test_anti_aliased_edges_do_not_become_a_third_class(scale: int) -> None:
     assert set(np.unique(sketch_from_pixels(rgba, 32, "sketch").label_map)) == {TREE, SKY}
 
 
+def old_colors() -> NDArray[np.uint8]:
+    """Each class's first colour."""
+    colors, classes = drawn_colors()
+    return colors[[np.flatnonzero(classes == number)[-1] for number in range(len(PALETTE))]]
+
+
+@pytest.mark.parametrize("colors", [rgb_array(), old_colors()], ids=["today", "earlier"])
 @pytest.mark.parametrize("first", range(len(PALETTE)))
-def test_no_blend_of_two_classes_is_taken_for_a_third(first: int) -> None:
+def test_no_blend_of_two_classes_is_taken_for_a_third(first: int, colors: NDArray[np.uint8]) -> None:
     for second in range(first):
-        left, right = rgb_array()[[first, second]].astype(float)
+        left, right = colors[[first, second]].astype(float)
         rgba = np.full((32, 32, 4), 255, np.uint8)
         rgba[:, :16, :3], rgba[:, 16:, :3] = left, right
         rgba[:, 16, :3] = np.round(left + np.linspace(0, 1, 32)[:, None] * (right - left))
