@@ -36,6 +36,12 @@ def retrieval(extractor: FeatureExtractor, references: References, num_seeds: in
     return extractor.compare(extractor.training.take(rows), paintings.pictures, paintings.given)
 
 
+def nearest_photos(references: References) -> NDArray[np.uint8]:
+    """The training photo of the nearest layout for every map, (H, S, S, 3)."""
+    rows = nearest_layouts(references.mapped.maps, references.training.maps, 1)[:, 0]
+    return references.training.photos[rows]
+
+
 def class_mean_fill(extractor: FeatureExtractor, references: References, num_seeds: int) -> Traits:
     """Each class in its mean training colour, whatever the seed."""
     pictures = class_means(references.training)[references.filled]

@@ -6,12 +6,14 @@ from collections.abc import Sequence
 
 import numpy as np
 
+Interval = tuple[float, float]
+
 RESAMPLINGS = 40
 CONFIDENCE = 0.95
 SEED = 17
 
 
-def around(value: float, resampled: Sequence[float]) -> tuple[float, float]:
+def around(value: float, resampled: Sequence[float]) -> Interval:
     """Put the spread of resampled values around the value itself."""
     tail = (1 - CONFIDENCE) / 2
     low, high = np.quantile(resampled, [tail, 1 - tail]) - np.mean(resampled)

@@ -5,9 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from training.eval_segmenter.engine import MIN_MEAN_IOU, MIN_PIXEL_ACCURACY
+from training.evaluation.bootstrap import Interval
 from training.evaluation.edges import SIDES
-from training.evaluation.measure import MAIN_PHOTOS, Interval, Result
+from training.evaluation.measure import Result
 from training.evaluation.metrics import HIGHER_IS_BETTER
+from training.evaluation.single import MAIN_PHOTOS
 
 MIN_CONTRAST = (
     10.0  # a distance counts only if flat colours and one picture for all are so far over the floor
@@ -54,8 +56,8 @@ def check(result: Result) -> list[Check]:
         checks.append(Check(f"frechet_judge: {baseline} over real", contrast, MIN_CONTRAST, None, True))
     single = result.single[MAIN_PHOTOS]
     for name, must, goal in (("frechet_lite2", 2.0, 1.4), ("frechet_lite2_near", 3.0, 1.8)):
-        ratio, spread = single.ratios["paintings"][name], single.intervals[name]
-        checks.append(Check(f"{name} over real", ratio, must, goal, False, spread))
+        times = single.ratios["paintings"][name]
+        checks.append(Check(f"{name} over real", times, must, goal, False, single.intervals[name]))
     edges = {name: table["paintings"][name] for name in table["paintings"] if name.startswith("edges")}
     lowest, highest = min(edges, key=lambda name: edges[name]), max(edges, key=lambda name: edges[name])
     checks.append(Check("edges, lowest", edges[lowest], 0.75, 0.9, True, result.intervals[lowest]))

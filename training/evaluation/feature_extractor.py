@@ -16,7 +16,7 @@ from training.evaluation.colours import Histograms, class_histograms
 from training.evaluation.edges import Ratios, edge_ratios
 from training.evaluation.frechet import fit_whitened
 from training.evaluation.lens import Lens
-from training.evaluation.lite2 import Lite2, Views
+from training.evaluation.lite2 import Lite2, Raw
 from training.evaluation.patches import Patches, sample_patches
 from training.evaluation.statistics import Features, distances, nearest
 from training.photos.label_maps import shrink_map
@@ -31,7 +31,7 @@ class FeatureSet:
     """What M pictures look like, whatever they were asked to show."""
 
     segmenter: Features  # (M, SEGMENTER_FEATURES)
-    lite2: Views  # through the lens
+    lite2: Features  # of whole pictures, through the lens
     edges: Ratios
     patches: Patches
     small: NDArray[np.float32]  # (M, SMALL, SMALL, 3) Lab
@@ -42,7 +42,7 @@ class FeatureSet:
         patches = tuple(level[rows] for level in self.patches)
         return FeatureSet(
             self.segmenter[rows],
-            self.lite2.take(rows),
+            self.lite2[rows],
             self.edges[rows],
             patches,
             self.small[rows],
@@ -73,10 +73,7 @@ def join_traits(parts: Sequence[Traits]) -> Traits:
     return Traits(
         FeatureSet(
             np.concatenate([features.segmenter for features in sets]),
-            Views(
-                np.concatenate([features.lite2.far for features in sets]),
-                np.concatenate([features.lite2.near for features in sets]),
-            ),
+            np.concatenate([features.lite2 for features in sets]),
             np.concatenate([features.edges for features in sets]),
             tuple(
                 np.concatenate(level) for level in zip(*(features.patches for features in sets), strict=True)
@@ -97,38 +94,31 @@ class FeatureExtractor:
         self,
         eval_segmenter: EvalSegmenter,
         lite2: Lite2,
+        lens: Lens,
         training: NDArray[np.uint8],
         others: NDArray[np.uint8] | None = None,
     ) -> None:
         """Look at ``training`` photos (M, S, S, 3); ``others`` may have been copied from, too."""
-        self._eval_segmenter, self._lite2 = eval_segmenter, lite2
+        self._eval_segmenter, self._lite2, self._lens = eval_segmenter, lite2, lens
         labels, raw = eval_segmenter.extract(list(training))
-        views = lite2.look_once(training)
-        self._project, self.lens = fit_whitened(raw, SEGMENTER_FEATURES), Lens(views)
-        self.training = self._gather(training, labels, raw, views)
+        self._project = fit_whitened(raw, SEGMENTER_FEATURES)
+        self.training = self._gather(training, labels, raw, lite2.far(training, keep=True))
         self._copied = self.training.segmenter
         if others is not None:
             more = self._project(eval_segmenter.extract(list(others))[1])
             self._copied = np.concatenate([self._copied, more])
 
-    def extract(self, pictures: NDArray[np.uint8]) -> FeatureSet:
-        """Look at (M, S, S, 3) paintings."""
-        return self._gather(
-            pictures, *self._eval_segmenter.extract(list(pictures)), self._lite2.look(pictures)
-        )
-
-    def extract_photos(self, photos: NDArray[np.uint8]) -> FeatureSet:
-        """The same of photos, which lite2 may have looked at before."""
-        return self._gather(
-            photos, *self._eval_segmenter.extract(list(photos)), self._lite2.look_once(photos)
-        )
+    def extract(self, pictures: NDArray[np.uint8], keep: bool = False) -> FeatureSet:
+        """Look at (M, S, S, 3) paintings, or photos that lite2 may look at again (``keep``)."""
+        labels, raw = self._eval_segmenter.extract(list(pictures))
+        return self._gather(pictures, labels, raw, self._lite2.far(pictures, keep))
 
     def _gather(
-        self, pictures: NDArray[np.uint8], labels: NDArray[np.uint8], raw: Features, views: Views
+        self, pictures: NDArray[np.uint8], labels: NDArray[np.uint8], raw: Features, far: Raw
     ) -> FeatureSet:
         return FeatureSet(
             self._project(raw),
-            self.lens(views),
+            self._lens.far(far),
             edge_ratios(pictures),
             sample_patches(pictures),
             shrink_lab(pictures),

@@ -50,6 +50,6 @@ class Evaluation:
         lite2 = Lite2(cache=self._cache)
         natural = np.flatnonzero([is_natural(name) for name in self._training.names])
         rows = np.random.default_rng(0).permutation(natural)[:MAX_PHOTOS]
-        photos = lite2.look_once(self._training.photos[rows])
+        photos = lite2.look(self._training.photos[rows], windows=1, keep=True)
         lens = Lens(photos)
-        return lite2, lens, Yardstick(lens(photos), lens(lite2.look_once(self.held_out.photos)))
+        return lite2, lens, Yardstick(lens(photos), lens(lite2.look(self.held_out.photos, keep=True)))

@@ -24,8 +24,8 @@ class Lens:
     """The directions, fixed on many real photos, that views of anything are compared in."""
 
     def __init__(self, photos: Views) -> None:
-        self._far = fit_space(photos.far, DIRECTIONS)
-        self._near = fit_space(photos.near, DIRECTIONS)
+        self.far = fit_space(photos.far, DIRECTIONS)
+        self.near = fit_space(photos.near, DIRECTIONS)
 
     def __call__(self, raw: Views) -> Views:
-        return Views(self._far(raw.far), self._near(raw.near))
+        return Views(self.far(raw.far), self.near(raw.near))

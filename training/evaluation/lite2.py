@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,15 +27,15 @@ Raw = NDArray[np.float32]  # (..., 1280)
 
 INPUT = 224  # what the network is shown
 PUBLISHED_SIDE = 260  # what it was trained for
-CROP_SHARE = 96 / 256  # of a picture's side: what is enlarged to INPUT for the near view
-CROPS = 1  # a picture
+WINDOW_SHARE = 96 / 256  # of a picture's side: what is enlarged to INPUT for the near view
+WINDOWS = 4  # a picture, where pictures are few
 BATCH = 16
 SEED = 23
 
 
 @dataclass(frozen=True)
 class Views:
-    """Features of M pictures: ``far`` (M, D) of the whole, ``near`` (M, CROPS, D) of windows of them."""
+    """Features of M pictures: ``far`` (M, D) of the whole, ``near`` (M, windows, D) of windows of them."""
 
     far: NDArray[Any]  # float32 as seen, float64 once projected
     near: NDArray[Any]
@@ -45,30 +46,43 @@ class Views:
 
 
 class Lite2:
-    """Pictures to raw features. Those of photos can be kept in a folder, for the next time."""
+    """Pictures to raw features. What is seen in photos (``keep``) is kept, also in a folder if given."""
 
     def __init__(self, device: str = "cpu", cache: Path | None = None) -> None:
         self._device, self._cache = torch.device(device), cache
+        self._kept: dict[str, Raw] = {}
         self._network = nn.Sequential(_Trunk(), load_head()).to(self._device).eval()
         self._network.requires_grad_(requires_grad=False)
 
-    def look(self, pictures: Pictures) -> Views:
-        """Describe square pictures (M, S, S, 3)."""
-        far, near = self._describe(pictures), self._describe(cut_windows(pictures))
-        return Views(far, near.reshape(len(pictures), CROPS, -1))
+    def look(self, pictures: Pictures, windows: int = WINDOWS, keep: bool = False) -> Views:
+        """Describe square pictures (M, S, S, 3), whole and close up."""
+        return Views(self.far(pictures, keep), self.near(pictures, windows, keep))
 
-    def look_once(self, photos: Pictures) -> Views:
-        """The same, out of the folder where these very photos were looked at before."""
-        if self._cache is None:
-            return self.look(photos)
-        path = self._cache / f"lite2-{hashlib.sha1(photos.tobytes()).hexdigest()[:16]}.npz"
-        if not path.is_file():
-            views = self.look(photos)
-            self._cache.mkdir(parents=True, exist_ok=True)
-            np.savez(path, far=views.far, near=views.near)
-            return views
-        with np.load(path) as kept:
-            return Views(kept["far"], kept["near"])
+    def far(self, pictures: Pictures, keep: bool = False) -> Raw:
+        """Describe whole pictures (M, S, S, 3): (M, 1280)."""
+        return self._recall("far", pictures, keep, lambda: self._describe(pictures))
+
+    def near(self, pictures: Pictures, windows: int = WINDOWS, keep: bool = False) -> Raw:
+        """Describe ``windows`` of each picture: (M, windows, 1280)."""
+        shape = (len(pictures), windows, -1)
+        return self._recall(
+            f"near{windows}",
+            pictures,
+            keep,
+            lambda: self._describe(cut_windows(pictures, windows)).reshape(shape),
+        )
+
+    def _recall(self, view: str, pictures: Pictures, keep: bool, look: Callable[[], Raw]) -> Raw:
+        if not keep:
+            return look()
+        name = f"lite2-{view}-{hashlib.sha1(pictures.tobytes()).hexdigest()[:16]}.npy"
+        path = self._cache / name if self._cache else None
+        if name not in self._kept:
+            self._kept[name] = np.load(path) if path and path.is_file() else look()
+        if path and not path.is_file():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            np.save(path, self._kept[name])
+        return self._kept[name]
 
     @torch.inference_mode()
     def _describe(self, pictures: Pictures) -> Raw:
@@ -128,12 +142,12 @@ def load_head() -> nn.Sequential:
     return nn.Sequential(convolution, normalisation, nn.ReLU6())
 
 
-def cut_windows(pictures: Pictures) -> Pictures:
-    """CROPS windows of each picture, (M * CROPS, s, s, 3), at places that its row alone decides."""
+def cut_windows(pictures: Pictures, count: int) -> Pictures:
+    """``count`` windows of each picture, (M * count, s, s, 3), at places that its row alone decides."""
     side = pictures.shape[1]
-    crop = round(side * CROP_SHARE)
+    width = round(side * WINDOW_SHARE)
     windows = []
     for row, picture in enumerate(pictures):
-        corners = np.random.default_rng([SEED, row]).integers(side - crop + 1, size=(CROPS, 2))
-        windows += [picture[y : y + crop, x : x + crop] for y, x in corners]
+        corners = np.random.default_rng([SEED, row]).integers(side - width + 1, size=(count, 2))
+        windows += [picture[y : y + width, x : x + width] for y, x in corners]
     return np.stack(windows)

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from training.eval_segmenter.engine import EvalSegmenter
 from training.evaluation import baselines, diversity
+from training.evaluation.bootstrap import Interval
 from training.evaluation.feature_extractor import FeatureExtractor, Traits, join_traits
 from training.evaluation.lite2 import Lite2
 from training.evaluation.metrics import METRICS, interval, measure
@@ -22,26 +23,14 @@ from training.evaluation.paintings import (
     twins,
 )
 from training.evaluation.references import References
-from training.evaluation.yardstick import Yardstick
+from training.evaluation.single import SingleBench, SingleScores
 from training.photos.corruptions import CORRUPTIONS
 
 DRAWN_METRICS = ("mean_iou", "frechet_lite2", "frechet_judge")
-MAIN_PHOTOS = "SIFT Flow"  # what the bars are about, of all that single paintings are held against
 SPLITS = 4  # of the real photos, to average the floor over
 SEED = 19
 
-Interval = tuple[float, float]
 Scores = dict[str, float]
-
-
-@dataclass
-class SingleScores:
-    """One painting a map against many photos: ``table[set][metric]``; "real" are the photos of those maps."""
-
-    photos: int
-    table: dict[str, Scores] = field(default_factory=dict)
-    ratios: dict[str, Scores] = field(default_factory=dict)  # over real
-    intervals: dict[str, Interval] = field(default_factory=dict)  # of the painter's ratios
 
 
 @dataclass
@@ -65,15 +54,19 @@ class Bench:
         self.references, self._eval_segmenter = references, eval_segmenter
         self.num_seeds = seeds_per_map(len(references.filled))
         learnt = list(references.learnt.values())
+        self._single = SingleBench(lite2, references)
         self.extractor = FeatureExtractor(
-            eval_segmenter, lite2, references.training.photos, np.concatenate(learnt) if learnt else None
+            eval_segmenter,
+            lite2,
+            self._single.lens,
+            references.training.photos,
+            np.concatenate(learnt) if learnt else None,
         )
         photos = references.held_out
-        features = self.extractor.extract_photos(photos.photos)
+        features = self.extractor.extract(photos.photos, keep=True)
         self.real = self.extractor.compare(features, photos.photos, photos.maps)
         place = {name: row for row, name in enumerate(photos.names)}
         self.mapped = self.real.take(np.array([place[name] for name in references.mapped.names]))
-        self.yardsticks = self._make_yardsticks(lite2)
         self.pairs = diversity.real_distances(self.mapped.features, self.extractor.training, references)
 
     def observe(self, paintings: Paintings) -> Traits:
@@ -83,7 +76,12 @@ class Bench:
 
     def run(self, painter: Painter, others: Mapping[str, Painter]) -> Result:
         """Measure a painter, other trained painters and the baselines."""
-        clean = self.observe(paint_clean(painter, self.references, self.num_seeds))
+        painted = {
+            name: paint_clean(one, self.references, self.num_seeds)
+            for name, one in ({"paintings": painter} | dict(others)).items()
+        }
+        every = {name: self.observe(paintings) for name, paintings in painted.items()} | self._baselines()
+        clean = every["paintings"]
         pool = self._pool()
         kept = self._cut(len(clean), len(pool) - len(self.real))
         result = Result(
@@ -99,30 +97,12 @@ class Bench:
         result.judge = {name: self._eval_segmenter.metrics[name] for name in ("pixel_accuracy", "mean_iou")}
         result.intervals = self._intervals(clean, kept)
         result.table["real"] = self._floor(pool, len(kept))
-        every = {"paintings": clean} | self._baselines(others)
         for name, traits in every.items():
             result.table[name] = self._score(traits, kept)
-        result.single = {name: self._measure_single(stick, every) for name, stick in self.yardsticks.items()}
+        first = {name: paintings.pictures[:: self.num_seeds] for name, paintings in painted.items()}
+        result.single = self._single.run(first | {"retrieval": baselines.nearest_photos(self.references)})
         result.drawn = self._drawn(painter, clean)
         return result
-
-    def _make_yardsticks(self, lite2: Lite2) -> dict[str, Yardstick]:
-        """SIFT Flow's natural scenes that are not held out, and other folders' held-out photos."""
-        lens, real = self.extractor.lens, self.mapped.features.lite2
-        others = {name: lens(lite2.look_once(photos)) for name, photos in self.references.unlabelled.items()}
-        photos = {MAIN_PHOTOS: self.extractor.training.lite2} | others
-        return {name: Yardstick(views, real) for name, views in photos.items()}
-
-    def _measure_single(self, stick: Yardstick, every: Mapping[str, Traits]) -> SingleScores:
-        """Every set's first picture of each map, held against many photos."""
-        first = np.arange(0, len(every["paintings"]), self.num_seeds)
-        views = {name: traits.features.lite2.take(first) for name, traits in every.items()}
-        return SingleScores(
-            stick.num_photos,
-            {"real": stick.floor} | {name: stick.measure(seen) for name, seen in views.items()},
-            {name: stick.ratios(seen) for name, seen in views.items()},
-            stick.intervals(views["paintings"]),
-        )
 
     def _pool(self) -> Traits:
         training = self.references.training
@@ -157,13 +137,9 @@ class Bench:
         own = {name: METRICS[name](self.mapped, self.mapped) for name in ("mean_iou", "pixel_accuracy")}
         return means | own | dict.fromkeys(diversity.NAMES, 1.0)
 
-    def _baselines(self, others: Mapping[str, Painter]) -> dict[str, Traits]:
+    def _baselines(self) -> dict[str, Traits]:
         parts = (self.extractor, self.references, self.num_seeds)
-        painted = {
-            name: self.observe(paint_clean(painter, self.references, self.num_seeds))
-            for name, painter in others.items()
-        }
-        return painted | {
+        return {
             "retrieval": baselines.retrieval(*parts),
             "class_mean": baselines.class_mean_fill(*parts),
             "collapsed": baselines.collapsed(*parts),

@@ -12,8 +12,6 @@ from training.evaluation.colours import histogram_distance
 from training.evaluation.edges import SIDES, edge_score
 from training.evaluation.feature_extractor import Traits
 from training.evaluation.frechet import frechet
-from training.evaluation.lens import DISTANCES
-from training.evaluation.lite2 import Views
 from training.evaluation.patches import sliced_wasserstein
 from training.evaluation.statistics import kernel_distance, precision, recall
 
@@ -40,10 +38,6 @@ def nearest_training(subject: Traits, real: Traits) -> float:
     return float(np.median(subject.nearest) / np.median(real.nearest))
 
 
-def _through_lens(distance: Callable[[Views, Views], float]) -> Metric:
-    return lambda subject, real: distance(subject.features.lite2, real.features.lite2)
-
-
 def _edges(part: int) -> Metric:
     return lambda subject, real: edge_score(subject.features.edges, real.features.edges, part)
 
@@ -51,7 +45,8 @@ def _edges(part: int) -> Metric:
 METRICS: dict[str, Metric] = {
     "mean_iou": mean_iou,
     "pixel_accuracy": pixel_accuracy,
-    **{name: _through_lens(distance) for name, distance in DISTANCES.items()},
+    "frechet_lite2": lambda subject, real: frechet(subject.features.lite2, real.features.lite2),
+    "kernel_lite2": lambda subject, real: kernel_distance(subject.features.lite2, real.features.lite2),
     "edges": _edges(0),
     **{f"edges_{side}": _edges(1 + number) for number, side in enumerate(SIDES)},
     "frechet_judge": lambda subject, real: frechet(subject.features.segmenter, real.features.segmenter),

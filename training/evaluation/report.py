@@ -7,8 +7,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
+from training.evaluation.bootstrap import Interval
 from training.evaluation.checks import Check, check, worse_than
-from training.evaluation.measure import DRAWN_METRICS, Interval, Result, SingleScores
+from training.evaluation.measure import DRAWN_METRICS, Result
+from training.evaluation.single import SingleScores
 
 TITLES = {
     "paintings": "painted",
@@ -27,13 +29,14 @@ METRIC_NOTES = """\
 - "class-mean fill": every class in its mean colour. "collapsed": one training photo for every map and seed.
 - Distances are in features of the judge, each direction scaled to unit variance, or of EfficientNet-Lite2
   (ImageNet), unscaled: in the directions in which training photos vary most. They are no FID, and compare
-  only with the other columns. "near" is of windows of 96² pixels.
+  only with the other columns.
 - edges: how rough the outer 16 rows and columns are beside the middle, over photos'; then each side alone.
 - nearest_training near 0 would be copies. diversity is the distance between two seeds over that between two
   real photos of alike layout; class_colours is in Lab units."""
 SINGLE_NOTES = """\
 One painting a map, each with a seed of its own; in brackets over what the maps' own photos have to the same:
-the floor. Below 1, paintings are nearer to those photos than the maps' own are."""
+the floor. Below 1, paintings are nearer to those photos than the maps' own are. "near" is of windows of 96²
+pixels."""
 DRAWN_NOTES = """\
 Each kind is painted with seeds of its own and held against clean paintings of the same maps and seeds. Labels
 are scored against the map that was given; holes and bare blots are left out."""

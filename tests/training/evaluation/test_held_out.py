@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from models.landscape.engine import LandscapeRequest
 from tests.training.conftest import COLOURS
 from training.evaluation.held_out import Evaluation
-from training.evaluation.lite2 import Lite2, Views
+from training.evaluation.lite2 import WINDOWS, Lite2
 from training.photos.photo_set import is_held_out, load_siftflow
 
 
@@ -43,22 +43,23 @@ def test_measures_a_painter_of_smaller_pictures(
     held_out = load_siftflow(siftflow, 64, is_held_out)
     evaluation = Evaluation(training, held_out, tmp_path / "cache")
     looked: list[int] = []
-    look = Lite2.look
+    describe = Lite2._describe
 
-    def counted(self: Lite2, pictures: NDArray[np.uint8]) -> Views:
+    def count(lite2: Lite2, pictures: np.ndarray) -> np.ndarray:
         looked.append(len(pictures))
-        return look(self, pictures)
+        return describe(lite2, pictures)
 
-    monkeypatch.setattr(Lite2, "look", counted)
+    monkeypatch.setattr(Lite2, "_describe", count)
     painter = Painter(6)
     good = evaluation.metrics(painter)
     assert set(good) == {"frechet_lite2", "frechet_lite2_near", "edges"}
     assert painter.seeds == set(range(len(held_out)))  # one of its own for every map
     natural = sum(not name.startswith("street") for name in training.names)
-    assert looked == [natural, len(held_out), len(held_out)]
+    few = [len(held_out), WINDOWS * len(held_out)]
+    assert looked == [natural, natural, *few, *few]
     flat = evaluation.metrics(Painter(0))
     assert flat["frechet_lite2_near"] > 1.3 * good["frechet_lite2_near"]
-    assert len(looked) == 4  # photos are not looked at again
+    assert len(looked) == 8  # photos are not looked at again
     again = Evaluation(training, held_out, tmp_path / "cache")
     assert again.metrics(painter) == good
-    assert len(looked) == 5  # nor by the next run
+    assert len(looked) == 10  # nor by the next run
