@@ -37,7 +37,7 @@ from service.metrics import Metrics
 from service.registry import LoadedModel, ModelRegistry
 from service.settings import Settings
 from service.supervisor import RestartLimit, Supervisor
-from service.workers.client import WorkerClient
+from service.workers.client import Timeouts, WorkerClient
 from service.workers.messages import Results
 
 
@@ -83,9 +83,11 @@ class Application:
             entry.name,
             entry.kind,
             max_queue=kind.max_queue(settings),
-            heartbeat_timeout=settings.heartbeat_timeout_seconds,
-            load_timeout=settings.load_timeout_seconds,
-            step_timeout=settings.step_timeout_seconds,
+            timeouts=Timeouts(
+                heartbeat=settings.heartbeat_timeout_seconds,
+                load=settings.load_timeout_seconds,
+                step=settings.step_timeout_seconds,
+            ),
             on_results=count,
             on_death=self._limit.on_death,
         )

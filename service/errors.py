@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 from starlette.responses import Response
+
+Body = TypeVar("Body", bound=BaseModel)
 
 
 class ErrorDetail(BaseModel):
@@ -72,6 +74,14 @@ def error_body(status: int, message: str, field: str | None = None) -> bytes:
 def error_response(error: ApiError) -> Response:
     """The answer that an ApiError stands for."""
     return Response(error.body(), error.status, error.headers(), "application/json")
+
+
+def parse_json(schema: type[Body], body: bytes) -> Body:
+    """Raises ApiError 400 for what is not JSON, 422 for what the schema refuses."""
+    try:
+        return schema.model_validate_json(body)
+    except ValidationError as error:
+        raise from_validation(error) from None
 
 
 def from_validation(error: ValidationError, prefix: Sequence[str] = ()) -> ApiError:

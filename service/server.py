@@ -42,6 +42,17 @@ def build_server(
     announce = f"http://{settings.host}:{settings.port}, device {device}"
     reread = partial(reread_entry, configs=configs_of(kinds)) if loader is None else _unchanged
     application = Application(settings, kinds, catalog, lifecycle, listener, announce, reread)
+    server = _lit_server(apis, device)
+    application.install(server.app)
+    return server
+
+
+def _unchanged(entry: Entry) -> Entry:
+    return entry
+
+
+def _lit_server(apis: list[EngineAPI], device: str) -> LitServer:
+    """LitServe with a worker per API, and without its own routes."""
     accelerator, _, index = device.partition(":")
     server = LitServer(
         apis,
@@ -54,19 +65,10 @@ def build_server(
     )
     server.monitor_internal = MONITOR_SECONDS
     server.uvicorn_graceful_timeout = 3  # draining is over by then
-    _drop_litserve_routes(server)
-    application.install(server.app)
-    return server
-
-
-def _unchanged(entry: Entry) -> Entry:
-    return entry
-
-
-def _drop_litserve_routes(server: LitServer) -> None:
     app = server.app
     app.router.routes[:] = [
         one for one in app.router.routes if getattr(one, "path", "") not in LITSERVE_PATHS
     ]
     app.title = "Prospero"
     app.description = "GPT text and sketch-to-landscape generation."
+    return server

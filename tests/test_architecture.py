@@ -6,6 +6,7 @@ import ast
 import subprocess
 import sys
 from collections.abc import Iterator
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,14 @@ MAY_IMPORT = {  # service → models ← training
     "models": {"models"},
     "service": {"service", "models"},
     "training": {"training", "models"},
+}
+ROOMS_OF_SERVICE = {  # which folder may import which; all may import the files at the top that know no folder
+    "images": set[str](),
+    "schemas": {"images"},
+    "workers": set[str](),
+    "http": {"images", "schemas", "workers"},
+    "endpoints": {"images", "schemas", "workers", "http"},
+    "lab": {"http"},
 }
 # What the HTTP process imports.
 LIGHT_NAMES = {"config.py", "palette.py", "checkpoint.py", "errors.py", "request.py"}
@@ -61,6 +70,25 @@ def test_arrows_point_one_way(package: str) -> None:
     for path in sources(package):
         ours = {name.split(".")[0] for name in imports(path)} & set(PACKAGES)
         assert ours <= MAY_IMPORT[package], f"{path.relative_to(ROOT)} imports {ours - MAY_IMPORT[package]}"
+
+
+@pytest.mark.parametrize("room", ROOMS_OF_SERVICE)
+def test_a_room_of_the_service_uses_only_those_below_it(room: str) -> None:
+    for path in sorted((ROOT / "service" / room).rglob("*.py")):
+        used = {name.split(".")[1] for name in imports(path) if name.startswith("service.")}
+        used &= ROOMS_OF_SERVICE.keys()
+        assert used <= ROOMS_OF_SERVICE[room] | {room}, f"{path.relative_to(ROOT)} imports {used}"
+
+
+def test_every_folder_of_the_service_is_a_room() -> None:
+    folders = {path.parent.relative_to(ROOT / "service") for path in sources("service")}
+    assert {folder.parts[0] for folder in folders if folder.parts} == ROOMS_OF_SERVICE.keys()
+
+
+def test_no_imports_run_in_a_circle() -> None:
+    paths = {module_name(path): path for package in PACKAGES for path in sources(package)}
+    graph = {name: set(imports(path)) & paths.keys() - {name} for name, path in paths.items()}
+    TopologicalSorter(graph).prepare()  # raises CycleError, which names the circle
 
 
 @pytest.mark.parametrize("package", PACKAGES)

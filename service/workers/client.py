@@ -16,6 +16,7 @@ import signal
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
@@ -48,13 +49,24 @@ class State(StrEnum):
     DOWN = "down"
 
 
+MIN_STEP_TIMEOUT = 10.0
+
+
+@dataclass(frozen=True)
+class Timeouts:
+    """Seconds after which a worker is given up; ``step`` None: the larger of 10 s and 20 warm-up steps."""
+
+    heartbeat: float
+    load: float
+    step: float | None
+
+
 class WorkerClient:
     """The HTTP process's side of one worker.
 
     Args:
         name: the checkpoint that the worker serves.
         max_queue: how many calls may wait beyond those that are with the worker.
-        step_timeout: seconds a step may take; None for the larger of 10 s and 20 warm-up steps.
         on_results: told of every `Results` and of each call that ends (for metrics).
         on_death: told when a worker was lost (for the restart limit).
     """
@@ -64,9 +76,7 @@ class WorkerClient:
         name: str,
         kind: str,
         max_queue: int,
-        heartbeat_timeout: float,
-        load_timeout: float,
-        step_timeout: float | None,
+        timeouts: Timeouts,
         on_results: Callable[[WorkerClient, Results], None],
         on_death: Callable[[WorkerClient], None],
     ) -> None:
@@ -76,10 +86,8 @@ class WorkerClient:
         self.description: dict[str, Any] = {}
         self.pid: int | None = None
         self._max_queue = max_queue
-        self._heartbeat_timeout = heartbeat_timeout
-        self._load_timeout = load_timeout
-        self._fixed_step_timeout = step_timeout
-        self._step_timeout = step_timeout or 10.0
+        self._timeouts = timeouts
+        self._step_timeout = timeouts.step or MIN_STEP_TIMEOUT
         self._on_results = on_results
         self._on_death = on_death
         self._transport: asyncio.Transport | None = None
@@ -187,7 +195,7 @@ class WorkerClient:
                     self.kill(f"a step has taken {step_seconds:.1f} s")
             case Ready(capacity, warmup_seconds, description):
                 self._capacity = capacity
-                self._step_timeout = self._fixed_step_timeout or max(10.0, 20 * warmup_seconds)
+                self._step_timeout = self._timeouts.step or max(MIN_STEP_TIMEOUT, 20 * warmup_seconds)
                 self.description = description
                 log.info("model ready", extra={"fields": {"model": self.name, "pid": self.pid}})
                 if self.state is not State.READY:  # else it comes from a reload
@@ -224,10 +232,10 @@ class WorkerClient:
             return
         now = time.monotonic()
         if self.state is State.READY:
-            if now - self._heard_at > self._heartbeat_timeout:
+            if now - self._heard_at > self._timeouts.heartbeat:
                 self.kill(f"silent for {now - self._heard_at:.1f} s")
-        elif now - self._attached_at > self._load_timeout:  # importing and loading may hold the GIL for long
-            self.kill(f"has not loaded within {self._load_timeout:.0f} s")
+        elif now - self._attached_at > self._timeouts.load:  # importing and loading may hold the GIL for long
+            self.kill(f"has not loaded within {self._timeouts.load:.0f} s")
 
     def kill(self, reason: str) -> None:
         """SIGKILL works on stopped processes too; LitServe starts the next one."""

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from service.endpoints.text import parse
-from service.errors import ApiError
+from service.errors import ApiError, parse_json
+from service.schemas.text import TextBody
 
 
 @pytest.mark.parametrize(
@@ -28,7 +28,7 @@ from service.errors import ApiError
 )
 def test_the_reason_and_the_field(change: dict[str, Any], field: str, words: str) -> None:
     with pytest.raises(ApiError) as caught:
-        parse(json.dumps({"prompt": "a", **change}).encode())
+        parse_json(TextBody, json.dumps({"prompt": "a", **change}).encode())
     assert (caught.value.status, caught.value.field) == (422, field)
     assert words in caught.value.message
 
@@ -36,6 +36,6 @@ def test_the_reason_and_the_field(change: dict[str, Any], field: str, words: str
 @pytest.mark.parametrize("body", [b"", b"{", b'{"prompt": "\\ud800"}', b'{"prompt": "a"} x', b"[" * 100_000])
 def test_what_is_no_json(body: bytes) -> None:
     with pytest.raises(ApiError) as caught:
-        parse(body)
+        parse_json(TextBody, body)
     assert caught.value.status == 400
     assert caught.value.message.startswith("malformed JSON: ")

@@ -13,7 +13,7 @@ from models.gpt.request import TextRequest
 from service.errors import ApiError
 from service.http.request_guard import RequestGuard, finals
 from service.ipc import encode
-from service.workers.client import State, WorkerClient
+from service.workers.client import State, Timeouts, WorkerClient
 from service.workers.jobs import Job
 from service.workers.messages import (
     Cancel,
@@ -55,7 +55,12 @@ class Setup:
         self.results: list[Results] = []
         self.deaths = 0
         self.client = WorkerClient(
-            "gpt", "gpt", max_queue, 1.2, 300.0, None, lambda _, one: self.results.append(one), self._on_death
+            "gpt",
+            "gpt",
+            max_queue,
+            Timeouts(1.2, 300.0, None),
+            lambda _, one: self.results.append(one),
+            self._on_death,
         )
         self.worker = Worker()
         if ready:
