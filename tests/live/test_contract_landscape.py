@@ -212,10 +212,12 @@ def test_palette_says_what_newer_classes_were_part_of_and_which_colours_are_take
 
 def test_a_sketch_in_earlier_colours_is_the_same_sketch(gan: httpx.Client) -> None:
     answers = []
-    for which in (lambda entry: entry.color, lambda entry: (*entry.earlier_colors, entry.color)[0]):
+    todays = [entry.color for entry in PALETTE]
+    earlier = [(*entry.earlier_colors, entry.color)[0] for entry in PALETTE]
+    for colors in (todays, earlier):
         image = Image.new("RGB", (4 * len(PALETTE), 40))
         for entry in PALETTE:
-            image.paste(which(entry), (4 * entry.id, 0, 4 * entry.id + 4, 40))
+            image.paste(colors[entry.id], (4 * entry.id, 0, 4 * entry.id + 4, 40))
         file = io.BytesIO()
         image.save(file, "PNG")
         headers = {"content-type": "image/png", "accept": "application/json"}

@@ -57,7 +57,7 @@ def lab(rgb: np.ndarray, vision: str = "normal") -> np.ndarray:
     """sRGB (N, 3) uint8 to CIE Lab under D65, as it looks to ``vision``, from the standards' formulas."""
     c = rgb / 255
     linear = np.where(c > 0.04045, ((c + 0.055) / 1.055) ** 2.4, c / 12.92)
-    linear = np.clip(linear @ np.transpose(VISIONS[vision]), 0, 1)
+    linear = np.clip(linear @ np.array(VISIONS[vision]).T, 0, 1)
     matrix = np.array(
         [
             [0.4124564, 0.3575761, 0.1804375],
@@ -84,7 +84,7 @@ def test_colours_are_far_apart() -> None:
 
 
 @pytest.mark.parametrize("vision", list(VISIONS))
-def test_colours_are_told_apart_whatever_cones_one_lacks(vision: str):
+def test_colours_are_told_apart_whatever_cones_one_lacks(vision: str) -> None:
     colours = lab(rgb_array(), vision)
     pairs = combinations(range(NUM_CLASSES), 2)
     near = {(CLASS_NAMES[a], CLASS_NAMES[b]): np.linalg.norm(colours[a] - colours[b]) for a, b in pairs}
@@ -92,7 +92,7 @@ def test_colours_are_told_apart_whatever_cones_one_lacks(vision: str):
     assert near[closest] >= 13, closest
 
 
-def test_the_simulation_itself():
+def test_the_simulation_itself() -> None:
     """A grey looks the same to all; red and green of some lightness don't differ for the red-blind."""
     grey = np.array([[119, 119, 119]], dtype=np.uint8)
     for vision in VISIONS:
@@ -110,13 +110,13 @@ FIRST_COLORS = {
 }  # fmt: skip
 
 
-def test_the_first_names_ids_and_colours_stay_valid():
+def test_the_first_names_ids_and_colours_stay_valid() -> None:
     assert tuple(FIRST_COLORS) == CLASS_NAMES[:13]
     for entry in BROAD:
         assert FIRST_COLORS[entry.name] in (entry.color, *entry.earlier_colors)
 
 
-def test_an_earlier_colour_is_far_from_every_other_class():
+def test_an_earlier_colour_is_far_from_every_other_class() -> None:
     """So that neither it nor one near it, as JPEG makes it, is taken for another class."""
     colors, classes = drawn_colors()
     drawn = lab(colors)
@@ -126,14 +126,14 @@ def test_an_earlier_colour_is_far_from_every_other_class():
         assert np.linalg.norm(others - drawn[earlier], axis=1).min() >= 20
 
 
-def test_drawn_colours_are_todays_by_id_then_earlier_ones():
+def test_drawn_colours_are_todays_by_id_then_earlier_ones() -> None:
     colors, classes = drawn_colors()
     np.testing.assert_array_equal(colors[:NUM_CLASSES], rgb_array())
     np.testing.assert_array_equal(classes[:NUM_CLASSES], np.arange(NUM_CLASSES))
     assert len({tuple(color) for color in colors.tolist()}) == len(colors)
 
 
-def test_newer_classes_fold_into_what_they_were_part_of():
+def test_newer_classes_fold_into_what_they_were_part_of() -> None:
     assert [entry.broader for entry in BROAD] == [""] * NUM_BROAD_CLASSES
     table = broad_table()
     assert table[:NUM_BROAD_CLASSES].tolist() == list(range(NUM_BROAD_CLASSES))
@@ -144,7 +144,7 @@ def test_newer_classes_fold_into_what_they_were_part_of():
     assert table[UNLABELLED] == UNLABELLED
 
 
-def test_every_siftflow_class_has_exactly_one_place():
+def test_every_siftflow_class_has_exactly_one_place() -> None:
     placed = [name for entry in PALETTE for name in entry.sources.get(SIFTFLOW, ())]
     placed += UNLABELLED_SOURCES[SIFTFLOW]
     assert sorted(placed) == sorted(SIFTFLOW_CLASSES)

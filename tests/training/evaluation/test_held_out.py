@@ -5,7 +5,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 
 from models.landscape.engine import LandscapeRequest
 from tests.training.conftest import COLOURS
