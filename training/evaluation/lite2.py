@@ -143,11 +143,17 @@ def load_head() -> nn.Sequential:
 
 
 def cut_windows(pictures: Pictures, count: int) -> Pictures:
-    """``count`` windows of each picture, (M * count, s, s, 3), at places that its row alone decides."""
+    """``count`` windows of each picture, (M * count, s, s, 3), at places that its row alone decides.
+
+    They lie in its quarters in turn, so that every part of the picture counts the same in any set.
+    """
     side = pictures.shape[1]
     width = round(side * WINDOW_SHARE)
+    half = (side - width) // 2
     windows = []
     for row, picture in enumerate(pictures):
-        corners = np.random.default_rng([SEED, row]).integers(side - width + 1, size=(count, 2))
-        windows += [picture[y : y + width, x : x + width] for y, x in corners]
+        offsets = np.random.default_rng([SEED, row]).integers(half + 1, size=(count, 2))
+        for number, (down, right) in enumerate(offsets):
+            y, x = down + half * ((row + number) // 2 % 2), right + half * ((row + number) % 2)
+            windows.append(picture[y : y + width, x : x + width])
     return np.stack(windows)
