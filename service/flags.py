@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 from collections.abc import Mapping
 from typing import Any, Literal, get_args, get_origin
 
@@ -20,7 +21,7 @@ Secrets are better given as variables or files: other users of the machine see a
 
 
 def read_flags(program: str, arguments: list[str]) -> dict[str, Any]:
-    """The settings that are given as flags, by name, values as strings; unknown ones end the program."""
+    """The settings that are given as flags, by name, values as strings or from JSON; unknown ones end the program."""
     parser = argparse.ArgumentParser(
         prog=program,
         usage=f"{program} [FLAG …]",
@@ -34,7 +35,8 @@ def read_flags(program: str, arguments: list[str]) -> dict[str, Any]:
         if field.annotation is bool:
             parser.add_argument(flag_of(name), action=argparse.BooleanOptionalAction, help=text)
         else:
-            parser.add_argument(flag_of(name), metavar=_placeholder(name, field), help=text)
+            kind = json.loads if get_origin(field.annotation) is dict else str
+            parser.add_argument(flag_of(name), type=kind, metavar=_placeholder(name, field), help=text)
     return vars(parser.parse_args(arguments))
 
 
@@ -51,9 +53,11 @@ def source_of(name: str, given: Mapping[str, Any]) -> str:
 def _placeholder(name: str, field: FieldInfo) -> str:
     if get_origin(field.annotation) is Literal:
         return "|".join(get_args(field.annotation))
+    if get_origin(field.annotation) is dict:
+        return "JSON"
     words = name.upper().split("_")
     return words[-1] if words[-1] in ("SECONDS", "BYTES", "FILE", "MODEL", "TOKEN") else "VALUE"
 
 
 def _default(field: FieldInfo) -> str:
-    return "" if field.default in (None, (), "") else f" (default: {field.default})"
+    return "" if field.default in (None, (), "", {}) else f" (default: {field.default})"

@@ -31,7 +31,7 @@ def command_text(contender: Contender) -> str:
     """How a contender is started, as one would type it in the repository."""
     words = [*contender.command, *(f"[{one}]" for one in contender.stream_option)]
     settings = [f"{name}={value}" for name, value in contender.environment.items()]
-    line = " ".join([*settings, *words]).replace(str(ROOT) + "/", "")
+    line = " ".join([*settings, *words]).replace(str(ROOT) + "/", "").replace(str(ROOT), ".")
     return line.replace(OURS.command[0].replace(str(ROOT) + "/", ""), "python")
 
 

@@ -22,7 +22,9 @@ def _ratios(picture: NDArray[np.uint8]) -> Ratios:
     inner = np.zeros(rough.shape, dtype=bool)
     inner[rim:-rim, rim:-rim] = True
     parts = [rough[~inner], rough[:rim], rough[-rim:], rough[:, :rim], rough[:, -rim:]]
-    ratios: Ratios = np.array([part.mean() for part in parts]) / (rough[inner].mean() + 1e-6)
+    ratios: Ratios = np.array([part.mean() for part in parts], dtype=np.float64) / (
+        rough[inner].mean() + 1e-6
+    )
     return ratios
 
 

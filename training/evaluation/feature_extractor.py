@@ -16,7 +16,7 @@ from training.evaluation.colours import Histograms, class_histograms
 from training.evaluation.edges import Ratios, edge_ratios
 from training.evaluation.frechet import fit_whitened
 from training.evaluation.lens import Lens
-from training.evaluation.lite2 import Lite2, Raw
+from training.evaluation.lite2 import Lite2
 from training.evaluation.patches import Patches, sample_patches
 from training.evaluation.statistics import Features, distances, nearest
 from training.photos.label_maps import shrink_map
@@ -114,7 +114,7 @@ class FeatureExtractor:
         return self._gather(pictures, labels, raw, self._lite2.far(pictures, keep))
 
     def _gather(
-        self, pictures: NDArray[np.uint8], labels: NDArray[np.uint8], raw: Features, far: Raw
+        self, pictures: NDArray[np.uint8], labels: NDArray[np.uint8], raw: Features, far: Features
     ) -> FeatureSet:
         return FeatureSet(
             self._project(raw),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,14 +18,14 @@ class Space:
     mean: Features
     axes: Features  # (D, directions)
 
-    def __call__(self, raw: NDArray[np.floating[Any]]) -> Features:
-        projected: Features = (raw.astype(np.float64) - self.mean) @ self.axes
+    def __call__(self, raw: Features) -> Features:
+        projected: Features = (raw - self.mean) @ self.axes
         return projected
 
 
-def fit_space(raw: NDArray[np.floating[Any]], count: int) -> Space:
+def fit_space(raw: Features, count: int) -> Space:
     """Up to ``count`` directions of (..., D) features, each as long as it is: loud ones stay loud."""
-    rows = raw.reshape(-1, raw.shape[-1]).astype(np.float64)
+    rows = raw.reshape(-1, raw.shape[-1])
     mean = rows.mean(axis=0)
     _, axes = linalg.eigh(np.cov(rows, rowvar=False))
     return Space(mean, axes[:, ::-1][:, : min(count, len(rows) - 1)])

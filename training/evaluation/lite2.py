@@ -11,7 +11,6 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -23,7 +22,7 @@ from models.efficientnet_lite import EPSILON, MBConv, SameConv
 from training.pretrained import find_weights, load_trunk
 
 Pictures = NDArray[np.uint8]  # (M, S, S, 3) RGB
-Raw = NDArray[np.float32]  # (..., 1280)
+Features = NDArray[np.float64]  # (..., 1280)
 
 INPUT = 224  # what the network is shown
 PUBLISHED_SIDE = 260  # what it was trained for
@@ -37,8 +36,8 @@ SEED = 23
 class Views:
     """Features of M pictures: ``far`` (M, D) of the whole, ``near`` (M, windows, D) of windows of them."""
 
-    far: NDArray[Any]  # float32 as seen, float64 once projected
-    near: NDArray[Any]
+    far: Features
+    near: Features
 
     def take(self, rows: NDArray[np.int64]) -> Views:
         """Some of the pictures, repeated where a row is."""
@@ -50,7 +49,7 @@ class Lite2:
 
     def __init__(self, device: str = "cpu", cache: Path | None = None) -> None:
         self._device, self._cache = torch.device(device), cache
-        self._kept: dict[str, Raw] = {}
+        self._kept: dict[str, Features] = {}
         self._network = nn.Sequential(_Trunk(), load_head()).to(self._device).eval()
         self._network.requires_grad_(requires_grad=False)
 
@@ -58,11 +57,11 @@ class Lite2:
         """Describe square pictures (M, S, S, 3), whole and close up."""
         return Views(self.far(pictures, keep), self.near(pictures, windows, keep))
 
-    def far(self, pictures: Pictures, keep: bool = False) -> Raw:
+    def far(self, pictures: Pictures, keep: bool = False) -> Features:
         """Describe whole pictures (M, S, S, 3): (M, 1280)."""
         return self._recall("far", pictures, keep, lambda: self._describe(pictures))
 
-    def near(self, pictures: Pictures, windows: int = WINDOWS, keep: bool = False) -> Raw:
+    def near(self, pictures: Pictures, windows: int = WINDOWS, keep: bool = False) -> Features:
         """Describe ``windows`` of each picture: (M, windows, 1280)."""
         shape = (len(pictures), windows, -1)
         return self._recall(
@@ -72,7 +71,7 @@ class Lite2:
             lambda: self._describe(cut_windows(pictures, windows)).reshape(shape),
         )
 
-    def _recall(self, view: str, pictures: Pictures, keep: bool, look: Callable[[], Raw]) -> Raw:
+    def _recall(self, view: str, pictures: Pictures, keep: bool, look: Callable[[], Features]) -> Features:
         if not keep:
             return look()
         name = f"lite2-{view}-{hashlib.sha1(pictures.tobytes()).hexdigest()[:16]}.npy"
@@ -85,13 +84,13 @@ class Lite2:
         return self._kept[name]
 
     @torch.inference_mode()
-    def _describe(self, pictures: Pictures) -> Raw:
+    def _describe(self, pictures: Pictures) -> Features:
         parts = []
         for start in range(0, len(pictures), BATCH):
             x = torch.from_numpy(pictures[start : start + BATCH]).permute(0, 3, 1, 2).to(self._device).float()
             x = F.interpolate(x, (INPUT, INPUT), mode="bilinear", antialias=True)
             x = ((x - 127) / 128).contiguous(memory_format=torch.channels_last)  # as the weights were trained
-            parts.append(self._network(x).mean((2, 3)).cpu().numpy())
+            parts.append(self._network(x).mean((2, 3)).double().cpu().numpy())
         return np.concatenate(parts)
 
 
@@ -143,11 +142,17 @@ def load_head() -> nn.Sequential:
 
 
 def cut_windows(pictures: Pictures, count: int) -> Pictures:
-    """``count`` windows of each picture, (M * count, s, s, 3), at places that its row alone decides."""
+    """``count`` windows of each picture, (M * count, s, s, 3), at places that its row alone decides.
+
+    They lie in its quarters in turn, so that every part of the picture counts the same in any set.
+    """
     side = pictures.shape[1]
     width = round(side * WINDOW_SHARE)
+    half = (side - width) // 2
     windows = []
     for row, picture in enumerate(pictures):
-        corners = np.random.default_rng([SEED, row]).integers(side - width + 1, size=(count, 2))
-        windows += [picture[y : y + width, x : x + width] for y, x in corners]
+        offsets = np.random.default_rng([SEED, row]).integers(half + 1, size=(count, 2))
+        for number, (down, right) in enumerate(offsets):
+            y, x = down + half * ((row + number) // 2 % 2), right + half * ((row + number) % 2)
+            windows.append(picture[y : y + width, x : x + width])
     return np.stack(windows)

@@ -62,8 +62,8 @@ def test_evaluates_a_checkpoint(
     assert set(report["table"]) == columns
     assert set(report["single"]["SIFT Flow"]["table"]) == columns - {"class_mean", "collapsed"}
     assert set(report["single"]) == {"SIFT Flow", "photos"}
-    # Whole pictures and windows, of training photos, the maps' and the folder's; whole ones of all held out.
-    assert len(list((tmp_path / "cache").iterdir())) == 7
+    # Whole pictures and windows, of training photos, the maps' and the folder's.
+    assert len(list((tmp_path / "cache").iterdir())) == 6
     with Image.open(tmp_path / "out" / "sheet.jpg") as sheet:
         assert sheet.width == 5 * 66 - 2  # sketch, photo, three seeds
 

@@ -62,6 +62,10 @@ def test_windows_are_fixed_and_all_over_the_picture() -> None:
     corners = windows[:, 0, 0, :2]
     assert corners.min() < 5
     assert corners.max() > 155
+    for single in (corners, cut_windows(pictures, 1)[:, 0, 0, :2]):
+        quarters = np.unique(single // 80.5, axis=0, return_counts=True)
+        assert quarters[0].tolist() == [[0, 0], [0, 1], [1, 0], [1, 1]]
+        assert np.ptp(quarters[1]) < 8  # as many in each
 
 
 def test_photos_are_looked_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
