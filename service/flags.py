@@ -21,7 +21,7 @@ Secrets are better given as variables or files: other users of the machine see a
 
 
 def read_flags(program: str, arguments: list[str]) -> dict[str, Any]:
-    """The settings that are given as flags, by name, values as strings or from JSON; unknown ones end the program."""
+    """The settings that are given as flags, by name, as strings or from JSON; unknown ones end it."""
     parser = argparse.ArgumentParser(
         prog=program,
         usage=f"{program} [FLAG …]",
