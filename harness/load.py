@@ -103,7 +103,7 @@ class Clients:
             self.books.images += len(response.json()["images"])
 
     async def _mistake(self, client: httpx.AsyncClient) -> None:
-        self._count(await client.post("/generate/text", json={"prompt": "a", "max_tokens": 0}))
+        self._count(await client.post("/generate/text", json={"prompt": "a", "max_tokens": -1}))
 
     def _check(self, text: str, seed: int, count: int) -> None:
         if text != "".join(chr(ord("a") + (seed + step) % 26) for step in range(count)):
