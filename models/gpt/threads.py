@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Callable
+from statistics import median
 
 SIZES = (1, 2, 4, 8, 16, 32, 64, 128)  # rows of a step
-TRIES = 3
+TRIES = 5  # whose median counts: one lucky try of many threads says nothing on a machine with other work
 WORTHWHILE = 0.95  # of the time that fewer threads take: others want the cores, too
 
 
@@ -32,11 +33,11 @@ class Threads:
         counts: list[int] = []
         for size in sizes:
             best = counts[-1] if counts else 1
-            fastest = min(seconds(size, best) for _ in range(TRIES))
+            fastest = median(seconds(size, best) for _ in range(TRIES))
             count = best
             while count < most:
                 count = min(2 * count, most)
-                taken = min(seconds(size, count) for _ in range(TRIES))
+                taken = median(seconds(size, count) for _ in range(TRIES))
                 if taken < WORTHWHILE * fastest:
                     best, fastest = count, taken
             counts.append(best)

@@ -26,3 +26,10 @@ def test_no_more_than_there_are_and_no_gain_no_thread() -> None:
     assert [threads(rows) for rows in (1, 2, 300)] == [3, 3, 3]
     threads.measure(lambda _, count: 1 - count / 1000, most=8, max_rows=64)
     assert threads(64) == 1
+
+
+def test_a_lucky_try_is_not_believed() -> None:
+    threads, tries = Threads(), iter(range(10**6))
+    # Two threads wait for each other, but for one try in five.
+    threads.measure(lambda _, count: 1.0 if count == 1 else (5.0 if next(tries) % 5 else 0.1), 2, max_rows=64)
+    assert threads(64) == 1
