@@ -18,7 +18,7 @@ SERVE := $(VENV)/.serve-$(BUILD)
 TRAIN := $(VENV)/.train
 DEV := $(VENV)/.dev
 
-.PHONY: help serve compile test check e2e format-check lint types check-all format train-text train-landscape gpu-train eval-text eval-landscape lock clean bench bench-peers bench-engine bench-transport soak
+.PHONY: help serve compile test check e2e format-check lint types check-all format train-text train-landscape gpu-train eval-text eval-landscape lock clean bench bench-peers bench-engine bench-transport soak gpu-check
 
 help: ## this list
 	@awk -F':.*## ' '/^[a-z0-9-]+:.*## / {printf "make %-16s %s\n", $$1, $$2}' Makefile
@@ -126,3 +126,6 @@ bench-transport: $(DEV) ## what the serving core costs, beside LitServe as shipp
 
 soak: $(DEV) ## ten minutes of mixed load, leavers and killed workers, then the books   [ARGS="--minutes 2"]
 	$(RUN) -m benchmarks.soak $(ARGS)
+
+gpu-check: ## on a machine with a GPU: tests, rates, floors, in 4 minutes   [PYTHON=python3 OUT=folder ARGS="--parts engine"]
+	$(or $(PYTHON),$(RUN)) -m benchmarks.gpu_check --out "$(or $(OUT),state/gpu-check)" $(ARGS)

@@ -104,7 +104,8 @@ def run_closed_loop(engine: TextEngine, num_slots: int, seconds: float) -> Rate:
     elapsed = time.perf_counter() - began
     for key in running:
         engine.drop(key)
-    step = statistics.quantiles(quiet_steps if len(quiet_steps) > 1 else steps, n=10)[0]
+    kinds = quiet_steps or steps
+    step = statistics.quantiles(kinds, n=10)[0] if len(kinds) > 1 else kinds[0]
     return Rate(num_characters / elapsed, num_tokens / elapsed, step, statistics.median(firsts))
 
 

@@ -15,6 +15,8 @@ from pathlib import Path
 
 import httpx
 
+from harness.device import TEST_DEVICE
+
 ROOT = Path(__file__).resolve().parent.parent
 
 
@@ -65,7 +67,12 @@ def run_server(
 ) -> Iterator[Server]:
     """Run ``python *arguments`` until the block ends; kill what is left then. PROSPERO_PORT: any free one."""
     port = int((environment or {}).get("PROSPERO_PORT") or free_port())
-    variables = {**os.environ, "PROSPERO_PORT": str(port), "PROSPERO_DRAIN_DELAY_SECONDS": "0"}
+    variables = {
+        "PROSPERO_DEVICE": TEST_DEVICE,
+        **os.environ,
+        "PROSPERO_PORT": str(port),
+        "PROSPERO_DRAIN_DELAY_SECONDS": "0",
+    }
     variables.update(environment or {})
     with log.open("wb") as file:
         process = subprocess.Popen(

@@ -54,18 +54,24 @@ Kinds = Mapping[str, Kind]  # by the ``kind`` in a checkpoint's config
 
 
 def _load_text(entry: Entry, settings: Settings) -> Loader:
-    weights, interval = settings.text_weights.get(entry.name, "auto"), settings.stream_interval_seconds
-    return TextLoader(entry.folder, settings.text_slots, interval, settings.threads, weights)
+    return TextLoader(
+        entry.folder,
+        settings.text_slots,
+        settings.stream_interval_seconds,
+        settings.threads,
+        weights=settings.text_weights.get(entry.name, "auto"),
+        gpu_share=settings.text_gpu_share,
+    )
 
 
 def _load_landscape(entry: Entry, settings: Settings) -> Loader:
     wait, most = settings.batch_wait_seconds, settings.max_batch_seconds
-    return LandscapeLoader(entry.folder, wait, most, settings.threads)
+    return LandscapeLoader(entry.folder, wait, most, settings.threads, settings.image_gpu_share)
 
 
 def _load_segmenter(entry: Entry, settings: Settings) -> Loader:
     wait, most = settings.batch_wait_seconds, settings.max_batch_seconds
-    return SegmentLoader(entry.folder, wait, most, settings.threads)
+    return SegmentLoader(entry.folder, wait, most, settings.threads, settings.image_gpu_share)
 
 
 def count_text_step(metrics: Metrics, model: str, results: Results) -> None:

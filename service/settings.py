@@ -33,6 +33,13 @@ class Settings(BaseSettings):
     landscape_model: str = Field("landscape", description="the same for landscapes")
     segment_model: str = Field("segmenter", description="the same for segmentation")
     device: str = Field("auto", pattern=r"^(auto|cpu|cuda(:\d+)?)$", description="auto, cpu, cuda or cuda:N")
+    # A reload holds two models for a moment, within its worker's share.
+    text_gpu_share: float = Field(
+        0.5, gt=0, le=1, description="of a GPU's memory, the most that a text worker takes"
+    )
+    image_gpu_share: float = Field(
+        0.2, gt=0, le=1, description="the same for a worker of landscapes or of photos"
+    )
     threads: int | None = Field(None, ge=1, description="of each worker's arithmetic; unset: one per core")
 
     # How much at once.

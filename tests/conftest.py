@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from harness.device import TEST_DEVICE
 from service.settings import prepare_workers
 
 prepare_workers()
+
+
+def pytest_report_header() -> str:
+    return f"device: {TEST_DEVICE} (PROSPERO_TEST_DEVICE)"

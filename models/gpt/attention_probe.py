@@ -13,7 +13,8 @@ from torch import Tensor
 
 from models.gpt.backend import SlotCache
 from models.gpt.config import GPTConfig
-from models.gpt.decoding import Decoder, Sequence
+from models.gpt.decoding import Decoder
+from models.gpt.source import OpenSequence, TokenSource
 
 MAX_TOKENS = 16  # of one request
 MAX_WEIGHTS = 1_000_000  # of one request: tokens x layers x heads x context; some 8 MB as JSON
@@ -51,8 +52,8 @@ class _Recorder:
 
 
 @torch.inference_mode()
-def attention_weights(decoder: Decoder, sequence: Sequence, newest: int) -> Tensor:
-    """The weights with which the decoder's last step on `sequence` saw its context.
+def attention_weights(source: TokenSource | Decoder, sequence: OpenSequence, newest: int) -> Tensor:
+    """The weights with which the source's last step on `sequence` saw its context.
 
     Args:
         newest: the token that was read last; `sequence` has none pending.
@@ -60,11 +61,11 @@ def attention_weights(decoder: Decoder, sequence: Sequence, newest: int) -> Tens
     Returns:
         (layers, heads, span) in float32; the span is what was read, at most the window, oldest first.
     """
-    oldest = max(0, sequence.num_read - decoder.context)
-    places = torch.arange(oldest, sequence.num_read, device=decoder.device) % decoder.context  # oldest first
-    recorder = _Recorder(decoder.backend.cache, sequence.slot, places)
-    tokens = torch.tensor([[newest]], device=decoder.device)
-    decoder.network(tokens, recorder, torch.tensor([[sequence.num_read - 1]], device=decoder.device))
+    oldest = max(0, sequence.num_read - source.context)
+    places = torch.arange(oldest, sequence.num_read, device=source.device) % source.context  # oldest first
+    recorder = _Recorder(source.cache, sequence.slot, places)
+    tokens = torch.tensor([[newest]], device=source.device)
+    source.network(tokens, recorder, torch.tensor([[sequence.num_read - 1]], device=source.device))
     return torch.stack(recorder.weights)
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from models.gpt.backend import Backend, Chunk
+from models.gpt.backend import Backend, Chunk, SlotCache
 from models.gpt.compiled import compiled_backend
 from models.gpt.eager import EagerBackend
 from models.gpt.kernel import Kernel
@@ -61,6 +61,10 @@ class Decoder:
         self._free = list(range(max_slots))
         self._prefilling: list[Sequence] = []
         self._decoding: dict[Sequence, None] = {}
+
+    @property
+    def cache(self) -> SlotCache:
+        return self.backend.cache
 
     def open(self, tokens: list[int], score: Callable[[Tensor], None] | None = None) -> Sequence:
         """Take a slot for a prompt of at least one token; only its last `context` tokens are read."""

@@ -26,6 +26,15 @@ class IncrementalDetokenizer:
     def is_finished(self) -> bool:
         return self.is_stopped or self.is_full
 
+    def feed_on(self, data: bytes) -> str | None:
+        """Take the bytes of several tokens, all of it certain at once; None if any may be the text's last."""
+        if self._stop or (self._room is not None and len(data) >= self._room):
+            return None
+        text = self._utf8.decode(data)
+        if self._room is not None:
+            self._room -= len(text)
+        return text
+
     def feed(self, piece: bytes, is_watched: bool = True) -> str:
         """Take one token's bytes and return what has become certain, often less or more than the token."""
         return self._take(self._utf8.decode(piece), self._stop if is_watched else ())

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -17,20 +18,20 @@ from models.checkpoint import load_weights, read_config, read_metrics
 from models.errors import RequestError
 from models.gpt.attention_probe import TokenAttention, attention_weights, max_tokens, rounded
 from models.gpt.config import GPTConfig
-from models.gpt.decoding import Decoder, Sequence
-from models.gpt.determinism import is_row_invariant
+from models.gpt.decoding import Decoder
 from models.gpt.detokenizer import IncrementalDetokenizer
+from models.gpt.device.decoder import DeviceDecoder
 from models.gpt.eager import lay_out_for_cpu
 from models.gpt.kernel import Kernel, load_kernel
 from models.gpt.network import GPT
 from models.gpt.request import TextRequest
-from models.gpt.sampling import Sampler, choose, log_probabilities
+from models.gpt.sampling import Sampler, log_probabilities
+from models.gpt.source import Drawn, HostSource, OpenSequence, TokenSource, Weights, dtype_name
 from models.gpt.tokenizer import Tokenizer, read_tokenizer
 
 log = logging.getLogger("prospero.text")
 
 EMPTY_PROMPT = "\n"
-Weights = Literal["auto", "bfloat16", "int8"]
 
 
 @dataclass(frozen=True)
@@ -63,13 +64,18 @@ class _Run:
 
     key: int
     request: TextRequest
-    sequence: Sequence
+    sequence: OpenSequence
     sampler: Sampler
     text: IncrementalDetokenizer
     prompt: list[int]
     num_drawn: int = field(default=0)
     scores: list[TokenLogprob | None] = field(default_factory=list)  # of the prompt, as far as it was read
     seen: list[int] = field(default_factory=list)  # all tokens, of a request that asks for attention
+
+    def __post_init__(self) -> None:
+        # Whether it wants to see what drew a token before the next one is drawn.
+        self.is_looking = self.request.logprobs is not None or bool(self.request.attention)
+        self.max_tokens, self.ending = self.request.max_tokens, self.sampler.ending
 
 
 class TextEngine:
@@ -83,18 +89,21 @@ class TextEngine:
         metrics: dict[str, Any] | None = None,
         kernel: Kernel | None = None,
         weights: Weights = "auto",
+        draws_on_device: bool = False,
     ) -> None:
         self.max_slots = max_slots
         self.tokenizer, self._network, self._metrics = tokenizer, network, metrics or {}
-        self.decoder = Decoder(network, max_slots, kernel, has_octets=weights == "int8")
-        has_kernel = self.decoder.kernel is not None
-        if weights == "int8" and not has_kernel:
+        self.source: TokenSource = (
+            DeviceDecoder(network, max_slots)
+            if draws_on_device
+            else HostSource(network, max_slots, kernel, weights)
+        )
+        if weights == "int8" and self.source.weights != "int8":
             log.warning("weights in int8 need the compiled kernel: text is served without either")
-        self._weights = ("int8" if weights == "int8" else "bfloat16") if has_kernel else self.dtype
-        self._choose = choose if self.decoder.kernel is None else self.decoder.kernel.choose
-        self._runs: dict[Sequence, _Run] = {}
+        self._runs: dict[OpenSequence, _Run] = {}
         self._by_key: dict[int, _Run] = {}
-        self._is_bitwise = self.decoder.device.type == "cpu" and is_row_invariant(self.decoder)
+        self._num_looking = 0
+        self._end_token = network.config.end_token
 
     @classmethod
     def load(cls, folder: Path, device: str, max_slots: int = 64, weights: Weights = "auto") -> TextEngine:
@@ -117,12 +126,22 @@ class TextEngine:
         if device == "cpu":
             lay_out_for_cpu(network)
         kernel = load_kernel() if device == "cpu" else None
-        return cls(network.to(device), tokenizer, max_slots, read_metrics(folder), kernel, weights)
+        is_cuda = torch.device(device).type == "cuda"
+        return cls(
+            network.to(device),
+            tokenizer,
+            max_slots,
+            read_metrics(folder),
+            kernel,
+            weights,
+            draws_on_device=is_cuda,
+        )
 
     @property
-    def dtype(self) -> str:
-        """Of the network's parameters, as PyTorch names it."""
-        return str(self._network.embedding.weight.dtype).removeprefix("torch.")
+    def decoder(self) -> Decoder:
+        """What gives logits to the host: the engine's own, or, where a device draws, one beside it."""
+        own = self.source
+        return own.decoder if isinstance(own, HostSource) else Decoder(own.network, self.max_slots)
 
     @property
     def num_running(self) -> int:
@@ -141,14 +160,16 @@ class TextEngine:
             raise RequestError("prompt", "this model makes no token of it")
         sampler = self._sampler(request, tokens)
         text = IncrementalDetokenizer(request.stop, request.max_characters)
-        run = _Run(key, request, self.decoder.open(tokens), sampler, text, tokens)
+        scores: list[TokenLogprob | None] = []
+        score = None
+        if request.prompt_logprobs is not None:
+            scores += [None] * max(1, len(tokens) - self.source.context + 1)  # nothing stands before these
+            score = partial(self._score, scores, tokens, request.prompt_logprobs)
+        sequence = self.source.open(tokens, sampler, request.max_tokens, score)
+        run = _Run(key, request, sequence, sampler, text, tokens, scores=scores)
         if request.attention:
             run.seen = list(tokens)
-        if request.prompt_logprobs is not None:
-            run.scores = [None] * max(
-                1, len(tokens) - self.decoder.context + 1
-            )  # nothing stands before these
-            run.sequence.score = lambda logits: self._score(run, logits)
+        self._num_looking += run.is_looking
         self._runs[run.sequence] = self._by_key[key] = run
 
     def _check(self, request: TextRequest) -> None:
@@ -177,37 +198,63 @@ class TextEngine:
         run = self._by_key.pop(key, None)
         if run is not None:
             del self._runs[run.sequence]
-            self.decoder.close(run.sequence)
+            self._num_looking -= run.is_looking
+            self.source.close(run.sequence)
 
     def step(self) -> list[TextEvent]:
-        """Prefill newcomers, bounded, and draw one token for every request that is ready."""
-        sequences, logits = self.decoder.step()
-        if not sequences:
-            return []
-        runs = [self._runs[sequence] for sequence in sequences]
-        drawing = [row for row, run in enumerate(runs) if run.request.max_tokens]
-        events = [self._end(run, "", "length") for run in runs if not run.request.max_tokens]
-        if len(drawing) < len(runs):
-            runs, logits = [runs[row] for row in drawing], logits[drawing]
-        tokens = self._choose(logits, [run.sampler for run in runs]) if runs else []
-        drawn = zip(runs, tokens, range(len(runs)), strict=True)
-        return events + [self._advance(run, token, logits, row) for run, token, row in drawn]
+        """Prefill newcomers, bounded, and draw for every request that is ready."""
+        events: list[TextEvent] = []
+        for drawn in self.source.step(may_look=self._num_looking > 0):
+            run, tokens = self._runs[drawn.sequence], drawn.tokens
+            if len(tokens) > 1 and (event := self._advance_all(run, tokens)) is not None:
+                events.append(event)
+            else:
+                events += self._take(run, drawn)
+        return events
 
-    def _advance(self, run: _Run, token: int, logits: Tensor, row: int) -> TextEvent:
-        request, end = run.request, self._network.config.end_token
+    def _take(self, run: _Run, drawn: Drawn) -> list[TextEvent]:
+        """An event for each of a request's new tokens, until its end."""
+        if not drawn.tokens:
+            return [self._end(run, "", "length")]
+        events = []
+        for token in drawn.tokens:
+            events.append(self._advance(run, token, drawn.logits))
+            if events[-1].finish_reason is not None:
+                break
+        return events
+
+    def _advance_all(self, run: _Run, tokens: list[int]) -> TextEvent | None:
+        """Several tokens as one event, if none of them can be the last: a fraction of the work for each."""
+        num_drawn = run.num_drawn + len(tokens)
+        if num_drawn >= run.max_tokens or self._end_token in tokens or not run.ending.isdisjoint(tokens):
+            return None
+        pieces = self.tokenizer.pieces
+        text = run.text.feed_on(b"".join([pieces[token] for token in tokens]))
+        if text is None:
+            return None
+        run.num_drawn = num_drawn
+        for token in tokens:
+            run.sequence.push(token)
+        return TextEvent(run.key, text, len(tokens), None, (), 0, False, None, _taken(run))
+
+    def _advance(self, run: _Run, token: int, logits: Tensor) -> TextEvent:
+        request = run.request
         attention = self._attention(run, token) if request.attention else None
         run.num_drawn += 1
-        is_end = token in run.sampler.ending
+        is_end = token in run.ending
         is_watched = run.num_drawn > request.min_tokens
-        text = "" if is_end or token == end else run.text.feed(self.tokenizer.pieces[token], is_watched)
-        logprobs = () if request.logprobs is None else (self._logprob(logits[row], token, request.logprobs),)
+        text = (
+            ""
+            if is_end or token == self._end_token
+            else run.text.feed(self.tokenizer.pieces[token], is_watched)
+        )
+        logprobs = () if request.logprobs is None else (self._logprob(logits, token, request.logprobs),)
         if is_end or run.text.is_stopped:
             event = self._end(run, text, "stop")
         elif run.text.is_full or run.num_drawn >= request.max_tokens:
             event = self._end(run, text, "length")
         else:
             run.sequence.push(token)
-            run.sampler.record(token)
             event = TextEvent(run.key, text, 1)
             event.prompt_logprobs = _taken(run)
         event.num_tokens, event.logprobs, event.attention = 1, logprobs, attention
@@ -223,14 +270,12 @@ class TextEngine:
         event.prompt_logprobs = _taken(run)
         return event
 
-    def _score(self, run: _Run, logits: Tensor) -> None:
+    def _score(
+        self, scores: list[TokenLogprob | None], prompt: list[int], num_top: int, logits: Tensor
+    ) -> None:
         """Note what the logits (n, vocabulary) after the prompt's next tokens say of those that follow."""
-        num_top = run.request.prompt_logprobs
-        assert num_top is not None
-        following = run.prompt[len(run.scores) : len(run.scores) + len(logits)]
-        run.scores += [
-            self._logprob(row, token, num_top) for row, token in zip(logits, following, strict=False)
-        ]
+        following = prompt[len(scores) : len(scores) + len(logits)]
+        scores += [self._logprob(row, token, num_top) for row, token in zip(logits, following, strict=False)]
 
     def _logprob(self, logits: Tensor, token: int, num_top: int) -> TokenLogprob:
         logprob, top = log_probabilities(logits, token, num_top)
@@ -241,7 +286,7 @@ class TextEngine:
         """What the last step looked at, if that was asked for; call once for each token that is drawn."""
         looked = None
         if run.num_drawn in run.request.attention:
-            weights = attention_weights(self.decoder, run.sequence, run.seen[-1])
+            weights = attention_weights(self.source, run.sequence, run.seen[-1])
             context = [self._piece(one) for one in run.seen[-weights.shape[-1] :]]
             looked = TokenAttention(run.num_drawn, self._piece(token), context, rounded(weights))
         run.seen.append(token)
@@ -252,23 +297,24 @@ class TextEngine:
 
     def describe(self) -> dict[str, Any]:
         """What `GET /models` says of this model, apart from its name and kind."""
-        weights = self._network.embedding.weight
         return {
             "parameters": sum(parameter.numel() for parameter in self._network.parameters()),
             "training_data": self._network.config.training_data,
             "metrics": self._metrics,
-            "device": str(weights.device),
-            "dtype": self.dtype,
-            "determinism": "bitwise" if self._is_bitwise else "best effort",
+            "device": str(self.source.device),
+            "dtype": dtype_name(self._network),
+            "determinism": "bitwise" if self.source.is_bitwise else "best effort",
             "context": self._network.config.max_seq_len,
             "tokenizer": self.tokenizer.name,
-            "weights": self._weights,
-            "kernel": "none" if self.decoder.kernel is None else self.decoder.kernel.level,
+            "weights": self.source.weights,
+            "kernel": self.source.kernel_name,
             "max_attention_tokens": max_tokens(self._network.config),
         }
 
 
 def _taken(run: _Run) -> tuple[TokenLogprob | None, ...] | None:
     """The scores of a request's prompt, the first time that they are asked for."""
+    if not run.scores:
+        return None
     scores, run.scores = run.scores, []
-    return tuple(scores) or None
+    return tuple(scores)

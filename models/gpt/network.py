@@ -63,7 +63,7 @@ class Attention(nn.Module):
         q, k, v = heads.split((self.heads, self.kv_heads, self.kv_heads), dim=1)
         q, k = self.q_norm(q), self.k_norm(k)
         if turn is not None:
-            q, k = rotate(q, *turn), rotate(k, *turn)
+            q, k = torch.split(rotate(torch.cat((q, k), 1), *turn), [self.heads, self.kv_heads], 1)
         mixed = attend(layer, q, k, v)
         return self.out(mixed.transpose(1, 2).reshape(batch, length, width))  # type: ignore[no-any-return]
 

@@ -7,9 +7,10 @@ from torch import Tensor
 
 
 def rotation(positions: Tensor, head_width: int, base: float) -> tuple[Tensor, Tensor]:
-    """Cosines and sines, float32, each (..., head_width / 2), for absolute ``positions`` (...)."""
+    """What `rotate` multiplies by, float32, each (..., head_width), for absolute ``positions`` (...)."""
     angles = positions.float().unsqueeze(-1) * frequencies(head_width, base, positions.device)
-    return angles.cos(), angles.sin()
+    cos, sin = angles.cos(), angles.sin()
+    return torch.cat((cos, cos), dim=-1), torch.cat((-sin, sin), dim=-1)
 
 
 def frequencies(head_width: int, base: float, device: torch.device | None = None) -> Tensor:
@@ -19,6 +20,5 @@ def frequencies(head_width: int, base: float, device: torch.device | None = None
 
 
 def rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
-    """Turn ``x`` (B, H, T, D) by the angles of its positions (T, D/2) or (B, 1, T, D/2)."""
-    left, right = x.chunk(2, dim=-1)
-    return torch.cat((left * cos - right * sin, right * cos + left * sin), dim=-1).to(x.dtype)
+    """Turn ``x`` (B, H, T, D) by its positions' `rotation` (T, D) or (B, 1, T, D): halves are the pairs."""
+    return (x * cos + x.roll(x.shape[-1] // 2, -1) * sin).to(x.dtype)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from torch import Tensor
 
 from models.checkpoint import load_weights, read_config, read_metrics
 from models.cores import Cores
+from models.fixed_batches import FixedBatches, map_in_two_ways
 from models.landscape.config import LandscapeConfig
 from models.landscape.generator import Generator
 from models.landscape.palette import broad_table
@@ -32,21 +34,32 @@ class LandscapeRequest:
 class LandscapeEngine:
     """A loaded landscape checkpoint. Not thread-safe: one worker owns it."""
 
-    def __init__(self, generator: Generator, device: str, metrics: Mapping[str, Any]) -> None:
+    def __init__(
+        self, generator: Generator, device: str, metrics: Mapping[str, Any], is_fixed: bool | None = None
+    ) -> None:
+        """Take a generator over.
+
+        Args:
+            is_fixed: run batches of fixed sizes, in half precision on a GPU; None: on a GPU.
+        """
         self._device = torch.device(device)
-        self._generator = generator.to(self._device).to(memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
+        self._bank = generator.styles.float().cpu().numpy()
+        is_cuda = self._device.type == "cuda"
+        # Half precision has 11 bits, bfloat16 8: as many as a pixel, so that skies would show steps.
+        self._dtype = torch.float16 if is_cuda else torch.float32
+        self._generator = generator.to(self._device, self._dtype).to(memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
         self._generator.requires_grad_(requires_grad=False)
         self._cores = Cores()
-        self._bank = generator.styles.cpu().numpy()
         self._metrics = dict(metrics)
         self._known = broad_table(
             len(generator.config.classes)
         )  # (256,): newer classes as what they were part of
         self.image_size = generator.config.image_size
+        self._batches = self._fixed_batches() if (is_cuda if is_fixed is None else is_fixed) else None
 
     @classmethod
     def load(cls, folder: Path, device: str) -> LandscapeEngine:
-        """Load ``folder`` onto ``device`` ("cpu", "cuda", "cuda:0" ...), in float32.
+        """Load ``folder`` onto ``device`` ("cpu", "cuda", "cuda:0" ...): float32 on a CPU, float16 on a GPU.
 
         Raises:
             CheckpointError: the folder is no whole landscape checkpoint of this palette.
@@ -58,12 +71,12 @@ class LandscapeEngine:
     def forward(self, requests: Sequence[LandscapeRequest]) -> list[NDArray[np.uint8]]:
         """Paint every request, in order: (H, W, 3) uint8 RGB each, of its label map's shape.
 
-        A GPU runs those of one shape as one batch. On the CPU each runs by itself: its bytes never depend on
-        its batch.
+        A GPU runs square ones of the full size in batches, others alone. On the CPU each runs by itself:
+        its bytes never depend on its batch.
         """
-        if self._device.type == "cpu":
-            return self._cores.map(lambda request: self._paint([request])[0], requests)
-        return by_shape(self._paint, requests)
+        if self._batches is None:
+            return self._cores.map(self._paint_alone, requests)
+        return map_in_two_ways(requests, self._is_full_square, self._paint_together, self._paint_alone)
 
     def describe(self) -> dict[str, Any]:
         """Say what is loaded, for ``GET /models``."""
@@ -74,51 +87,59 @@ class LandscapeEngine:
             "training_data": config.training_data,
             "metrics": self._metrics,
             "device": str(self._device),
-            "dtype": "float32",
+            "dtype": str(self._dtype).removeprefix("torch."),
             "determinism": "same bytes alone or in any batch" if is_cpu else "best effort",
             "image_size": config.image_size,
             "classes": list(config.classes),
             "class_seeds": config.has_class_seeds,
         }
 
-    @torch.inference_mode()
-    def _paint(self, requests: Sequence[LandscapeRequest]) -> list[NDArray[np.uint8]]:
-        height, width = requests[0].label_map.shape
-        padded = [self._fit(request.label_map) for request in requests]
-        labels = self._stack(padded)
-        styles = self._stack(
-            [draw_styles(self._bank, request.seed, self._seeds(request)) for request in requests]
-        )
-        shapes = self._generator.config.noise_shapes(*padded[0].shape)
-        draws = [draw_noise(request.seed, shapes) for request in requests]
-        noise = [self._stack(level) for level in zip(*draws, strict=True)]
-        pictures = self._generator(labels, styles, noise)
-        pixels = ((pictures + 1) * 127.5).round().clamp(0, 255).to(torch.uint8)
-        return list(pixels[..., :height, :width].permute(0, 2, 3, 1).cpu().numpy())
+    def _fixed_batches(self) -> FixedBatches:
+        size = self.image_size
+        inputs = [
+            ((size, size), torch.uint8),
+            (self._bank.shape[1:], torch.float32),
+            *((shape, torch.float32) for shape in self._generator.config.noise_shapes(size, size)),
+        ]
+        return FixedBatches(self._paint, inputs, self._device)
 
-    def _fit(self, label_map: NDArray[np.uint8]) -> NDArray[np.int64]:
+    def _is_full_square(self, request: LandscapeRequest) -> bool:
+        return request.label_map.shape == (self.image_size, self.image_size)
+
+    def _paint_together(self, requests: Sequence[LandscapeRequest]) -> list[NDArray[np.uint8]]:
+        assert self._batches is not None
+        return self._batches.map([partial(self.fill, request) for request in requests])
+
+    def _paint_alone(self, request: LandscapeRequest) -> NDArray[np.uint8]:
+        height, width = request.label_map.shape
+        inputs = [torch.from_numpy(one)[None].to(self._device) for one in self._inputs(request)]
+        return self._paint(*inputs)[0, :height, :width].cpu().numpy()
+
+    def fill(self, request: LandscapeRequest, inputs: Sequence[NDArray[Any]]) -> None:
+        """Write into a batch what the generator takes of one request: map, styles, noise of each size."""
+        for place, one in zip(inputs, self._inputs(request), strict=True):
+            place[:] = one
+
+    def _inputs(self, request: LandscapeRequest) -> list[NDArray[Any]]:
+        labels = self._fit(request.label_map)
+        styles = draw_styles(self._bank, request.seed, self._seeds(request))
+        shapes = self._generator.config.noise_shapes(*labels.shape)
+        return [labels, styles, *draw_noise(request.seed, shapes)]
+
+    @torch.inference_mode()
+    def _paint(self, labels: Tensor, styles: Tensor, *noise: Tensor) -> Tensor:
+        """Label maps (B, H, W) uint8, styles (B, N, D) and noise of each size to RGB (B, H, W, 3) uint8."""
+        draws = [draw.to(self._dtype) for draw in noise]
+        pictures = self._generator(labels.long(), styles.to(self._dtype), draws)
+        pixels: Tensor = ((pictures.float() + 1) * 127.5).round().clamp(0, 255).to(torch.uint8)
+        return pixels.permute(0, 2, 3, 1)
+
+    def _fit(self, label_map: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """Pad a map to sides that the network takes; classes that it does not know become broader ones."""
         edges = [(0, -side % self._generator.config.multiple) for side in label_map.shape]
-        return self._known[np.pad(label_map, edges, mode="edge")].astype(np.int64)
+        return self._known[np.pad(label_map, edges, mode="edge")]
 
     def _seeds(self, request: LandscapeRequest) -> dict[int, int]:
         """Seeds of the classes that the network knows; a class's own goes before those of its newer parts."""
         newest_first = sorted(request.class_seeds.items(), reverse=True)
         return {int(self._known[number]): seed for number, seed in newest_first}
-
-    def _stack(self, arrays: Sequence[NDArray[Any]]) -> Tensor:
-        return torch.from_numpy(np.stack(arrays)).to(self._device)
-
-
-def by_shape(
-    paint: Callable[[Sequence[LandscapeRequest]], Sequence[NDArray[np.uint8]]],
-    requests: Sequence[LandscapeRequest],
-) -> list[NDArray[np.uint8]]:
-    """Paint requests of one shape together, since a batch is one tensor; pictures in the requests' order."""
-    groups: dict[tuple[int, ...], list[int]] = {}
-    for number, request in enumerate(requests):
-        groups.setdefault(request.label_map.shape, []).append(number)
-    pictures: dict[int, NDArray[np.uint8]] = {}
-    for numbers in groups.values():
-        pictures.update(zip(numbers, paint([requests[number] for number in numbers]), strict=True))
-    return [pictures[number] for number in range(len(requests))]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from torch import Tensor, nn
 
 from models.checkpoint import load_weights, read_config, read_metrics
 from models.cores import Cores
+from models.fixed_batches import FixedBatches, map_in_two_ways
 from models.landscape.label_maps import fit_shape
 from models.segmenter.config import SegmenterConfig
 from models.segmenter.network import MULTIPLE, Segmenter
@@ -22,17 +24,29 @@ from models.segmenter.network import MULTIPLE, Segmenter
 class SegmenterEngine:
     """A loaded segmenter checkpoint. Not thread-safe: one worker owns it."""
 
-    def __init__(self, network: Segmenter, device: str, metrics: Mapping[str, Any]) -> None:
+    def __init__(
+        self, network: Segmenter, device: str, metrics: Mapping[str, Any], is_fixed: bool | None = None
+    ) -> None:
+        """Take a network over.
+
+        Args:
+            is_fixed: run batches of fixed sizes, in half precision on a GPU; None: on a GPU.
+        """
         self._device = torch.device(device)
-        self.network = network.to(self._device).eval()
+        is_cuda = self._device.type == "cuda"
+        self._dtype = torch.float16 if is_cuda else torch.float32
+        self.network = network.to(self._device, self._dtype).eval()
         self.network.requires_grad_(requires_grad=False)
         self._metrics = dict(metrics)
         self._cores = Cores()
-        self.image_size = network.config.image_size
+        self.image_size = size = network.config.image_size
+        self._batches = None
+        if is_cuda if is_fixed is None else is_fixed:
+            self._batches = FixedBatches(self._classify, [((3, size, size), torch.float32)], self._device)
 
     @classmethod
     def load(cls, folder: Path, device: str) -> SegmenterEngine:
-        """Load ``folder`` onto ``device``, in float32.
+        """Load ``folder`` onto ``device``: float32 on a CPU, float16 on a GPU.
 
         Raises:
             CheckpointError: the folder is no whole segmenter checkpoint of this palette.
@@ -44,14 +58,17 @@ class SegmenterEngine:
     def forward(self, photos: Sequence[NDArray[np.uint8]]) -> list[NDArray[np.uint8]]:
         """Label every (H, W, 3) RGB photo, in order: (h, w) uint8 palette ids, the longer side image_size.
 
-        Each runs by itself, at its own aspect ratio: a map's bytes never depend on its batch.
+        Each keeps its own aspect ratio. A GPU runs square ones in batches, others alone. On the CPU each
+        runs by itself: a map's bytes never depend on its batch.
         """
-        return self._cores.map(self._label, photos)
+        if self._batches is None:
+            return self._cores.map(self._label, photos)
+        return map_in_two_ways(photos, self._is_square, self._label_together, self._label)
 
     def probabilities(self, photo: NDArray[np.uint8]) -> Tensor:
         """Return (N, h, w) class probabilities, averaged over the photo and its mirror image."""
-        shape = fit_shape(photo.shape[0], photo.shape[1], self.image_size)
-        return predict(self.network, prepare(photo, shape).to(self._device))[0]
+        picture = prepare(photo, self._fitted_shape(photo))
+        return predict(self.network, picture.to(self._device, self._dtype))[0]
 
     def describe(self) -> dict[str, Any]:
         """Say what is loaded, for ``GET /models``."""
@@ -62,11 +79,28 @@ class SegmenterEngine:
             "training_data": config.training_data,
             "metrics": self._metrics,
             "device": str(self._device),
-            "dtype": "float32",
+            "dtype": str(self._dtype).removeprefix("torch."),
             "determinism": "same bytes alone or in any batch" if is_cpu else "best effort",
             "image_size": config.image_size,
             "classes": list(config.classes),
         }
+
+    def _fitted_shape(self, photo: NDArray[np.uint8]) -> tuple[int, int]:
+        return fit_shape(photo.shape[0], photo.shape[1], self.image_size)
+
+    def _is_square(self, photo: NDArray[np.uint8]) -> bool:
+        return self._fitted_shape(photo) == (self.image_size, self.image_size)
+
+    def _label_together(self, photos: Sequence[NDArray[np.uint8]]) -> list[NDArray[np.uint8]]:
+        assert self._batches is not None
+        return self._batches.map([partial(self._fill, photo) for photo in photos])
+
+    def _fill(self, photo: NDArray[np.uint8], inputs: Sequence[NDArray[Any]]) -> None:
+        inputs[0][:] = prepare(photo, (self.image_size, self.image_size))[0].numpy()
+
+    def _classify(self, pictures: Tensor) -> Tensor:
+        """Pictures (B, 3, S, S) to label maps (B, S, S) uint8."""
+        return predict(self.network, pictures.to(self._dtype)).argmax(dim=1).to(torch.uint8)
 
     def _label(self, photo: NDArray[np.uint8]) -> NDArray[np.uint8]:
         return self.probabilities(photo).argmax(dim=0).to(torch.uint8).cpu().numpy()

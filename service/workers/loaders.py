@@ -17,7 +17,7 @@ from models.gpt.request import TextRequest
 from service.workers.batching import Batcher, ContinuousBatcher, DynamicBatcher
 from service.workers.messages import Event, LandscapeWork, Picture, SegmentWork
 
-MAX_BATCH = 8  # images; beyond it a larger batch gains nothing here
+MAX_BATCH, MAX_GPU_BATCH = 8, 16  # images; beyond it a larger batch gains nothing
 
 
 @dataclass(frozen=True)
@@ -29,10 +29,13 @@ class TextLoader:
     interval: float
     threads: int | None
     weights: Literal["auto", "bfloat16", "int8"] = "auto"
+    gpu_share: float = 1.0
 
     def __call__(self, device: str) -> Batcher:
+        from models.device_memory import take_share
         from models.gpt.engine import TextEngine
 
+        take_share(device, self.gpu_share)
         use_threads(self.threads)
         engine = TextEngine.load(self.folder, device, max_slots=self.slots, weights=self.weights)
         engine.admit(0, TextRequest(prompt="\n", seed=0, max_tokens=4))
@@ -53,10 +56,13 @@ class LandscapeLoader:
     wait: float
     max_batch_seconds: float
     threads: int | None
+    gpu_share: float = 1.0
 
     def __call__(self, device: str) -> Batcher:
+        from models.device_memory import take_share
         from models.landscape.engine import LandscapeEngine, LandscapeRequest
 
+        take_share(device, self.gpu_share)
         use_threads(self.threads)
         engine = LandscapeEngine.load(self.folder, device)
         size = engine.image_size
@@ -68,7 +74,7 @@ class LandscapeLoader:
             return LandscapeRequest(label_map, work.seed, work.class_seeds)
 
         example = LandscapeRequest(np.zeros((size, size), np.uint8), 0)
-        return _dynamic_batcher(engine, decode, example, self.wait, self.max_batch_seconds)
+        return _dynamic_batcher(engine, decode, example, self.wait, self.max_batch_seconds, device)
 
 
 @dataclass(frozen=True)
@@ -79,10 +85,13 @@ class SegmentLoader:
     wait: float
     max_batch_seconds: float
     threads: int | None
+    gpu_share: float = 1.0
 
     def __call__(self, device: str) -> Batcher:
+        from models.device_memory import take_share
         from models.segmenter.engine import SegmenterEngine
 
+        take_share(device, self.gpu_share)
         use_threads(self.threads)
         engine = SegmenterEngine.load(self.folder, device)
         unpack = Decoder(SegmentWork).decode
@@ -92,17 +101,22 @@ class SegmentLoader:
             return np.frombuffer(work.photo, np.uint8).reshape(work.height, work.width, 3)
 
         example = np.zeros((256, 256, 3), np.uint8)
-        return _dynamic_batcher(engine, decode, example, self.wait, self.max_batch_seconds)
+        return _dynamic_batcher(engine, decode, example, self.wait, self.max_batch_seconds, device)
 
 
 def _dynamic_batcher(
-    engine: Any, decode: Callable[[bytes], Any], example: Any, wait: float, max_batch_seconds: float
+    engine: Any,
+    decode: Callable[[bytes], Any],
+    example: Any,
+    wait: float,
+    max_batch_seconds: float,
+    device: str,
 ) -> Batcher:
     engine.forward([example])  # the first pays for allocations that no later one does
     began = time.monotonic()
     engine.forward([example])
     seconds = time.monotonic() - began
-    max_batch = max(1, min(MAX_BATCH, int(max_batch_seconds / seconds)))
+    max_batch = max(1, min(MAX_BATCH if device == "cpu" else MAX_GPU_BATCH, int(max_batch_seconds / seconds)))
     return DynamicBatcher(engine.forward, decode, _answer, max_batch, wait, engine.describe(), seconds)
 
 

@@ -18,6 +18,8 @@ OTHER: dict[str, str] = {  # a value for each setting that is not its default
     "api_keys": "one,two",
     "cors_origins": "http://a.example, http://b.example",
     "lab_frames_per_second": "7.5",
+    "text_gpu_share": "0.33",
+    "image_gpu_share": "0.33",
     "text_weights": '{"gpt-shakespeare": "int8"}',
 }
 

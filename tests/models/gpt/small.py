@@ -8,6 +8,7 @@ import tokenizers
 import torch
 from tokenizers import decoders, models, pre_tokenizers, trainers
 
+from harness.device import TEST_DEVICE
 from models.gpt.config import GPTConfig
 from models.gpt.engine import TextEngine, TextEvent
 from models.gpt.network import GPT
@@ -52,9 +53,15 @@ def make_bpe() -> BPETokenizer:
     return BPETokenizer(inner)
 
 
-def make_engine(max_slots: int = 8, is_bpe: bool = False, **changes: Any) -> TextEngine:
+def make_engine(
+    max_slots: int = 8, is_bpe: bool = False, draws_on_device: bool = False, **changes: Any
+) -> TextEngine:
+    """On the CPU; one that draws on a device, on the device that is tested."""
     tokenizer = make_bpe() if is_bpe else CharacterTokenizer(ALPHABET)
-    return TextEngine(make_network(len(tokenizer.pieces), **changes), tokenizer, max_slots)
+    network = make_network(len(tokenizer.pieces), **changes)
+    if draws_on_device:
+        network = network.to(TEST_DEVICE)
+    return TextEngine(network, tokenizer, max_slots, draws_on_device=draws_on_device)
 
 
 def complete(engine: TextEngine, request: TextRequest, key: int = 0) -> list[TextEvent]:

@@ -17,9 +17,9 @@ from tests.models.gpt.small import ALPHABET, GPT2, complete, make_engine, text_o
 REQUEST = TextRequest("hear me", seed=11, max_tokens=40)
 
 
-@pytest.fixture(scope="module")
-def engine() -> TextEngine:
-    return make_engine()
+@pytest.fixture(scope="module", params=[False, True], ids=["host", "device"])
+def engine(request: pytest.FixtureRequest) -> TextEngine:
+    return make_engine(draws_on_device=request.param)
 
 
 def ids_of(text: str) -> list[int]:
@@ -49,12 +49,13 @@ def test_before_min_tokens_nothing_stops_but_the_limit(engine: TextEngine) -> No
     assert complete(engine, replace(REQUEST, min_tokens=40))[-1].finish_reason == "length"
 
 
-def test_the_end_token_can_be_ignored() -> None:
-    plain = make_engine()
+@pytest.mark.parametrize("draws_on_device", [False, True], ids=["host", "device"])
+def test_the_end_token_can_be_ignored(draws_on_device: bool) -> None:
+    plain = make_engine(draws_on_device=draws_on_device)
     greedy = replace(REQUEST, temperature=0.0)
     whole = text_of(complete(plain, greedy))
     end = ids_of(whole)[5]
-    engine = make_engine(end_token=end)
+    engine = make_engine(draws_on_device=draws_on_device, end_token=end)
     assert text_of(complete(engine, greedy)) == whole[: whole.index(ALPHABET[end])]
     events = complete(engine, replace(greedy, ignore_eos=True))
     assert (len(events), events[-1].finish_reason) == (40, "length")
@@ -69,10 +70,13 @@ def test_a_bias_and_an_ngram_ban_rule_what_is_drawn(engine: TextEngine) -> None:
     assert len(set(pairs)) == len(pairs) == 39
 
 
+@pytest.mark.parametrize("draws_on_device", [False, True], ids=["host", "device"])
 @pytest.mark.parametrize("changes", [{}, GPT2], ids=["rope", "learned"])
 @pytest.mark.parametrize("length", [1, 2, 20, 32, 45])
-def test_prompt_logprobs_are_the_networks_own(changes: dict[str, Any], length: int) -> None:
-    engine = make_engine(**changes)
+def test_prompt_logprobs_are_the_networks_own(
+    changes: dict[str, Any], length: int, draws_on_device: bool
+) -> None:
+    engine = make_engine(draws_on_device=draws_on_device, **changes)
     prompt = (ALPHABET * 2)[3 : 3 + length]
     request = TextRequest(prompt, seed=1, max_tokens=0, prompt_logprobs=2)
     engine.admit(1, TextRequest("O", seed=5, max_tokens=60))
@@ -89,7 +93,7 @@ def test_prompt_logprobs_are_the_networks_own(changes: dict[str, Any], length: i
     cut = max(0, length - 32)  # what was cut off at the window, and the first token, have none
     assert [one is None for one in given] == [i <= cut for i in range(length)]
     tokens = torch.tensor([ids_of(prompt)[cut:]])
-    network = engine.decoder.network
+    network = engine.source.network.cpu()
     wanted = torch.log_softmax(network.logits(network(tokens, CausalAttention()))[0], -1)
     for i, one in enumerate(given[cut + 1 :]):
         assert one is not None

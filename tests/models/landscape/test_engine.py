@@ -1,15 +1,16 @@
 """The engine: checked loading, order, shapes, older palettes, and the same bytes alone or in any batch."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
-from models.checkpoint import CheckpointError, save_checkpoint
+from models.checkpoint import CheckpointError, load_weights, read_config, save_checkpoint
 from models.landscape.config import LandscapeConfig
-from models.landscape.engine import LandscapeEngine, LandscapeRequest, by_shape
+from models.landscape.engine import LandscapeEngine, LandscapeRequest
 from models.landscape.generator import Generator
 from models.landscape.palette import CLASS_NAMES, NUM_BROAD_CLASSES, NUM_CLASSES, PALETTE, PaletteClass
 
@@ -29,6 +30,9 @@ def make_checkpoint(made: Path, num_classes: int = NUM_CLASSES) -> Path:
     return made
 
 
+SHAPES = [(32, 32), (16, 32), (32, 16), (32, 21), (17, 32), (32, 1), (1, 32), (5, 7), (8, 8)]
+
+
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return make_checkpoint(tmp_path_factory.mktemp("checkpoints") / "landscape")
@@ -45,6 +49,12 @@ def some_requests(count: int) -> list[LandscapeRequest]:
     return [LandscapeRequest(label_map=labels, seed=seed) for seed, labels in enumerate(maps)]
 
 
+def shaped_requests(shapes: Sequence[tuple[int, int]]) -> list[LandscapeRequest]:
+    draw = np.random.default_rng(2)
+    maps = [draw.integers(NUM_CLASSES, size=shape, dtype=np.uint8) for shape in shapes]
+    return [LandscapeRequest(labels, seed=seed) for seed, labels in enumerate(maps)]
+
+
 def test_same_bytes_alone_and_in_any_batch(engine: LandscapeEngine) -> None:
     requests = some_requests(5)
     together = engine.forward(requests)
@@ -55,6 +65,50 @@ def test_same_bytes_alone_and_in_any_batch(engine: LandscapeEngine) -> None:
     for request, picture in zip(reversed(requests), engine.forward(requests[::-1]), strict=True):
         assert np.array_equal(engine.forward([request])[0], picture)
     assert engine.forward([]) == []
+
+
+@pytest.fixture(scope="module")
+def fixed(folder: Path) -> LandscapeEngine:
+    """The same checkpoint in batches of fixed sizes, as on a GPU."""
+    generator = Generator(read_config(folder, LandscapeConfig))
+    load_weights(folder, generator)
+    return LandscapeEngine(generator, "cpu", {}, is_fixed=True)
+
+
+def assert_alike(pictures: list[np.ndarray], others: list[np.ndarray]) -> None:
+    for picture, other in zip(pictures, others, strict=True):
+        assert picture.shape == other.shape
+        assert np.abs(picture.astype(int) - other.astype(int)).max() <= 1
+
+
+def test_batches_of_fixed_sizes_paint_the_same_pictures(
+    fixed: LandscapeEngine, engine: LandscapeEngine
+) -> None:
+    requests = some_requests(37)  # two full batches, and one that is padded
+    pictures = fixed.forward(requests)
+    assert len(pictures) == 37
+    assert_alike(pictures, engine.forward(requests))
+    assert fixed.forward([]) == []
+
+
+def test_beside_batches_of_fixed_sizes_other_shapes_are_painted_in_their_places(
+    fixed: LandscapeEngine, engine: LandscapeEngine
+) -> None:
+    requests = shaped_requests([*SHAPES, *SHAPES])
+    assert_alike(fixed.forward(requests), engine.forward(requests))
+
+
+def test_batches_of_fixed_sizes_take_noise_of_several_channels_and_newer_classes() -> None:
+    torch.manual_seed(0)
+    config = LandscapeConfig(
+        image_size=32, training_data="noise", classes=CLASS_NAMES[:NUM_BROAD_CLASSES],
+        widths=(16, 16, 8), num_styles=6, noise_channels=3, noise_max_size=16,
+    )  # fmt: skip
+    generator = Generator(config)
+    torch.nn.init.normal_(generator.styles)
+    fixed, alone = (LandscapeEngine(generator, "cpu", {}, is_fixed=is_fixed) for is_fixed in (True, False))
+    requests = [replace(request, class_seeds={NUM_CLASSES - 1: 2}) for request in some_requests(3)]
+    assert_alike(fixed.forward(requests), alone.forward(requests))
 
 
 def test_seeds_and_class_seeds_change_the_picture(engine: LandscapeEngine) -> None:
@@ -72,13 +126,8 @@ def test_seeds_and_class_seeds_change_the_picture(engine: LandscapeEngine) -> No
     assert np.array_equal(plain, same)
 
 
-SHAPES = [(32, 32), (16, 32), (32, 16), (32, 21), (17, 32), (32, 1), (1, 32), (5, 7), (8, 8)]
-
-
 def test_a_picture_has_its_maps_shape_alone_and_in_any_batch(engine: LandscapeEngine) -> None:
-    draw = np.random.default_rng(2)
-    maps = [draw.integers(NUM_CLASSES, size=shape, dtype=np.uint8) for shape in SHAPES]
-    requests = [LandscapeRequest(labels, seed=seed) for seed, labels in enumerate(maps)]
+    requests = shaped_requests(SHAPES)
     pictures = engine.forward(requests)
     assert [picture.shape for picture in pictures] == [(*shape, 3) for shape in SHAPES]
     for request, picture in zip(requests, pictures, strict=True):
@@ -90,22 +139,6 @@ def test_sides_in_between_are_painted_on_the_next_size_and_cropped(engine: Lands
     wide = np.pad(labels, [(0, 3), (0, 0)], mode="edge")  # 24 rows: a multiple of 4
     cropped, whole = engine.forward([LandscapeRequest(labels, 1), LandscapeRequest(wide, 1)])
     assert np.array_equal(cropped, whole[:21])
-
-
-def test_only_requests_of_one_shape_share_a_batch() -> None:
-    batches = []
-
-    def paint(requests: Sequence[LandscapeRequest]) -> list[np.ndarray]:
-        batches.append([request.seed for request in requests])
-        return [np.full((*request.label_map.shape, 3), request.seed) for request in requests]
-
-    shapes = [(4, 8), (8, 8), (4, 8), (8, 4), (8, 8), (4, 8)]
-    requests = [LandscapeRequest(np.zeros(shape, np.uint8), seed) for seed, shape in enumerate(shapes)]
-    pictures = by_shape(paint, requests)
-    assert batches == [[0, 2, 5], [1, 4], [3]]
-    assert [picture.shape[:2] for picture in pictures] == shapes
-    assert [int(picture.min()) for picture in pictures] == [0, 1, 2, 3, 4, 5]
-    assert by_shape(paint, []) == []
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from models.checkpoint import CheckpointError, save_checkpoint
+from models.checkpoint import CheckpointError, load_weights, read_config, save_checkpoint
 from models.landscape.palette import CLASS_NAMES, NUM_CLASSES
 from models.segmenter.config import SegmenterConfig
 from models.segmenter.engine import SegmenterEngine, predict, prepare
@@ -51,6 +51,17 @@ def test_a_map_has_its_photos_aspect_ratio(engine: SegmenterEngine) -> None:
     for photo, labels in zip(photos, maps, strict=True):
         assert np.array_equal(engine.forward([photo])[0], labels)
     assert engine.forward([]) == []
+
+
+def test_batches_of_fixed_sizes_give_the_same_maps(folder: Path, engine: SegmenterEngine) -> None:
+    network = Segmenter(read_config(folder, SegmenterConfig))
+    load_weights(folder, network)
+    photos = some_photos() * 3 + some_photos()[:2] * 7  # more squares than one batch holds
+    maps = SegmenterEngine(network, "cpu", {}, is_fixed=True).forward(photos)
+    assert len(maps) == 35
+    for labels, alone in zip(maps, engine.forward(photos), strict=True):
+        assert labels.shape == alone.shape
+        assert np.mean(labels != alone) < 0.001
 
 
 @pytest.mark.parametrize("number", range(len(SHAPES)))

@@ -1,0 +1,121 @@
+"""Where an engine's tokens come from: the host draws them from logits, or a device draws them by itself."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Literal, NamedTuple, Protocol
+
+import torch
+from torch import Tensor
+
+from models.gpt.backend import SlotCache
+from models.gpt.decoding import Decoder, Sequence
+from models.gpt.determinism import is_row_invariant
+from models.gpt.kernel import Kernel
+from models.gpt.network import GPT
+from models.gpt.sampling import Sampler, choose
+
+NOTHING = torch.empty(0)  # for who may not look
+Score = Callable[[Tensor], None]
+Weights = Literal["auto", "bfloat16", "int8"]
+
+
+def dtype_name(network: GPT) -> str:
+    """What a network's parameters are held in, as PyTorch names it."""
+    return str(network.embedding.weight.dtype).removeprefix("torch.")
+
+
+class OpenSequence(Protocol):
+    """A request's place: a slot, and how many tokens were read into it."""
+
+    slot: int
+    num_read: int
+
+    def push(self, token: int) -> None:
+        """The token that was drawn last goes on."""
+
+
+class Drawn(NamedTuple):
+    """What a step drew for one sequence: one token, several, or none if it is to draw none."""
+
+    sequence: OpenSequence
+    tokens: list[int]
+    logits: Tensor  # (vocabulary,), what drew the last of them; empty where nobody may look
+
+
+class TokenSource(Protocol):
+    """Slots in which sequences are read and drawn; callers open no more than there are."""
+
+    network: GPT
+    device: torch.device
+    context: int
+    is_bitwise: bool  # whether neighbours change no bit
+    kernel_name: str  # what runs the network, for people
+    weights: str  # what it holds them in, for people
+
+    @property
+    def cache(self) -> SlotCache: ...
+
+    def open(
+        self, tokens: list[int], sampler: Sampler, max_draws: int, score: Score | None = None
+    ) -> OpenSequence:
+        """Take a slot for a prompt; `score` is given the logits after each of its tokens, part by part."""
+
+    def close(self, sequence: OpenSequence) -> None:
+        """Give the slot back; nothing more comes for it."""
+
+    def step(self, may_look: bool) -> Iterable[Drawn]:
+        """Read and draw. If nobody wants to look at logits, the source need not wait for anybody."""
+
+
+class HostSource:
+    """The host draws, one token for every sequence that is ready."""
+
+    def __init__(
+        self, network: GPT, max_slots: int, kernel: Kernel | None, weights: Weights = "auto"
+    ) -> None:
+        """Take a network over.
+
+        Args:
+            weights: what the kernel holds them in, if there is one; "auto" is "bfloat16".
+        """
+        has_octets = weights == "int8"
+        self.decoder = Decoder(network, max_slots, kernel, has_octets=has_octets)
+        self.network, self.device = self.decoder.network, self.decoder.device
+        self.context = self.decoder.context
+        found = self.decoder.kernel
+        self._choose = choose if found is None else found.choose
+        self.kernel_name = "none" if found is None else found.level
+        self.weights = dtype_name(network) if found is None else "int8" if has_octets else "bfloat16"
+        self.is_bitwise = self.device.type == "cpu" and is_row_invariant(self.decoder)
+        self._samplers: dict[Sequence, tuple[Sampler, int]] = {}
+
+    @property
+    def cache(self) -> SlotCache:
+        return self.decoder.cache
+
+    def open(
+        self, tokens: list[int], sampler: Sampler, max_draws: int, score: Score | None = None
+    ) -> Sequence:
+        sequence = self.decoder.open(tokens, score)
+        self._samplers[sequence] = sampler, max_draws
+        return sequence
+
+    def close(self, sequence: OpenSequence) -> None:
+        assert isinstance(sequence, Sequence)
+        del self._samplers[sequence]
+        self.decoder.close(sequence)
+
+    def step(self, may_look: bool) -> Iterable[Drawn]:
+        sequences, logits = self.decoder.step()
+        rows = [row for row, sequence in enumerate(sequences) if self._samplers[sequence][1]]
+        drawn = [Drawn(s, [], logits[row]) for row, s in enumerate(sequences) if not self._samplers[s][1]]
+        if len(rows) < len(sequences):
+            sequences, logits = [sequences[row] for row in rows], logits[rows]
+        if not rows:
+            return drawn
+        samplers = [self._samplers[sequence][0] for sequence in sequences]
+        tokens = self._choose(logits, samplers)
+        for sampler, token in zip(samplers, tokens, strict=True):
+            sampler.record(token)
+        return drawn + [Drawn(s, [t], row) for s, t, row in zip(sequences, tokens, logits, strict=True)]
