@@ -42,6 +42,7 @@ def pictures(server: Server, num_clients: int, seconds: float) -> dict[str, Any]
         "p50_ms": percentile(whole, 50),
         "p99_ms": percentile(whole, 99),
         "errors": len(done.errors),
+        "error": done.errors[0] if done.errors else None,
     }
     print(found, flush=True)
     return found
@@ -70,7 +71,9 @@ def main() -> int:
         start(Path(folder), settings, tiny) as server,
     ):
         try:
-            part.section("start", lambda: {"ready_seconds": server.wait_ready(50)})
+            patience = 240 if tiny else 50
+            if part.section("start", lambda: {"ready_seconds": server.wait_ready(patience)}) is None:
+                return 1
             part.section("warm", lambda: text(server, 4, False, seconds / 10))
             loads = [(4, False)] if tiny else [(512, False), (1, True), (64, True), (512, True), (1, False)]
             for count, stream in loads:

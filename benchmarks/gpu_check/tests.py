@@ -20,7 +20,10 @@ GROUPS = {
     ],
     "live": ["tests/live/test_on_device.py", "tests/live/test_seeds_under_fire.py"],
 }
-TINY = {"models": ["tests/models/gpt/test_device_drawing.py"], "live": ["tests/deploy/test_install_torch.py"]}
+TINY = {
+    "models": ["tests/models/gpt/test_device_drawing.py::test_without_cuts_the_draw_is_the_same"],
+    "live": ["tests/test_architecture.py::test_every_package_is_walked"],
+}
 
 
 def main() -> int:

@@ -35,10 +35,10 @@ class Sequence:
     num_read: int = 0
     score: Callable[[Tensor], None] | None = None
 
-    def push(self, token: int) -> None:
-        """Append the token that was chosen; the next step reads it."""
-        self.window.append(token)
-        self.pending.append(token)
+    def push(self, *tokens: int) -> None:
+        """Append the tokens that were chosen; the next step reads them."""
+        self.window += tokens
+        self.pending += tokens
 
 
 class Decoder:

@@ -233,8 +233,7 @@ class TextEngine:
         if text is None:
             return None
         run.num_drawn = num_drawn
-        for token in tokens:
-            run.sequence.push(token)
+        run.sequence.push(*tokens)
         return TextEvent(run.key, text, len(tokens), None, (), 0, False, None, _taken(run))
 
     def _advance(self, run: _Run, token: int, logits: Tensor) -> TextEvent:

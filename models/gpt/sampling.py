@@ -63,7 +63,7 @@ class Sampler:
         self._seen = dict.fromkeys(self.prompt)
         self._newest: tuple[int, ...] = ()  # the last n - 1 tokens
         self._followers: dict[tuple[int, ...], set[int]] = defaultdict(set)  # of each n - 1 tokens in a row
-        for token in self.prompt:
+        for token in self.prompt if self.no_repeat_ngram_size else ():
             self._follow(token)
 
     @property

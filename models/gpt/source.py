@@ -31,8 +31,8 @@ class OpenSequence(Protocol):
     slot: int
     num_read: int
 
-    def push(self, token: int) -> None:
-        """The token that was drawn last goes on."""
+    def push(self, *tokens: int) -> None:
+        """The text goes on after these, which were drawn last."""
 
 
 class Drawn(NamedTuple):

@@ -90,13 +90,17 @@ def empty_records(num_slots: int) -> NDArray[Any]:
     return records
 
 
-def write_record(record: Any, sampler: Sampler, vocabulary: int) -> None:
-    """What a new request asks for; nothing of it was read or drawn yet."""
-    record["is_active"] = record["position"] = record["draw"] = 0
-    record["is_greedy"] = sampler.is_greedy
-    record["temperature"] = 1 if sampler.is_greedy else sampler.temperature
-    record["lowest_gap"], record["top_p"] = sampler.lowest_gap, sampler.top_p if sampler.top_p < 1 else 2
-    record["kth"] = (vocabulary if sampler.top_k is None else min(sampler.top_k, vocabulary)) - 1
-    record["adjusts"], record["min_tokens"] = sampler.adjusts, sampler.min_tokens
-    record["repetition"], record["presence"] = sampler.repetition_penalty, sampler.presence_penalty
-    record["frequency"] = sampler.frequency_penalty
+def new_record(sampler: Sampler, vocabulary: int) -> tuple[object, ...]:
+    """What a new request asks for, in the order of `RECORD`; nothing of it was read or drawn yet."""
+    top_k = vocabulary if sampler.top_k is None else min(sampler.top_k, vocabulary)
+    return (
+        (0,) * MAX_STEPS,  # uniforms
+        top_k - 1,
+        *(0, 0, 0, 0),  # position, draw, step, is_active
+        *(sampler.is_greedy, sampler.adjusts, sampler.min_tokens),
+        1 if sampler.is_greedy else sampler.temperature,
+        sampler.lowest_gap,
+        sampler.top_p if sampler.top_p < 1 else 2,
+        *(sampler.repetition_penalty, sampler.presence_penalty, sampler.frequency_penalty),
+        0,
+    )

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from models.device_memory import check_fits
 from models.gpt.device.buckets import prompt_length, prompt_shape, row_buckets, smallest, span_buckets
-from models.gpt.device.control import MAX_STEPS, empty_records, write_record
+from models.gpt.device.control import MAX_STEPS, empty_records, new_record
 from models.gpt.device.invariance import differences
 from models.gpt.device.launcher import Flight, Launcher, Plan, PromptPlan, RowPlan, Score
 from models.gpt.device.passes import Way, num_bytes
@@ -45,10 +45,10 @@ class DeviceSequence:
     num_seen: int = 0  # draws that have come back
     is_open: bool = True
 
-    def push(self, token: int) -> None:
-        """The device has it already; what learned positions read again, the host has to know."""
+    def push(self, *tokens: int) -> None:
+        """The device has them already; what learned positions read again, the host has to know."""
         if self.window is not None:
-            self.window.append(token)
+            self.window += tokens
 
 
 @dataclass(frozen=True)
@@ -103,7 +103,7 @@ class DeviceDecoder:
         window = None if self._is_rotary else list(tokens)
         sequence = DeviceSequence(self._free.pop(), tokens, sampler, max_draws, window, score)
         self._keys[sequence.slot] = key_of(sampler.seed)
-        write_record(self._records[sequence.slot], sampler, self._vocabulary)
+        self._records[sequence.slot] = new_record(sampler, self._vocabulary)
         if sampler.adjusts:
             self.launcher.fill_tables(sequence.slot, sampler)
         self._num_banning += sampler.no_repeat_ngram_size > 0

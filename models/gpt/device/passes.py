@@ -90,8 +90,8 @@ class Passes:
         attend = RowAttention(self.pool, positions, is_active, num_rows, span, self.dtype)
         states = self.network(self.tokens[:padded, None], attend, self._known(positions)[:, None])
         # A prompt may just have left its logits in a row that isn't active yet.
-        logits = self.logits[:padded]
-        torch.where(is_active[:, None], self._score(states[:, 0]), logits, out=logits)
+        logits, scores = self.logits[:num_rows], self._score(states[:, 0])[:num_rows]
+        torch.where(is_active[:num_rows, None], scores, logits, out=logits)
 
     def draw_rows(self, num_rows: int, way: Way) -> None:
         """The next token of each active row; its record moves on by one."""

@@ -86,6 +86,20 @@ def test_what_was_drawn_after_the_end_is_thrown_away() -> None:
     assert tokens == wanted
 
 
+def test_a_slot_that_was_left_stays_as_it_is() -> None:
+    """Its row is computed along with its neighbours' as long as they need the bucket, and writes nothing."""
+    decoder = make_decoder(4)
+    sequences = [decoder.open([1, 2, 3], Sampler(i), 30) for i in range(4)]
+    for _ in range(4):
+        list(decoder.step(may_look=True))
+    decoder.close(sequences[3])
+    list(decoder.step(may_look=True))
+    before = [layer[3].clone() for layer in decoder.cache.keys]
+    for _ in range(10):
+        assert len(list(decoder.step(may_look=True))) == 3
+    assert all(torch.equal(layer[3], kept) for layer, kept in zip(decoder.cache.keys, before, strict=True))
+
+
 @pytest.mark.parametrize("looks", [True, False], ids=["in-step", "ahead"])
 @pytest.mark.parametrize("shape", [{"max_slots": 13}, {"max_slots": 9, **GPT2}], ids=["rope", "learned"])
 def test_texts_do_not_depend_on_neighbours(

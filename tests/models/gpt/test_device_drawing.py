@@ -12,7 +12,7 @@ import torch
 
 from harness.device import TEST_DEVICE
 from models.gpt.device.adjusting import Tables
-from models.gpt.device.control import MAX_STEPS, WORDS, Control, empty_records, write_record
+from models.gpt.device.control import MAX_STEPS, WORDS, Control, empty_records, new_record
 from models.gpt.device.drawing import draw
 from models.gpt.device.random_numbers import key_of, uniform
 from models.gpt.sampling import Sampler, adjusted
@@ -103,7 +103,7 @@ def test_adjusted_logits_are_the_hosts_bit_for_bit() -> None:
     records = empty_records(30)
     samplers = [some_sampler(chance) for _ in range(30)]
     for slot, sampler in enumerate(samplers):
-        write_record(records[slot], sampler, VOCABULARY)
+        records[slot] = new_record(sampler, VOCABULARY)
         tables.fill(slot, some_sampler(chance))  # an earlier request's
         tables.fill(slot, sampler)
     for _ in range(12):
@@ -181,3 +181,20 @@ def test_the_largest_number_draws_the_last_token_that_has_a_chance() -> None:
     assert set(drawn.tolist()) == {VOCABULARY - 1}
     cut = draw(logits.to(TEST_DEVICE), make_control(4000, uniforms=1 - 2.0**-52, kth=0), has_cuts=True).cpu()
     assert torch.equal(cut, logits.argmax(-1))
+
+
+def test_a_record_says_what_its_request_asks_for() -> None:
+    records = empty_records(1)
+    records[0] = new_record(
+        Sampler(3, 0.7, 5, 0.9, 0.1, 1.2, 0.3, 0.4, logit_bias={1: 1.0}, min_tokens=6), VOCABULARY
+    )
+    control = Control(torch.from_numpy(records.view(np.int32)).view(1, WORDS))
+    said = {name: getattr(control, name).item() for name in ("kth", "min_tokens", "is_greedy", "adjusts")}
+    assert said == {"kth": 4, "min_tokens": 6, "is_greedy": 0, "adjusts": 1}
+    names = ("temperature", "top_p", "lowest_gap", "repetition", "presence", "frequency")
+    found = [getattr(control, name).item() for name in names]
+    assert found == pytest.approx([0.7, 0.9, math.log(0.1), 1.2, 0.3, 0.4], rel=1e-6)
+    records[0] = new_record(Sampler(3, 0.0, None, 1.0), VOCABULARY)
+    control = Control(torch.from_numpy(records.view(np.int32)).view(1, WORDS))
+    said = {name: getattr(control, name).item() for name in ("kth", "is_greedy", "temperature", "top_p")}
+    assert said == {"kth": VOCABULARY - 1, "is_greedy": 1, "temperature": 1, "top_p": 2}

@@ -1,0 +1,87 @@
+"""The check for a machine with a GPU, rehearsed on the CPU: nothing is to be found out on that machine."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from argparse import Namespace
+from pathlib import Path
+
+import pytest
+
+from benchmarks.gpu_check import __main__ as gpu_check
+from benchmarks.gpu_check.part import Part
+from benchmarks.gpu_check.report import GOALS, to_markdown
+from harness.server import ROOT
+
+
+def rehearse(out: Path, *parts: str) -> dict[str, dict[str, object]]:
+    command = [sys.executable, "-m", "benchmarks.gpu_check", "--out", str(out), "--device", "cpu", "--tiny"]
+    run = subprocess.run(
+        [*command, "--seconds", "290", "--parts", *parts],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert run.returncode == 0, run.stdout + (out / "log.txt").read_text()
+    assert {path.name for path in out.iterdir()} == {"results.json", "RESULTS-gpu.md", "log.txt"}
+    found: dict[str, dict[str, object]] = json.loads((out / "results.json").read_text())
+    assert list(found) == list(parts)
+    assert all(one["ended"] == "exit 0" for one in found.values())
+    return found
+
+
+def test_the_engine_is_measured_beside_its_floor(tmp_path: Path) -> None:
+    found = rehearse(tmp_path, "engine", "compiled")["engine"]
+    sections = {"ceilings", "load", "closed_loops", "plain", "passes", "host", "same_bits", "bursts", "eager"}
+    assert sections <= found.keys()
+    for row in found["passes"][:3]:  # type: ignore[index]
+        assert 0 < row["floor_us"] < row["read"]
+
+
+def test_pictures_and_a_server_are_measured(tmp_path: Path) -> None:
+    found = rehearse(tmp_path, "images", "http")
+    assert found["images"]["distance"] == {"mean": 0, "p999": 0, "max": 0}  # the CPU's beside the CPU's
+    assert found["http"]["text_4_whole"]["errors"] == 0  # type: ignore[index]
+    assert found["http"]["pictures_1"]["images_per_second"] > 0  # type: ignore[index]
+
+
+def test_tests_are_run_and_counted(tmp_path: Path) -> None:
+    found = rehearse(tmp_path, "tests")["tests"]
+    assert found["models"]["not_passed"] == []  # type: ignore[index]
+    assert found["models"]["exit"] == 0  # type: ignore[index]
+
+
+def test_a_part_that_hangs_costs_only_its_own_time(tmp_path: Path) -> None:
+    arguments = Namespace(parts_folder=tmp_path, device="cpu", tiny=True)
+    ended = gpu_check.run_part("engine", arguments, 0.3)
+    assert ended["ended"] == "stopped after 0 s"
+
+
+def test_a_section_that_fails_leaves_its_traceback(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "argv", ["part", "--out", str(tmp_path / "part.json")])
+    part = Part()
+    assert part.section("broken", lambda: 1 / 0) is None
+    assert part.section("whole", lambda: {"figure": 2}) == {"figure": 2}
+    assert part.exit_status() == 1
+    written = json.loads((tmp_path / "part.json").read_text())
+    assert "ZeroDivisionError" in written["broken"]["error"]
+    assert written["whole"] == {"figure": 2}
+
+
+def test_the_page_shows_goals_beside_what_was_measured() -> None:
+    results = {
+        "engine": {
+            "ended": "exit 0",
+            "closed_loops": [{"slots": 1, "tokens": 2000.0}, {"slots": 1024, "tokens": 300_000.0}],
+            "plain": [{"slots": 1, "tokens_per_second": 400.0}],
+        },
+        "http": {"ended": "stopped after 60 s"},
+    }
+    page = to_markdown(results)
+    assert "| engine tokens/s, 1,024 slots | 300,000 | 100,000 | 500,000 |" in page
+    assert "| tokens/s at 1 slot ÷ plain PyTorch eager | 5.0 | 4 | 10 |" in page
+    assert page.count("not measured") == len(GOALS) - 2
+    assert "| http | stopped after 60 s |" in page
