@@ -6,6 +6,7 @@ The only module of the service that reads the environment.
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
@@ -13,6 +14,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from service.service_links import service_links
 
 Seconds = Annotated[float, Field(gt=0)]
 
@@ -136,6 +139,10 @@ def read_settings(given: Mapping[str, Any] = MappingProxyType({})) -> Settings:
     Raises:
         ValueError: a value is out of range (pydantic's ValidationError), or a ``PROSPERO_*`` name is unknown.
     """
+    if links := service_links(os.environ):
+        print(f"prospero: not settings, but where a service is: ignored {', '.join(links)}", file=sys.stderr)
+        for name in links:
+            del os.environ[name]
     known = {variable_of(name) for name in Settings.model_fields}
     unknown = sorted(name for name in os.environ if name.startswith("PROSPERO_") and name not in known)
     if unknown:
