@@ -18,6 +18,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp
 
+from service.access import read_keys
 from service.catalog import Entry
 from service.endpoints import health
 from service.endpoints.admin import add_admin
@@ -29,6 +30,7 @@ from service.http.admission import Admission
 from service.http.auth import ApiKeys
 from service.http.body_limit import BodyLimits
 from service.http.middleware import PostHandler, RequestLayer
+from service.http.openapi import describe_keys
 from service.http.request_log import RequestLog
 from service.kinds import Kinds
 from service.lab.routes import add_lab
@@ -62,6 +64,7 @@ class Application:
         reread: Callable[[Entry], Entry],
     ) -> None:
         self._settings = settings
+        self._keys = read_keys(settings)
         self._kinds = kinds
         self._lifecycle = lifecycle
         self._metrics = Metrics()
@@ -120,7 +123,8 @@ class Application:
         routes = ExceptionMiddleware(
             AsyncExitStackMiddleware(app.router), handlers={HTTPException: _http_error}
         )
-        open_paths = {*health.PATHS, *page, *(() if settings.protect_metrics else ("/metrics",))}
+        open_paths = frozenset({*health.PATHS, *page, *(() if settings.protect_metrics else ("/metrics",))})
+        describe_keys(app, bool(self._keys), open_paths)
         clients = {
             kind.route: [model.client for model in self._models.models if model.entry.kind == name]
             for name, kind in self._kinds.items()
@@ -128,7 +132,7 @@ class Application:
         layer = RequestLayer(
             routes,
             posts,
-            ApiKeys(settings.keys(), frozenset(open_paths)),
+            ApiKeys(self._keys, open_paths),
             Admission(self._lifecycle, clients, health.PATHS | {"/metrics"}),
             BodyLimits(settings.max_body_bytes, settings.max_buffered_bytes, settings.body_timeout_seconds),
             RequestLog(self._metrics, frozenset(getattr(route, "path", "") for route in app.routes)),

@@ -63,7 +63,8 @@ class ApiError(Exception):
         return error_body(self.status, self.message, self.field)
 
     def headers(self) -> dict[str, str]:
-        return {} if self.retry_after is None else {"Retry-After": str(self.retry_after)}
+        headers = {} if self.retry_after is None else {"Retry-After": str(self.retry_after)}
+        return headers | ({"WWW-Authenticate": "Bearer"} if self.status == 401 else {})
 
 
 def error_body(status: int, message: str, field: str | None = None) -> bytes:

@@ -10,6 +10,7 @@ from pydantic import ValidationError
 
 from models.checkpoint import CheckpointError
 from models.version import VERSION
+from service.access import access_line, read_keys
 from service.catalog import read_catalog
 from service.device import DeviceError, choose_device
 from service.flags import read_flags, source_of
@@ -27,10 +28,11 @@ def main(program: str, arguments: list[str]) -> int:
         settings = read_settings(given)
         catalog = read_catalog(settings.checkpoints, configs_of(KINDS))
         device, phrase = choose_device(settings.device)
-        settings.keys()
+        keys = read_keys(settings)
     except ValidationError as error:
         first = error.errors()[0]
-        print(f"prospero: {source_of(str(first['loc'][0]), given)}: {first['msg']}", file=sys.stderr)
+        name, problem = source_of(str(first["loc"][0]), given), first["msg"].removeprefix("Value error, ")
+        print(f"prospero: {name}: {problem}", file=sys.stderr)
         return 2
     except (CheckpointError, DeviceError, ValueError, OSError) as error:
         print(f"prospero: {error}", file=sys.stderr)
@@ -38,6 +40,7 @@ def main(program: str, arguments: list[str]) -> int:
     names = ", ".join(f"{entry.name} ({entry.kind})" for entry in catalog)
     address = f"http://{settings.host}:{settings.port}"
     print(f"prospero: {VERSION} starting on {address}, models {names}, device {phrase}", flush=True)
+    print(f"prospero: {access_line(settings, keys)}", flush=True)
     return serve(settings, lambda lifecycle: build_server(settings, catalog, device, lifecycle))
 
 

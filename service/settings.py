@@ -12,12 +12,13 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, SecretStr, field_validator
+from pydantic import Field, SecretStr, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from service.service_links import service_links
 
 Seconds = Annotated[float, Field(gt=0)]
+_EMPTY_SECRET = "it is set and yet empty, which would keep nobody out; unset it if that is meant"
 
 
 class Settings(BaseSettings):
@@ -88,7 +89,7 @@ class Settings(BaseSettings):
         512 * 1024 * 1024, ge=1024, description="of all bodies together; more is 503"
     )
     api_keys: Annotated[tuple[SecretStr, ...], NoDecode] = Field(
-        (), description="comma-separated; empty: no key asked for"
+        (), description="comma-separated; unset: no key asked for"
     )
     api_keys_file: Path | None = Field(None, description="one key a line, read at start")
     protect_metrics: bool = Field(False, description="ask for a key on /metrics too")
@@ -113,24 +114,21 @@ class Settings(BaseSettings):
 
     @field_validator("api_keys", "cors_origins", mode="before")
     @classmethod
-    def _split(cls, value: object) -> object:
-        return (
-            tuple(part.strip() for part in value.split(",") if part.strip())
-            if isinstance(value, str)
-            else value
-        )
+    def _split(cls, value: object, field: ValidationInfo) -> object:
+        if not isinstance(value, str):
+            return value
+        parts = tuple(part.strip() for part in value.split(",") if part.strip())
+        if not parts and field.field_name == "api_keys":
+            raise ValueError(_EMPTY_SECRET)
+        return parts
 
-    def keys(self) -> frozenset[str]:
-        """All API keys, from the variable and from the file.
-
-        Raises:
-            OSError: the file can't be read.
-        """
-        keys = {key.get_secret_value() for key in self.api_keys}
-        if self.api_keys_file is not None:
-            lines = self.api_keys_file.read_text(encoding="utf-8").splitlines()
-            keys |= {line.strip() for line in lines if line.strip() and not line.startswith("#")}
-        return frozenset(keys)
+    @field_validator("admin_token")
+    @classmethod
+    def _any_token(cls, value: SecretStr | None) -> SecretStr | None:
+        token = value.get_secret_value().strip() if value is not None else None
+        if token == "":
+            raise ValueError(_EMPTY_SECRET)
+        return None if token is None else SecretStr(token)
 
 
 def read_settings(given: Mapping[str, Any] = MappingProxyType({})) -> Settings:

@@ -10,6 +10,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from service.errors import ApiError
+from service.http.auth import bearer
 from service.registry import ModelRegistry
 
 
@@ -24,8 +25,8 @@ class AdminEndpoint:
         """Load every checkpoint anew; the old ones serve on until the new ones work."""
         if self._token is None:
             raise ApiError(404, "not found")
-        given = request.headers.get("authorization", "").removeprefix("Bearer ")
-        if not hmac.compare_digest(given.encode(), self._token.get_secret_value().encode()):
+        given = bearer(dict(request.scope["headers"]))
+        if not hmac.compare_digest(given, self._token.get_secret_value().encode()):
             raise ApiError(401, "missing or wrong admin token; send it as Authorization: Bearer")
         outcomes = await self._models.reload()
         failed = any(error is not None for error in outcomes.values())

@@ -6,8 +6,10 @@ assembled here from the same schemas that they validate with.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
+from fastapi import FastAPI
 from pydantic import BaseModel
 
 from service.errors import ErrorBody
@@ -29,6 +31,27 @@ _ERRORS = {
     504: "Not done by the deadline.",
 }
 _RETRY_AFTER = {"Retry-After": {"description": "Seconds to wait.", "schema": {"type": "integer"}}}
+_KEY_SCHEMES = {
+    "APIKeyHeader": {"type": "apiKey", "in": "header", "name": "X-API-Key"},
+    "HTTPBearer": {"type": "http", "scheme": "bearer"},
+}
+
+
+def describe_keys(app: FastAPI, are_asked_for: bool, open_paths: Iterable[str]) -> None:
+    """Have the document say how an API key is sent and, if any is asked for, which paths need none."""
+    of_the_routes = app.openapi
+
+    def with_keys() -> dict[str, Any]:
+        document = of_the_routes()
+        document.setdefault("components", {})["securitySchemes"] = _KEY_SCHEMES
+        if are_asked_for:
+            document["security"] = [{scheme: []} for scheme in _KEY_SCHEMES]
+            for path in open_paths:
+                for operation in document["paths"].get(path, {}).values():
+                    operation["security"] = []
+        return document
+
+    app.openapi = with_keys  # type: ignore[method-assign]  # FastAPI's own way to extend the document
 
 
 def errors(*statuses: int) -> dict[int | str, dict[str, Any]]:

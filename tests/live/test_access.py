@@ -21,7 +21,7 @@ TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 def locked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """Keys from a variable and from a file, CORS for one origin, a small body limit, little patience."""
     folder = tmp_path_factory.mktemp("access")
-    (folder / "keys").write_text("# operators\nfrom-file\n\n")
+    (folder / "keys").write_text("\ufefffrom-file\n\n# operators\n  # indented\n\tother \n", encoding="utf-8")
     settings = {
         "API_KEYS": "one, two",
         "API_KEYS_FILE": str(folder / "keys"),
@@ -42,19 +42,50 @@ def post(server: Server, headers: dict[str, str] | None = None, prompt: str = "a
     return httpx.post(server.url + "/generate/text", json=body, headers=headers or {}, timeout=30)
 
 
-@pytest.mark.parametrize("key", ["one", "two", "from-file"])
+@pytest.mark.parametrize("key", ["one", "two", "from-file", "other"])
 def test_any_key_opens(locked: Server, key: str) -> None:
     assert post(locked, {"X-API-Key": key}).status_code == 200
-    assert post(locked, {"Authorization": f"Bearer {key}"}).status_code == 200
+    for scheme in ("Bearer", "bearer", "BEARER", "Bearer  "):
+        assert post(locked, {"Authorization": f"{scheme} {key}"}).status_code == 200
 
 
-@pytest.mark.parametrize("key", ["", "One", "one,", "one, two", "# operators", "admin", "onetwo"])
+@pytest.mark.parametrize(
+    "key", ["", "One", "one,", "one, two", "# operators", "# indented", "admin", "onetwo"]
+)
 def test_nothing_else_does(locked: Server, key: str) -> None:
     response = post(locked, {"X-API-Key": key})
     assert response.status_code == 401
     assert response.json()["error"]["type"] == "unauthorized"
+    assert response.headers["www-authenticate"] == "Bearer"
+    for other in (f"Basic {key}", key, "Bearer", f"Bearer {key}"):
+        assert post(locked, {"Authorization": other.rstrip()}).status_code == 401
     for path in ("/models", "/palette", "/docs", "/openapi.json", "/metrics", "/nowhere"):
         assert httpx.get(locked.url + path).status_code == 401, path
+
+
+def test_reloading_takes_the_admin_token(locked: Server, fake: Server) -> None:
+    def reload(server: Server, authorization: str) -> httpx.Response:
+        headers = {"X-API-Key": "one", "Authorization": authorization}
+        return httpx.post(server.url + "/admin/reload", headers=headers, timeout=60)
+
+    assert reload(locked, "bearer admin").status_code == 200
+    for wrong in ("Bearer", "Bearer one", "admin", "Basic admin"):
+        assert reload(locked, wrong).status_code == 401
+        assert reload(locked, wrong).headers["www-authenticate"] == "Bearer"
+    assert reload(fake, "Bearer").status_code == 404
+
+
+def test_the_document_says_how_keys_are_sent(locked: Server, fake: Server) -> None:
+    document = httpx.get(locked.url + "/openapi.json", headers={"X-API-Key": "one"}).json()
+    schemes = document["components"]["securitySchemes"]
+    assert schemes["APIKeyHeader"] == {"type": "apiKey", "in": "header", "name": "X-API-Key"}
+    assert schemes["HTTPBearer"] == {"type": "http", "scheme": "bearer"}
+    assert document["security"] == [{"APIKeyHeader": []}, {"HTTPBearer": []}]
+    open_paths = {path for path, one in document["paths"].items() if one.get("get", {}).get("security") == []}
+    assert open_paths == {"/health", "/health/live", "/health/ready"}
+    keyless = httpx.get(fake.url + "/openapi.json").json()
+    assert "security" not in keyless
+    assert keyless["components"]["securitySchemes"] == schemes
 
 
 def test_a_wrong_key_is_refused_before_its_body(locked: Server) -> None:

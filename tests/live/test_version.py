@@ -19,3 +19,8 @@ def test_the_version_is_served(bundled: Server) -> None:
 def test_the_log_begins_with_it(bundled: Server) -> None:
     first = bundled.read_log().splitlines()[0]
     assert re.match(rf"prospero: {re.escape(VERSION)} starting on http://", first)
+
+
+def test_the_log_says_who_may_do_what(bundled: Server) -> None:
+    (line,) = [line for line in bundled.read_log().splitlines() if line.startswith("prospero: access: ")]
+    assert "no API key asked for; reload: nobody by HTTP" in line
