@@ -63,9 +63,17 @@ def free_port() -> int:
 
 @contextmanager
 def run_server(
-    log: Path, arguments: Sequence[str], environment: dict[str, str] | None = None, wait: bool = True
+    log: Path,
+    arguments: Sequence[str],
+    environment: dict[str, str] | None = None,
+    wait: bool = True,
+    address: str = "127.0.0.1",
 ) -> Iterator[Server]:
-    """Run ``python *arguments`` until the block ends; kill what is left then. PROSPERO_PORT: any free one."""
+    """Run ``python *arguments`` until the block ends; kill what is left then. PROSPERO_PORT: any free one.
+
+    Args:
+        address: where it is expected to answer, whatever PROSPERO_HOST says.
+    """
     port = int((environment or {}).get("PROSPERO_PORT") or free_port())
     variables = {
         "PROSPERO_DEVICE": TEST_DEVICE,
@@ -83,7 +91,7 @@ def run_server(
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
-    server = Server(f"http://127.0.0.1:{port}", process, log)
+    server = Server(f"http://{address}:{port}", process, log)
     try:
         if wait:
             server.wait_ready()
@@ -98,17 +106,17 @@ def run_server(
 
 
 @contextmanager
-def starting_fake_server(folder: Path, **environment: str) -> Iterator[Server]:
+def starting_fake_server(folder: Path, address: str = "127.0.0.1", **environment: str) -> Iterator[Server]:
     """The real server around fake engines, not waited for; keywords are environment variables."""
     folder.mkdir(parents=True, exist_ok=True)
     arguments = ["-m", "harness.fake_server", str(folder)]
-    with run_server(folder / "server.log", arguments, environment, wait=False) as server:
+    with run_server(folder / "server.log", arguments, environment, False, address) as server:
         yield server
 
 
 @contextmanager
-def fake_server(folder: Path, **environment: str) -> Iterator[Server]:
+def fake_server(folder: Path, address: str = "127.0.0.1", **environment: str) -> Iterator[Server]:
     """The same once it is ready."""
-    with starting_fake_server(folder, **environment) as server:
+    with starting_fake_server(folder, address, **environment) as server:
         server.wait_ready()
         yield server

@@ -32,7 +32,7 @@ from service.http.body_limit import BodyLimits
 from service.http.middleware import PostHandler, RequestLayer
 from service.http.openapi import describe_keys
 from service.http.request_log import RequestLog
-from service.kinds import Kinds
+from service.kinds import Kinds, default_models
 from service.lab.routes import add_lab
 from service.lifecycle import Lifecycle
 from service.metrics import Metrics
@@ -70,8 +70,7 @@ class Application:
         self._metrics = Metrics()
         self._limit = RestartLimit(settings, lifecycle, self._metrics)
         models = [LoadedModel(entry, self._client(entry)) for entry in catalog]
-        defaults = {name: kind.default_model(settings) for name, kind in kinds.items()}
-        self._models = ModelRegistry(models, defaults, reread)
+        self._models = ModelRegistry(models, default_models(kinds, settings), reread)
         self._metrics.watch(self._models.clients.values())
         self._supervisor = Supervisor(settings, lifecycle, self._metrics, self._models, listener, announce)
 

@@ -1,12 +1,12 @@
 """The kinds of model that are served, one entry each: all that tells a kind from the others stands here.
 
 A new kind takes an entry, and what the entry names. The catalogue reads `config`; the server `loader`; the
-application `route`, `endpoint`, `documentation`, `default_model`, `max_queue` and `count_step`.
+application `route`, `endpoint`, `documentation`, `default_setting`, `max_queue` and `count_step`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,7 +19,7 @@ from service.endpoints import landscape, segment, text
 from service.endpoints.context import EndpointContext
 from service.http.middleware import PostHandler
 from service.metrics import Metrics
-from service.settings import Settings
+from service.settings import Settings, variable_of
 from service.workers.batching import Loader
 from service.workers.loaders import LandscapeLoader, SegmentLoader, TextLoader
 from service.workers.messages import Results
@@ -35,7 +35,7 @@ class Kind:
         route: the path that takes its requests, by POST.
         endpoint: makes what answers there.
         documentation: what FastAPI's ``add_api_route`` is told of the route: schemas, answers, errors.
-        default_model: the name of the checkpoint for requests that name none.
+        default_setting: the setting that names the checkpoint for requests that name none; else the first.
         max_queue: how many calls may wait for a worker.
         count_step: counts what one step of a model's worker gave.
     """
@@ -45,7 +45,7 @@ class Kind:
     route: str
     endpoint: Callable[[EndpointContext], PostHandler]
     documentation: Mapping[str, Any]
-    default_model: Callable[[Settings], str]
+    default_setting: str | None
     max_queue: Callable[[Settings], int]
     count_step: Callable[[Metrics, str, Results], None]
 
@@ -89,7 +89,7 @@ KINDS: Kinds = {
         route="/generate/text",
         endpoint=lambda context: text.TextEndpoint(context).post,
         documentation=text.DOCUMENTATION,
-        default_model=lambda settings: settings.text_model,
+        default_setting="text_model",
         max_queue=lambda settings: settings.text_queue,
         count_step=count_text_step,
     ),
@@ -99,7 +99,7 @@ KINDS: Kinds = {
         route="/generate/landscape",
         endpoint=lambda context: landscape.LandscapeEndpoint(context).post,
         documentation=landscape.DOCUMENTATION,
-        default_model=lambda settings: settings.landscape_model,
+        default_setting="landscape_model",
         max_queue=lambda settings: settings.landscape_queue,
         count_step=count_forward,
     ),
@@ -109,7 +109,7 @@ KINDS: Kinds = {
         route="/segment",
         endpoint=lambda context: segment.SegmentEndpoint(context).post,
         documentation=segment.DOCUMENTATION,
-        default_model=lambda settings: settings.segment_model,
+        default_setting="segment_model",
         max_queue=lambda settings: settings.segment_queue,
         count_step=count_forward,
     ),
@@ -119,3 +119,26 @@ KINDS: Kinds = {
 def configs_of(kinds: Kinds) -> dict[str, type[CheckpointConfig]]:
     """What the catalogue reads checkpoints with."""
     return {name: kind.config for name, kind in kinds.items()}
+
+
+def default_models(kinds: Kinds, settings: Settings) -> dict[str, str]:
+    """By kind, the name of the checkpoint for requests that name none, if a setting says."""
+    named = {name: kind.default_setting for name, kind in kinds.items()}
+    return {name: getattr(settings, setting) for name, setting in named.items() if setting is not None}
+
+
+def check_names(settings: Settings, catalog: Sequence[Entry], kinds: Kinds) -> None:
+    """Raises ValueError for a setting that was given and names a model that isn't there."""
+    names = {kind: [entry.name for entry in catalog if entry.kind == kind] for kind in kinds}
+    wanted = [
+        (variable_of(kind.default_setting), name, getattr(settings, kind.default_setting))
+        for name, kind in kinds.items()
+        if kind.default_setting is not None and kind.default_setting in settings.model_fields_set
+    ]
+    wanted += [(variable_of("text_weights"), "gpt", model) for model in settings.text_weights]
+    for setting, kind, model in wanted:
+        if model not in names[kind]:
+            there = ", ".join(names[kind]) or "none"
+            raise ValueError(
+                f"{setting}: no {kind} model {model!r} in {settings.checkpoints}; there: {there}"
+            )

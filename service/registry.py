@@ -27,7 +27,7 @@ class ModelRegistry:
     """Every loaded model, by name.
 
     Args:
-        defaults: by kind, the model for requests that name none; if it isn't loaded, the first of the kind.
+        defaults: by kind, the model for requests that name none; if it isn't there, the first of the kind.
         reread: reads an entry's folder again, or raises CheckpointError.
     """
 
@@ -42,7 +42,7 @@ class ModelRegistry:
 
     def default_of(self, kind: str) -> str | None:
         """The model for requests that name none."""
-        wanted = self._defaults[kind]
+        wanted = self._defaults.get(kind)
         names = [model.entry.name for model in self.models if model.entry.kind == kind]
         return wanted if wanted in names else next(iter(names), None)
 

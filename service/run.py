@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
 
-from litserve import LitServer
 from pydantic import ValidationError
 
 from models.checkpoint import CheckpointError
@@ -14,9 +14,11 @@ from service.access import access_line, read_keys
 from service.catalog import read_catalog
 from service.device import DeviceError, choose_device
 from service.flags import read_flags, source_of
-from service.kinds import KINDS, configs_of
+from service.kinds import KINDS, check_names, configs_of
 from service.lifecycle import Lifecycle
-from service.server import build_server
+from service.listening import BACKLOG, listen_on, url_of
+from service.logs import configure_logging
+from service.server import Server, build_server
 from service.settings import Settings, prepare_workers, read_settings
 from service.shutdown import ShutdownController, end_children
 
@@ -29,43 +31,64 @@ def main(program: str, arguments: list[str]) -> int:
         catalog = read_catalog(settings.checkpoints, configs_of(KINDS))
         device, phrase = choose_device(settings.device)
         keys = read_keys(settings)
+        check_names(settings, catalog, KINDS)
     except ValidationError as error:
-        first = error.errors()[0]
-        name, problem = source_of(str(first["loc"][0]), given), first["msg"].removeprefix("Value error, ")
-        print(f"prospero: {name}: {problem}", file=sys.stderr)
-        return 2
+        return refuse(_first_complaint(error, given))
     except (CheckpointError, DeviceError, ValueError, OSError) as error:
-        print(f"prospero: {error}", file=sys.stderr)
-        return 2
-    names = ", ".join(f"{entry.name} ({entry.kind})" for entry in catalog)
-    address = f"http://{settings.host}:{settings.port}"
-    print(f"prospero: {VERSION} starting on {address}, models {names}, device {phrase}", flush=True)
-    print(f"prospero: {access_line(settings, keys)}", flush=True)
-    return serve(settings, lambda lifecycle: build_server(settings, catalog, device, lifecycle))
+        return refuse(str(error))
+
+    def build(lifecycle: Lifecycle) -> Server:
+        server = build_server(settings, catalog, device, lifecycle)
+        names = ", ".join(f"{entry.name} ({entry.kind})" for entry in catalog)
+        address = url_of(settings.host, settings.port)
+        print(f"prospero: {VERSION} starting on {address}, models {names}, device {phrase}", flush=True)
+        print(f"prospero: {access_line(settings, keys)}", flush=True)
+        return server
+
+    return serve(settings, build)
 
 
-def serve(settings: Settings, build: Callable[[Lifecycle], LitServer]) -> int:
+def refuse(reason: str) -> int:
+    """Say in one line why nothing is started; the exit status for that."""
+    print(f"prospero: {' '.join(reason.split())}", file=sys.stderr)
+    return 2
+
+
+def _first_complaint(error: ValidationError, given: Mapping[str, Any]) -> str:
+    first = error.errors()[0]
+    message = first["msg"].removeprefix("Value error, ")
+    # What several settings make together has no place of its own; the message names them.
+    return f"{source_of(str(first['loc'][0]), given)}: {message}" if first["loc"] else message
+
+
+def serve(settings: Settings, build: Callable[[Lifecycle], Server]) -> int:
     """Run a server to its end; the exit status says how it ended."""
     prepare_workers()
-    lifecycle = Lifecycle()
-    server = build(lifecycle)
+    configure_logging(settings.log_format, settings.log_level)
+    try:
+        listener = listen_on(settings.host, settings.port)
+    except OSError as error:
+        return refuse(str(error))
+    try:
+        lifecycle = Lifecycle()
+        server = build(lifecycle)
+    except OSError as error:  # processes meet in the temporary directory
+        listener.close()
+        return refuse(f"TMPDIR: {error}")
     ShutdownController(
         server, lifecycle, settings.drain_delay_seconds, settings.drain_grace_seconds
     ).install()
     try:
-        server.run(
-            host=settings.host,
-            port=settings.port,
-            num_api_servers=1,
+        server.serve_on(
+            listener,
             log_level="warning",
-            generate_client_file=False,
             access_log=False,
             log_config=None,
             server_header=False,
             root_path=settings.root_path,
             http="httptools",
             loop="uvloop",
-            backlog=4096,
+            backlog=BACKLOG,
         )
     except KeyboardInterrupt:
         pass  # told to stop before LitServe had begun to listen for that

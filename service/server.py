@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Callable, Sequence
 from functools import partial
+from typing import Any
 
 from litserve import LitServer
 
@@ -11,6 +13,7 @@ from service.app import Application
 from service.catalog import Entry, reread_entry
 from service.kinds import KINDS, Kinds, configs_of
 from service.lifecycle import Lifecycle
+from service.listening import url_of
 from service.settings import Settings
 from service.shutdown import MONITOR_SECONDS
 from service.workers.batching import Loader
@@ -20,6 +23,31 @@ from service.workers.process import EngineAPI, WorkerConfig
 LITSERVE_PATHS = ("/", "/litserve-health", "/litserve-info")  # its own routes, replaced by ours
 
 
+class Server(LitServer):
+    """LitServe on a socket that listens already.
+
+    Its own `run` binds one itself, to one of three addresses, and what can't be bound it only logs.
+    """
+
+    def serve_on(self, listener: socket.socket, log_level: str, **options: Any) -> None:
+        """Serve until the main process's KeyboardInterrupt; ``options`` are uvicorn's."""
+        manager = self._init_manager(1)
+        self.inference_workers = [
+            worker for api in self.litapi_connector for worker in self.launch_inference_worker(api)
+        ]
+        self.verify_worker_status()
+        http: dict[int, Any] = {}
+        try:
+            port = listener.getsockname()[1]
+            http = self._start_server(port, 1, log_level, [listener], "process", **options)
+            self._start_worker_monitoring(manager, http)
+            self._shutdown_event.wait()
+        except KeyboardInterrupt:
+            pass
+        finally:
+            self._perform_graceful_shutdown(manager, http, "keyboard_interrupt")
+
+
 def build_server(
     settings: Settings,
     catalog: Sequence[Entry],
@@ -27,7 +55,7 @@ def build_server(
     lifecycle: Lifecycle,
     loader: Callable[[Entry, Settings], Loader] | None = None,
     kinds: Kinds = KINDS,
-) -> LitServer:
+) -> Server:
     """Put everything together; nothing has started when this returns.
 
     Args:
@@ -39,7 +67,7 @@ def build_server(
     logging = (settings.log_format, settings.log_level)
     loaders = {entry.name: (loader or kinds[entry.kind].loader)(entry, settings) for entry in catalog}
     apis = [EngineAPI(WorkerConfig(name, path, *logging, load)) for name, load in loaders.items()]
-    announce = f"http://{settings.host}:{settings.port}, device {device}"
+    announce = f"{url_of(settings.host, settings.port)}, device {device}"
     reread = partial(reread_entry, configs=configs_of(kinds)) if loader is None else _unchanged
     application = Application(settings, kinds, catalog, lifecycle, listener, announce, reread)
     server = _lit_server(apis, device)
@@ -51,10 +79,10 @@ def _unchanged(entry: Entry) -> Entry:
     return entry
 
 
-def _lit_server(apis: list[EngineAPI], device: str) -> LitServer:
+def _lit_server(apis: list[EngineAPI], device: str) -> Server:
     """LitServe with a worker per API, and without its own routes."""
     accelerator, _, index = device.partition(":")
-    server = LitServer(
+    server = Server(
         apis,
         accelerator="cuda" if accelerator == "cuda" else "cpu",
         devices=[int(index or 0)] if accelerator == "cuda" else 1,

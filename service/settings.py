@@ -6,18 +6,21 @@ The only module of the service that reads the environment.
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, SecretStr, ValidationInfo, field_validator
+from pydantic import Field, SecretStr, ValidationInfo, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from service.service_links import service_links
 
-Seconds = Annotated[float, Field(gt=0)]
+MAX_SECONDS = 10_000_000  # a third of a year; beyond it timers overflow somewhere
+
+Seconds = Annotated[float, Field(gt=0, le=MAX_SECONDS)]
 _EMPTY_SECRET = "it is set and yet empty, which would keep nobody out; unset it if that is meant"
 
 
@@ -27,8 +30,10 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="PROSPERO_", frozen=True, extra="forbid")
 
     # Where to listen, what to serve, on what.
-    host: Literal["127.0.0.1", "0.0.0.0", "::"] = Field(  # the addresses that LitServe binds
-        "127.0.0.1", description="address to listen on"
+    host: str = Field(
+        "127.0.0.1",
+        min_length=1,
+        description="any local address to listen on; 0.0.0.0 and :: are all of them",
     )
     port: int = Field(8000, ge=1024, le=65535, description="port to listen on")
     root_path: str = Field("", description="prefix that a proxy in front strips")
@@ -44,7 +49,9 @@ class Settings(BaseSettings):
     image_gpu_share: float = Field(
         0.2, gt=0, le=1, description="the same for a worker of landscapes or of photos"
     )
-    threads: int | None = Field(None, ge=1, description="of each worker's arithmetic; unset: one per core")
+    threads: int | None = Field(
+        None, ge=1, le=1024, description="of each worker's arithmetic; unset: one per core"
+    )
 
     # How much at once.
     text_slots: int = Field(64, ge=1, le=4096, description="texts generated at once")
@@ -55,13 +62,13 @@ class Settings(BaseSettings):
     landscape_queue: int = Field(64, ge=1, description="landscapes that may wait")
     segment_queue: int = Field(64, ge=1, description="photos that may wait")
     batch_wait_seconds: float = Field(
-        0.004, ge=0, description="images: a batch waits so long for likely others"
+        0.004, ge=0, le=60, description="images: a batch waits so long for likely others"
     )
     max_batch_seconds: Seconds = Field(
         1.0, description="images: a batch is capped to about this much of forward"
     )
     stream_interval_seconds: float = Field(
-        0.018, ge=0, description="texts: the longest that a stream's pieces wait"
+        0.018, ge=0, le=60, description="texts: the longest that a stream's pieces wait"
     )
 
     # How long.
@@ -69,13 +76,14 @@ class Settings(BaseSettings):
         120.0, description="for an answer; the most that a request's own `timeout` may ask for, too"
     )
     body_timeout_seconds: Seconds = Field(20.0, description="for the whole body to arrive")
+    # Workers say how they are every 0.2 s: what is to be judged by that has to last for some of these.
     step_timeout_seconds: Seconds | None = Field(
-        None, description="for a worker's step; unset: the larger of 10 s and 20 warm-up steps"
+        None, ge=1, description="for a worker's step; unset: the larger of 10 s and 20 warm-up steps"
     )
-    load_timeout_seconds: Seconds = Field(300.0, description="for a worker to load and warm its model")
-    heartbeat_timeout_seconds: Seconds = Field(1.2, description="a worker silent for longer is dead")
+    load_timeout_seconds: Seconds = Field(300.0, ge=1, description="for a worker to load and warm its model")
+    heartbeat_timeout_seconds: Seconds = Field(1.2, ge=1, description="a worker silent for longer is dead")
     drain_delay_seconds: float = Field(
-        5.0, ge=0, description="between SIGTERM's not-ready and the first refusal"
+        5.0, ge=0, le=MAX_SECONDS, description="between SIGTERM's not-ready and the first refusal"
     )
     drain_grace_seconds: Seconds = Field(60.0, description="for what is in flight then to finish")
     max_restarts: int = Field(
@@ -121,6 +129,36 @@ class Settings(BaseSettings):
         if not parts and field.field_name == "api_keys":
             raise ValueError(_EMPTY_SECRET)
         return parts
+
+    @field_validator("host")
+    @classmethod
+    def _without_brackets(cls, value: str) -> str:
+        return value[1:-1] if value.startswith("[") and value.endswith("]") else value
+
+    @field_validator("root_path")
+    @classmethod
+    def _as_path(cls, value: str) -> str:
+        path = value.strip("/")
+        if not re.fullmatch(r"[\w.~%+@=,-]+(/[\w.~%+@=,-]+)*|", path, re.ASCII):
+            raise ValueError("must be a path such as /models")
+        return f"/{path}" if path else ""
+
+    @field_validator("cors_origins")
+    @classmethod
+    def _are_origins(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for origin in value:
+            if not re.fullmatch(r"\*|[a-z][a-z0-9+.-]*://[^/?#\s]+", origin):
+                raise ValueError(f"{origin!r} is no origin such as https://studio.example")
+        return value
+
+    @model_validator(mode="after")
+    def _agree(self) -> Settings:
+        if self.max_buffered_bytes < self.max_body_bytes:
+            raise ValueError(
+                f"max_buffered_bytes ({self.max_buffered_bytes}) must hold at least one body: "
+                f"max_body_bytes is {self.max_body_bytes}"
+            )
+        return self
 
     @field_validator("admin_token")
     @classmethod

@@ -195,7 +195,7 @@ class WorkerClient:
                     self.kill(f"a step has taken {step_seconds:.1f} s")
             case Ready(capacity, warmup_seconds, description):
                 self._capacity = capacity
-                self._step_timeout = self._timeouts.step or max(MIN_STEP_TIMEOUT, 20 * warmup_seconds)
+                self._step_timeout = self._choose_step_timeout(warmup_seconds)
                 self.description = description
                 log.info("model ready", extra={"fields": {"model": self.name, "pid": self.pid}})
                 if self.state is not State.READY:  # else it comes from a reload
@@ -247,6 +247,17 @@ class WorkerClient:
             transport = self._transport
             self.detach(transport)
             transport.abort()
+
+    def _choose_step_timeout(self, warmup_seconds: float) -> float:
+        wanted = self._timeouts.step
+        if wanted is None:
+            return max(MIN_STEP_TIMEOUT, 20 * warmup_seconds)
+        least = 2 * warmup_seconds  # less would kill workers for doing what they are there for
+        if wanted < least:
+            log.warning(
+                "step timeout of %g s raised to %g s for %r: its steps last", wanted, least, self.name
+            )
+        return max(wanted, least)
 
     # ---- within ----------------------------------------------------------------------------------------
 

@@ -15,12 +15,22 @@ from service.workers.messages import Starting, decode_from_worker
 
 
 def listen() -> tuple[socket.socket, str]:
-    """A socket and its path, bound before any process starts, so that a worker can never be too early."""
-    path = str(Path(tempfile.mkdtemp(prefix="prospero-")) / "workers.sock")
+    """A socket and its path, bound before any process starts, so that a worker can never be too early.
+
+    Raises:
+        OSError: there is no temporary directory, or its name is too long for a socket's path.
+    """
+    # No shorter than what LitServe's manager makes of the same directory, which then fits, too.
+    path = Path(tempfile.mkdtemp(prefix="prospero-")) / "workers.socket"
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    listener.bind(path)
+    try:
+        listener.bind(str(path))
+    except OSError as error:  # "AF_UNIX path too long", of no errno
+        listener.close()
+        path.parent.rmdir()
+        raise OSError(f"no socket in {tempfile.gettempdir()}: {error}") from None
     listener.listen(64)
-    return listener, path
+    return listener, str(path)
 
 
 class WorkerProtocol(asyncio.Protocol):

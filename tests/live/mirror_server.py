@@ -46,7 +46,7 @@ MIRROR = Kind(
     route="/mirror",
     endpoint=endpoint,
     documentation={"summary": "Mirror a text"},
-    default_model=lambda _: "mirror",
+    default_setting=None,
     max_queue=lambda _: 4,
     count_step=count_forward,
 )

@@ -19,9 +19,10 @@ from starlette.middleware.gzip import GZipMiddleware
 
 from harness.fakes import FakeLoaders, fake_catalog
 from harness.probes import descendants
-from harness.server import ROOT, Server
+from harness.server import ROOT
+from harness.server import Server as RunningServer
 from service.lifecycle import Lifecycle
-from service.server import LITSERVE_PATHS, build_server
+from service.server import LITSERVE_PATHS, Server, build_server
 from service.settings import Settings
 from service.workers.process import EngineAPI, EngineLoop, EngineSpec, WorkerConfig
 
@@ -47,16 +48,28 @@ def test_arguments_that_we_pass() -> None:
     taken = inspect.signature(LitServer.__init__).parameters
     names = {"accelerator", "devices", "timeout", "healthcheck_path", "info_path", "restart_workers"}
     assert names <= taken.keys()
-    taken = inspect.signature(LitServer.run).parameters
-    assert {"host", "port", "num_api_servers", "log_level", "generate_client_file", "kwargs"} <= taken.keys()
     assert {"loop", "spec"} <= inspect.signature(LitAPI.__init__).parameters.keys()
 
 
-def test_hosts_that_it_binds() -> None:
-    allowed = Settings.model_fields["host"].annotation
-    for host in ("127.0.0.1", "0.0.0.0", "::"):
-        assert f'"{host}"' in source(LitServer.run)
-        assert host in str(allowed)
+def test_what_its_run_does_is_what_ours_does() -> None:
+    """`Server.serve_on` takes the same steps in their order, less binding a socket and lines in the log."""
+    code, ours = source(LitServer.run), source(Server.serve_on)
+    steps = (
+        "manager = self._init_manager(",
+        "self.launch_inference_worker(",
+        "self.verify_worker_status()",
+        "= self._start_server(",
+        "self._start_worker_monitoring(manager, ",
+        "self._shutdown_event.wait()",
+        "except KeyboardInterrupt",
+        "self._perform_graceful_shutdown(manager, ",
+    )
+    assert inspect.signature(LitServer._start_server).parameters.keys() == {
+        "self", "port", "num_uvicorn_servers", "log_level", "sockets", "uvicorn_worker_type", "kwargs"
+    }  # fmt: skip
+    for text in (code, ours):
+        places = [text.index(step) for step in steps]
+        assert places == sorted(places)
 
 
 def test_attributes_that_we_set(server: LitServer) -> None:
@@ -68,11 +81,7 @@ def test_attributes_that_we_set(server: LitServer) -> None:
     assert "timeout_graceful_shutdown=self.uvicorn_graceful_timeout" in source(LitServer)
 
 
-def test_run_ends_by_keyboard_interrupt() -> None:
-    """That is how the drained server is told to end; LitServe then stops HTTP first, workers next."""
-    code = source(LitServer.run)
-    assert "except KeyboardInterrupt" in code
-    assert "self._perform_graceful_shutdown(" in code
+def test_the_end_stops_http_first_and_workers_next() -> None:
     end = source(LitServer._perform_graceful_shutdown)
     assert 0 < end.index("uw.terminate()") < end.index("iw.terminate()") < end.index("manager.shutdown()")
 
@@ -146,7 +155,7 @@ def _check_api(api: EngineAPI) -> None:
     assert threading.current_thread() is threading.main_thread()
 
 
-def test_the_running_server_is_made_of_these_processes(fake: Server) -> None:
+def test_the_running_server_is_made_of_these_processes(fake: RunningServer) -> None:
     """One HTTP process and LitServe's manager, forked; a worker per engine, and Python's tracker, spawned."""
     commands = list(descendants(fake.process.pid).values())
     assert sum("spawn_main" in command for command in commands) == 3

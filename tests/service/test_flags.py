@@ -17,6 +17,7 @@ OTHER: dict[str, str] = {  # a value for each setting that is not its default
     "log_level": "debug",
     "api_keys": "one,two",
     "cors_origins": "http://a.example, http://b.example",
+    "max_buffered_bytes": "99999999",
     "lab_frames_per_second": "7.5",
     "text_gpu_share": "0.33",
     "image_gpu_share": "0.33",

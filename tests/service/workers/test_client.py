@@ -51,14 +51,16 @@ class Worker:
 
 
 class Setup:
-    def __init__(self, capacity: int = 2, max_queue: int = 2, ready: bool = True) -> None:
+    def __init__(
+        self, capacity: int = 2, max_queue: int = 2, ready: bool = True, step: float | None = None
+    ) -> None:
         self.results: list[Results] = []
         self.deaths = 0
         self.client = WorkerClient(
             "gpt",
             "gpt",
             max_queue,
-            Timeouts(1.2, 300.0, None),
+            Timeouts(1.2, 300.0, step),
             lambda _, one: self.results.append(one),
             self._on_death,
         )
@@ -279,3 +281,14 @@ async def test_absence_is_measured_until_somebody_connects() -> None:
     assert setup.client.absent_seconds > 0
     setup.attach(1)
     assert setup.client.absent_seconds == 0
+
+
+@in_loop
+async def test_a_step_may_take_what_it_took_at_the_start() -> None:
+    """A limit below that would kill every worker that does what it is there for."""
+    setup = Setup(step=1.0)
+    setup.client.receive(Ready(2, 3.0, {"device": "cpu"}))
+    setup.client.receive(Heartbeat(5.9))
+    assert not setup.worker.aborted
+    setup.client.receive(Heartbeat(6.1))
+    assert setup.worker.aborted
