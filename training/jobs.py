@@ -45,6 +45,7 @@ JOBS = {
     "import": Job(
         "import", "training.text.importing", "bring in a checkpoint of nanoGPT or Hugging Face (GPT-2, Llama)"
     ),
+    "export": Job("export", "training.text.gguf_export", "write a GPT checkpoint as GGUF, for llama.cpp"),
 }
 
 
@@ -67,7 +68,7 @@ def run_job(job: Job, program: str, arguments: list[str]) -> int:
     try:
         parser = make_parser(job, program)
     except ModuleNotFoundError as error:
-        if error.name not in ("matplotlib", "tqdm"):  # the extra's
+        if error.name not in ("gguf", "matplotlib", "tqdm"):  # the extra's
             raise
         print(f"error: {program} needs {error.name}: pip install 'prospero[train]'", file=sys.stderr)
         return 1
