@@ -11,6 +11,7 @@ from functools import partial
 
 from fastapi import FastAPI
 from fastapi.middleware.asyncexitstack import AsyncExitStackMiddleware
+from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
 from starlette.middleware.exceptions import ExceptionMiddleware
@@ -75,11 +76,12 @@ class Application:
         self._supervisor = Supervisor(settings, lifecycle, self._metrics, self._models, listener, announce)
 
     def _client(self, entry: Entry) -> WorkerClient:
-        kind, metrics, settings = self._kinds[entry.kind], self._metrics, self._settings
+        kind, settings = self._kinds[entry.kind], self._settings
+        steps = kind.metrics(self._metrics, entry.name)
 
-        def count(client: WorkerClient, results: Results) -> None:
+        def count(_: WorkerClient, results: Results) -> None:
             if results.batch_size:
-                kind.count_step(metrics, client.name, results)
+                steps.step(results.batch_size, results.seconds, results.num_tokens)
 
         return WorkerClient(
             entry.name,
@@ -90,6 +92,7 @@ class Application:
                 load=settings.load_timeout_seconds,
                 step=settings.step_timeout_seconds,
             ),
+            on_sent=self._metrics.queue_seconds.labels(entry.name).observe,
             on_results=count,
             on_death=self._limit.on_death,
         )
@@ -124,6 +127,7 @@ class Application:
         )
         open_paths = frozenset({*health.PATHS, *page, *(() if settings.protect_metrics else ("/metrics",))})
         describe_keys(app, bool(self._keys), open_paths)
+        polls = health.PATHS | {"/metrics"}
         clients = {
             kind.route: [model.client for model in self._models.models if model.entry.kind == name]
             for name, kind in self._kinds.items()
@@ -132,14 +136,25 @@ class Application:
             routes,
             posts,
             ApiKeys(self._keys, open_paths),
-            Admission(self._lifecycle, clients, health.PATHS | {"/metrics"}),
+            Admission(self._lifecycle, clients, polls),
             BodyLimits(settings.max_body_bytes, settings.max_buffered_bytes, settings.body_timeout_seconds),
-            RequestLog(self._metrics, frozenset(getattr(route, "path", "") for route in app.routes)),
+            RequestLog(self._metrics, _answers(app), frozenset() if settings.log_polls else polls),
         )
         if not settings.cors_origins:
             return layer
         origins = list(settings.cors_origins)
         return CORSMiddleware(layer, allow_origins=origins, allow_methods=["*"], allow_headers=["*"])
+
+
+def _answers(app: FastAPI) -> dict[str, set[tuple[str, int]]]:
+    """By path, the methods and statuses that the document promises."""
+    answers: dict[str, set[tuple[str, int]]] = {}
+    for route in app.routes:
+        promised = answers.setdefault(getattr(route, "path", ""), set())
+        if isinstance(route, APIRoute):
+            statuses = {route.status_code or 200, *(int(status) for status in route.responses)}
+            promised |= {(method, status) for method in route.methods or () for status in statuses}
+    return answers
 
 
 def _extend_lifespan(app: FastAPI, supervisor: Supervisor) -> None:

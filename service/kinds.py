@@ -1,7 +1,7 @@
 """The kinds of model that are served, one entry each: all that tells a kind from the others stands here.
 
 A new kind takes an entry, and what the entry names. The catalogue reads `config`; the server `loader`; the
-application `route`, `endpoint`, `documentation`, `default_setting`, `max_queue` and `count_step`.
+application `route`, `endpoint`, `documentation`, `default_setting`, `max_queue` and `metrics`.
 """
 
 from __future__ import annotations
@@ -18,11 +18,10 @@ from service.catalog import Entry
 from service.endpoints import landscape, segment, text
 from service.endpoints.context import EndpointContext
 from service.http.middleware import PostHandler
-from service.metrics import Metrics
+from service.metrics import Metrics, StepMetrics
 from service.settings import Settings, variable_of
 from service.workers.batching import Loader
 from service.workers.loaders import LandscapeLoader, SegmentLoader, TextLoader
-from service.workers.messages import Results
 
 
 @dataclass(frozen=True)
@@ -37,7 +36,7 @@ class Kind:
         documentation: what FastAPI's ``add_api_route`` is told of the route: schemas, answers, errors.
         default_setting: the setting that names the checkpoint for requests that name none; else the first.
         max_queue: how many calls may wait for a worker.
-        count_step: counts what one step of a model's worker gave.
+        metrics: makes what counts a model's steps, with every series that it will have.
     """
 
     config: type[CheckpointConfig]
@@ -47,7 +46,7 @@ class Kind:
     documentation: Mapping[str, Any]
     default_setting: str | None
     max_queue: Callable[[Settings], int]
-    count_step: Callable[[Metrics, str, Results], None]
+    metrics: Callable[[Metrics, str], StepMetrics]
 
 
 Kinds = Mapping[str, Kind]  # by the ``kind`` in a checkpoint's config
@@ -74,12 +73,9 @@ def _load_segmenter(entry: Entry, settings: Settings) -> Loader:
     return SegmentLoader(entry.folder, wait, most, settings.threads, settings.image_gpu_share)
 
 
-def count_text_step(metrics: Metrics, model: str, results: Results) -> None:
-    metrics.text.step(model, results.batch_size, results.seconds, results.num_tokens)
-
-
-def count_forward(metrics: Metrics, model: str, results: Results) -> None:
-    metrics.images.step(model, results.batch_size, results.seconds)
+def image_metrics(metrics: Metrics, model: str) -> StepMetrics:
+    """Of a model of images that aren't landscapes."""
+    return metrics.images.of(model, is_landscape=False)
 
 
 KINDS: Kinds = {
@@ -91,7 +87,7 @@ KINDS: Kinds = {
         documentation=text.DOCUMENTATION,
         default_setting="text_model",
         max_queue=lambda settings: settings.text_queue,
-        count_step=count_text_step,
+        metrics=lambda metrics, model: metrics.text.of(model),
     ),
     "landscape": Kind(
         config=LandscapeConfig,
@@ -101,7 +97,7 @@ KINDS: Kinds = {
         documentation=landscape.DOCUMENTATION,
         default_setting="landscape_model",
         max_queue=lambda settings: settings.landscape_queue,
-        count_step=count_forward,
+        metrics=lambda metrics, model: metrics.images.of(model, is_landscape=True),
     ),
     "segmenter": Kind(
         config=SegmenterConfig,
@@ -111,7 +107,7 @@ KINDS: Kinds = {
         documentation=segment.DOCUMENTATION,
         default_setting="segment_model",
         max_queue=lambda settings: settings.segment_queue,
-        count_step=count_forward,
+        metrics=image_metrics,
     ),
 }
 

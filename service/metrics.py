@@ -6,20 +6,32 @@ one ordinary registry is right across processes and across worker restarts.
 
 from __future__ import annotations
 
+import platform
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    ProcessCollector,
+    disable_created_metrics,
+    generate_latest,
+)
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 from models.version import VERSION
 
+disable_created_metrics()  # type: ignore[no-untyped-call]  # a series more for each that there is, and nobody asks when it was made
+
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 _LATENCY = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120)
 _TOKEN = (0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1)
+LAB_ENDINGS = ("deleted", "diverged", "draining", "failed", "lost", "time_up", "unwatched")
 _BATCH = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024)
 
 
@@ -38,6 +50,13 @@ class WorkerView(Protocol):
     def num_waiting(self) -> int: ...
 
 
+class StepMetrics(Protocol):
+    """What counts the steps of one model's worker."""
+
+    def step(self, batch_size: int, seconds: float, num_tokens: int) -> None:
+        """Count one step: how many requests it worked on, for how long, and tokens if it is a text's."""
+
+
 @dataclass(frozen=True)
 class TextModelMetrics:
     """The metrics of one text model; looked up once, because looking up costs more than counting."""
@@ -49,6 +68,11 @@ class TextModelMetrics:
     batch: Histogram
     step_seconds: Histogram
     step_tokens: Counter
+
+    def step(self, batch_size: int, seconds: float, num_tokens: int) -> None:
+        self.batch.observe(batch_size)
+        self.step_seconds.observe(seconds)
+        self.step_tokens.inc(num_tokens)
 
 
 class TextMetrics:
@@ -92,38 +116,45 @@ class TextMetrics:
             )
         return found
 
-    def step(self, model: str, batch_size: int, seconds: float, num_tokens: int) -> None:
-        """Count one step of a worker."""
-        one = self.of(model)
-        one.batch.observe(batch_size)
-        one.step_seconds.observe(seconds)
-        one.step_tokens.inc(num_tokens)
+
+@dataclass(frozen=True)
+class ImageModelMetrics:
+    """The metrics of one model of images, under each name that they have."""
+
+    batches: tuple[Histogram, ...]
+    forward_seconds: tuple[Histogram, ...]
+
+    def step(self, batch_size: int, seconds: float, num_tokens: int) -> None:
+        for histogram in self.batches:
+            histogram.observe(batch_size)
+        for histogram in self.forward_seconds:
+            histogram.observe(seconds)
 
 
 class ImageMetrics:
-    """Images of both kinds; the names of the first kind stayed when the second came."""
+    """Images of every kind. The names from when there was one kind stay for a release, for that kind."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
-        self.sent = Counter("prospero_images_total", "Images sent.", ["model"], registry=registry)
-        self._batch = Histogram(
-            "prospero_landscape_batch_size",
-            "Images of a forward.",
-            ["model"],
-            buckets=_BATCH,
-            registry=registry,
-        )
-        self._forward_seconds = Histogram(
-            "prospero_landscape_forward_seconds",
-            "Duration of a forward.",
-            ["model"],
-            buckets=_LATENCY,
-            registry=registry,
-        )
+        def histogram(name: str, documentation: str, buckets: Sequence[float]) -> Histogram:
+            return Histogram(name, documentation, ["model"], buckets=buckets, registry=registry)
 
-    def step(self, model: str, batch_size: int, seconds: float) -> None:
-        """Count one forward of a worker."""
-        self._batch.labels(model).observe(batch_size)
-        self._forward_seconds.labels(model).observe(seconds)
+        self.sent = Counter("prospero_images_total", "Images sent.", ["model"], registry=registry)
+        size, seconds = "prospero_image_batch_size", "prospero_image_forward_seconds"
+        self._batch = histogram(size, "Images of a forward.", _BATCH)
+        self._forward_seconds = histogram(seconds, "Duration of a forward.", _LATENCY)
+        old = "prospero_landscape_batch_size", "prospero_landscape_forward_seconds"
+        self._old_batch = histogram(old[0], f"Deprecated, gone in the next release: {size}.", _BATCH)
+        self._old_seconds = histogram(old[1], f"Deprecated, gone in the next release: {seconds}.", _LATENCY)
+
+    def of(self, model: str, is_landscape: bool) -> ImageModelMetrics:
+        """The metrics of one model."""
+        self.sent.labels(model)  # counts from 0, not from the first
+        batches = (self._batch, self._old_batch) if is_landscape else (self._batch,)
+        seconds = (self._forward_seconds, self._old_seconds) if is_landscape else (self._forward_seconds,)
+        return ImageModelMetrics(
+            batches=tuple(histogram.labels(model) for histogram in batches),
+            forward_seconds=tuple(histogram.labels(model) for histogram in seconds),
+        )
 
 
 class LabMetrics:
@@ -140,6 +171,8 @@ class LabMetrics:
         self.ended = Counter(
             "prospero_lab_runs_ended_total", "Lab runs ended, and why.", ["reason"], registry=registry
         )
+        for reason in LAB_ENDINGS:
+            self.ended.labels(reason)
         self.steps = Counter("prospero_lab_steps_total", "Training steps of lab runs.", registry=registry)
         self.cpu_seconds = Counter(
             "prospero_lab_cpu_seconds_total", "CPU time of the lab's process.", registry=registry
@@ -151,8 +184,10 @@ class Metrics:
 
     def __init__(self) -> None:
         self.registry = registry = CollectorRegistry()
-        build = Gauge("prospero_build_info", "1, labelled with the version.", ["version"], registry=registry)
-        build.labels(VERSION).set(1)
+        ProcessCollector(registry=registry)  # of the HTTP process, whichever process makes this
+        labels = ["version", "python"]
+        build = Gauge("prospero_build_info", "1, labelled with versions.", labels, registry=registry)
+        build.labels(VERSION, platform.python_version()).set(1)
         self.http_requests = Counter(
             "prospero_http_requests_total",
             "Answered HTTP requests.",
@@ -169,6 +204,13 @@ class Metrics:
         self.in_flight = 0  # requests being answered; a plain number, because draining reads it too
         gauge = Gauge("prospero_http_requests_in_flight", "Requests being answered.", registry=registry)
         gauge.set_function(lambda: self.in_flight)
+        self.queue_seconds = Histogram(
+            "prospero_request_queue_seconds",
+            "From the admission of a call until it went to its worker.",
+            ["model"],
+            buckets=_LATENCY,
+            registry=registry,
+        )
         self.text = TextMetrics(registry)
         self.images = ImageMetrics(registry)
         self.restarts = Counter(
@@ -178,18 +220,26 @@ class Metrics:
         self._routes: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
 
     def watch(self, workers: Iterable[WorkerView]) -> None:
-        """Export the workers' live state, read at each scrape."""
-        self.registry.register(_WorkerCollector(list(workers)))
+        """Export the workers' live state, read at each scrape, and count their restarts from 0."""
+        watched = list(workers)
+        self.registry.register(_WorkerCollector(watched))
+        for worker in watched:
+            self.restarts.labels(worker.name)
 
-    def answered(self, route: str, method: str, status: int, seconds: float) -> None:
-        """Count one answered request."""
+    def expect(self, route: str, method: str, status: int) -> tuple[Counter, Histogram]:
+        """What counts such answers: there from the start, the first of them is seen as an increase."""
         key = (route, method, status)
         found = self._routes.get(key)
         if found is None:
             requests = self.http_requests.labels(route, method, str(status))
             found = self._routes[key] = (requests, self.http_seconds.labels(route))
-        found[0].inc()
-        found[1].observe(seconds)
+        return found
+
+    def answered(self, route: str, method: str, status: int, seconds: float) -> None:
+        """Count one answered request."""
+        requests, duration = self.expect(route, method, status)
+        requests.inc()
+        duration.observe(seconds)
 
     def render(self) -> bytes:
         """The exposition that ``GET /metrics`` answers with."""

@@ -85,6 +85,7 @@ def serve(settings: Settings, build: Callable[[Lifecycle], Server]) -> int:
             access_log=False,
             log_config=None,
             server_header=False,
+            forwarded_allow_ips=list(settings.trusted_proxies),
             root_path=settings.root_path,
             http="httptools",
             loop="uvloop",

@@ -5,6 +5,7 @@ The only module of the service that reads the environment.
 
 from __future__ import annotations
 
+import ipaddress
 import os
 import re
 import sys
@@ -102,6 +103,10 @@ class Settings(BaseSettings):
     api_keys_file: Path | None = Field(None, description="one key a line, read at start")
     protect_metrics: bool = Field(False, description="ask for a key on /metrics too")
     admin_token: SecretStr | None = Field(None, description="for /admin/*, which is 404 without one")
+    trusted_proxies: Annotated[tuple[str, ...], NoDecode] = Field(
+        ("127.0.0.1", "::1"),
+        description="comma-separated addresses and networks, or *: believe X-Forwarded-For",
+    )
     cors_origins: Annotated[tuple[str, ...], NoDecode] = Field(
         (), description="comma-separated; empty: CORS off"
     )
@@ -118,9 +123,10 @@ class Settings(BaseSettings):
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="lines below it are left out"
     )
+    log_polls: bool = Field(False, description="a line for each poll of /health and /metrics, too")
     log_prompts: bool = Field(False, description="write prompts into the log")
 
-    @field_validator("api_keys", "cors_origins", mode="before")
+    @field_validator("api_keys", "cors_origins", "trusted_proxies", mode="before")
     @classmethod
     def _split(cls, value: object, field: ValidationInfo) -> object:
         if not isinstance(value, str):
@@ -149,6 +155,13 @@ class Settings(BaseSettings):
         for origin in value:
             if not re.fullmatch(r"\*|[a-z][a-z0-9+.-]*://[^/?#\s]+", origin):
                 raise ValueError(f"{origin!r} is no origin such as https://studio.example")
+        return value
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _are_networks(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for network in value if value != ("*",) else ():
+            ipaddress.ip_network(network)  # raises a ValueError that says what is wrong
         return value
 
     @model_validator(mode="after")

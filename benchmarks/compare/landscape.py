@@ -23,7 +23,7 @@ from benchmarks.peers.install import PEERS, ROOT
 
 SKETCH = ROOT / "docs" / "examples" / "lake.png"
 CLIENTS = (1, 4, 16)
-FORWARD = "prospero_landscape_forward_seconds"
+FORWARD = "prospero_image_forward_seconds"
 
 
 class LandscapeClient:

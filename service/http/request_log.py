@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import re
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,6 +25,7 @@ class RequestRecord:
     """One request; what stays None has no place in its line."""
 
     id: str
+    client: str | None = None  # its address, or that which a trusted proxy says
     route: str | None = None
     status: int | None = None
     seconds: float | None = None
@@ -59,12 +61,23 @@ class RequestLog:
     """Counts and logs what was answered.
 
     Args:
-        paths: all fixed paths there are, known before routing; what no route has is "unmatched".
+        answers: by the path of each route, known before routing, the methods and statuses to expect; what no
+            route has is "unmatched".
+        polls: paths that machines ask every few seconds, of whom only the level "debug" tells.
     """
 
-    def __init__(self, metrics: Metrics, paths: frozenset[str]) -> None:
+    def __init__(
+        self,
+        metrics: Metrics,
+        answers: Mapping[str, Collection[tuple[str, int]]],
+        polls: frozenset[str] = frozenset(),
+    ) -> None:
         self._metrics = metrics
-        self._paths = paths
+        self._paths = frozenset(answers)
+        self._polls = polls
+        for path, promised in answers.items():
+            for method, status in promised:
+                metrics.expect(path, method, status)
 
     def began(self) -> None:
         self._metrics.in_flight += 1
@@ -74,6 +87,8 @@ class RequestLog:
         self._metrics.in_flight -= 1
         route = path if path in self._paths else getattr(scope.get("route"), "path", "unmatched")
         self._metrics.answered(route, scope["method"], status, seconds)
-        if log.isEnabledFor(logging.INFO):
+        level = logging.DEBUG if route in self._polls else logging.INFO
+        if log.isEnabledFor(level):
             record.route, record.status, record.seconds = route, status, round(seconds, 4)
-            log.info("%s %s", scope["method"], scope["path"], extra={"fields": record.fields()})
+            record.client = scope["client"][0] if scope.get("client") else None
+            log.log(level, "%s %s", scope["method"], scope["path"], extra={"fields": record.fields()})

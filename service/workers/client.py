@@ -67,6 +67,7 @@ class WorkerClient:
     Args:
         name: the checkpoint that the worker serves.
         max_queue: how many calls may wait beyond those that are with the worker.
+        on_sent: told of each call that goes to the worker, and how many seconds it has waited.
         on_results: told of every `Results` and of each call that ends (for metrics).
         on_death: told when a worker was lost (for the restart limit).
     """
@@ -77,6 +78,7 @@ class WorkerClient:
         kind: str,
         max_queue: int,
         timeouts: Timeouts,
+        on_sent: Callable[[float], None],
         on_results: Callable[[WorkerClient, Results], None],
         on_death: Callable[[WorkerClient], None],
     ) -> None:
@@ -88,6 +90,7 @@ class WorkerClient:
         self._max_queue = max_queue
         self._timeouts = timeouts
         self._step_timeout = timeouts.step or MIN_STEP_TIMEOUT
+        self._on_sent = on_sent
         self._on_results = on_results
         self._on_death = on_death
         self._transport: asyncio.Transport | None = None
@@ -267,6 +270,7 @@ class WorkerClient:
             call.sent_at = time.monotonic()
             self._sent[call.key] = call
             self._send(Submit(call.key, call.request, call.stream))
+            self._on_sent(call.sent_at - call.job.created_at)
 
     def _send(self, message: ToWorker) -> None:
         # What one turn of the event loop has to say leaves in one write.

@@ -9,7 +9,7 @@ from service.catalog import read_catalog
 from service.endpoints.context import EndpointContext
 from service.http.middleware import PostHandler
 from service.http.request_guard import RequestGuard, finals
-from service.kinds import KINDS, Kind, configs_of, count_forward
+from service.kinds import KINDS, Kind, configs_of, image_metrics
 from service.run import serve
 from service.server import build_server
 from service.settings import read_settings
@@ -48,7 +48,7 @@ MIRROR = Kind(
     documentation={"summary": "Mirror a text"},
     default_setting=None,
     max_queue=lambda _: 4,
-    count_step=count_forward,
+    metrics=image_metrics,
 )
 
 if __name__ == "__main__":

@@ -143,7 +143,7 @@ def test_a_deadline_covers_every_choice(server: Server) -> None:
 
 def test_an_image_that_waits_is_dropped(server: Server) -> None:
     """The second sketch joins no forward, for its client leaves while the first is painted."""
-    name = "prospero_landscape_batch_size_sum"
+    name = "prospero_image_batch_size_sum"
     before = total(server, name, model="fake-landscape")
     sketch = {"sketch": base64.b64encode(png()).decode()}
     with post_raw(server, "/generate/landscape", **sketch) as first:

@@ -35,7 +35,7 @@ def test_it_is_listed_documented_and_counted(server: Server) -> None:
     assert (model["name"], model["kind"], model["parameters"]) == ("mirror-1", "mirror", 3)
     assert model["default"]
     assert "post" in httpx.get(server.url + "/openapi.json").json()["paths"]["/mirror"]
-    assert total(server, "prospero_landscape_batch_size_count", model="mirror-1") >= 1
+    assert total(server, "prospero_image_batch_size_count", model="mirror-1") >= 1
     assert total(server, "prospero_http_requests_total", route="/mirror", status="200") >= 1
 
 

@@ -74,10 +74,13 @@ def test_metrics_can_be_scraped_while_busy(server: Server) -> None:
 
 
 def test_every_metric_has_the_services_prefix_and_a_help(server: Server) -> None:
+    """But for those of the process, which have one name everywhere."""
     page = httpx.get(server.url + "/metrics").text
     names = re.findall(r"^# HELP (\S+) \S+", page, re.M)
     assert len(names) >= 15
-    assert all(name.startswith("prospero_") for name in names)
+    assert all(name.startswith(("prospero_", "process_")) for name in names)
+    assert not re.findall(r"^\S+_created\b", page, re.M)
+    assert {"process_start_time_seconds", "process_resident_memory_bytes", "process_open_fds"} <= set(names)
 
 
 def test_idle_is_idle(server: Server) -> None:

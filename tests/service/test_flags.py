@@ -17,6 +17,8 @@ OTHER: dict[str, str] = {  # a value for each setting that is not its default
     "log_level": "debug",
     "api_keys": "one,two",
     "cors_origins": "http://a.example, http://b.example",
+    "trusted_proxies": "10.0.0.0/8, 192.0.2.1",
+    "log_polls": "true",
     "max_buffered_bytes": "99999999",
     "lab_frames_per_second": "7.5",
     "text_gpu_share": "0.33",

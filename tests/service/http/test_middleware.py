@@ -36,7 +36,7 @@ class Harness:
             ApiKeys(keys, open_paths),
             SimpleNamespace(check=gate, is_leaving=is_leaving),  # type: ignore[arg-type]
             BodyLimits(max_bytes=1000, max_buffered_bytes=1500, seconds=0.2),
-            RequestLog(self.metrics, frozenset({"/echo"})),
+            RequestLog(self.metrics, {"/echo": ()}),
         )
         self.hold = asyncio.Event()
         self.hold.set()

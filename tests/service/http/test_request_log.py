@@ -25,7 +25,7 @@ def test_any_other_id_is_replaced(given: bytes) -> None:
 
 def test_the_line_has_what_there_is_in_order(caplog: pytest.LogCaptureFixture) -> None:
     metrics = Metrics()
-    request_log = RequestLog(metrics, frozenset({"/a"}))
+    request_log = RequestLog(metrics, {"/a": ()})
     record = RequestRecord("1", prompt="", tokens=3, queue_s=0.0, engine_s=0.5)
     with caplog.at_level(logging.INFO, "prospero.http"):
         request_log.began()
@@ -38,3 +38,16 @@ def test_the_line_has_what_there_is_in_order(caplog: pytest.LogCaptureFixture) -
         *(("id", "1"), ("route", "/a"), ("status", 200), ("seconds", 0.1235)),
         *(("prompt", ""), ("tokens", 3), ("queue_s", 0.0), ("engine_s", 0.5)),
     ]
+
+
+@pytest.mark.parametrize(("polls", "level"), [({"/a"}, logging.DEBUG), (set(), logging.INFO)])
+def test_polls_are_for_those_who_debug_unless_asked_for(
+    polls: set[str], level: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    request_log = RequestLog(Metrics(), {"/a": ()}, frozenset(polls))
+    with caplog.at_level(logging.DEBUG, "prospero.http"):
+        request_log.began()
+        scope = {"method": "GET", "path": "/a", "client": ("192.0.2.7", 4711)}
+        request_log.ended(scope, "/a", 503, 0.1, RequestRecord("1"))
+    (line,) = caplog.records
+    assert (line.levelno, line.fields["client"]) == (level, "192.0.2.7")  # type: ignore[attr-defined]

@@ -54,6 +54,7 @@ class Setup:
     def __init__(
         self, capacity: int = 2, max_queue: int = 2, ready: bool = True, step: float | None = None
     ) -> None:
+        self.waits: list[float] = []
         self.results: list[Results] = []
         self.deaths = 0
         self.client = WorkerClient(
@@ -61,6 +62,7 @@ class Setup:
             "gpt",
             max_queue,
             Timeouts(1.2, 300.0, step),
+            lambda seconds: self.waits.append(seconds),
             lambda _, one: self.results.append(one),
             self._on_death,
         )

@@ -1,0 +1,100 @@
+"""What is on ``/metrics`` before anybody has asked, and what the log says of those who ask."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import re
+import signal
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+import pytest
+
+from harness.pictures import png
+from harness.probes import metrics, sum_of, total, wait_until
+from harness.server import Server, fake_server
+from models.version import VERSION
+
+HISTOGRAM = ("_bucket", "_sum", "_count")
+
+
+@pytest.fixture(scope="module")
+def fresh(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A server that nobody but the fixture has asked."""
+    settings = {"LOG_FORMAT": "json", "TRUSTED_PROXIES": "127.0.0.0/8", "TEXT_SLOTS": "1"}
+    environment = {f"PROSPERO_{name}": value for name, value in settings.items()}
+    with fake_server(tmp_path_factory.mktemp("metrics"), **environment) as server:
+        yield server
+
+
+def test_every_series_is_there_from_the_start(fresh: Server) -> None:
+    page = httpx.get(fresh.url + "/metrics").text
+    typed = dict(re.findall(r"^# TYPE (\S+) (\S+)$", page, re.M))
+    with_samples = {name for name, _ in metrics(fresh)}
+    for name, kind in typed.items():
+        assert {name + end for end in (HISTOGRAM if kind == "histogram" else ("",))} <= with_samples, name
+    start = metrics(fresh)
+    for model in ("fake-text", "fake-landscape", "fake-segmenter"):
+        for name in ("prospero_worker_restarts_total", "prospero_request_queue_seconds_count"):
+            assert start[name, (("model", model),)] == 0
+    for status in ("200", "422", "429", "500", "503", "504"):
+        key = (("method", "POST"), ("route", "/generate/text"), ("status", status))
+        assert start["prospero_http_requests_total", key] == 0
+    assert sum_of(start, "prospero_lab_runs_ended_total") == 0
+    build = {"version": VERSION, "python": platform.python_version()}
+    assert sum_of(start, "prospero_build_info", **build) == 1
+
+
+def test_images_of_both_kinds_are_counted_by_model(fresh: Server) -> None:
+    for path, field in (("/generate/landscape", "sketch"), ("/segment", "photo")):
+        assert httpx.post(fresh.url + path, files={field: png()}).status_code == 200
+    for name in ("batch_size", "forward_seconds"):
+        for model in ("fake-landscape", "fake-segmenter"):
+            assert total(fresh, f"prospero_image_{name}_count", model=model) == 1
+        assert total(fresh, f"prospero_landscape_{name}_count") == 1
+        old = f"# HELP prospero_landscape_{name} Deprecated"
+        assert old in httpx.get(fresh.url + "/metrics").text
+
+
+def test_time_in_the_queue_is_seen(fresh: Server) -> None:
+    """One slot: each choice but the first waits for those before it."""
+    name, before = "prospero_request_queue_seconds", metrics(fresh)
+    body = {"prompt": "a", "max_tokens": 20, "n": 4}
+    assert httpx.post(fresh.url + "/generate/text", json=body).status_code == 200
+    after = metrics(fresh)
+    grown = {end: sum_of(after, name + end, model="fake-text") - sum_of(before, name + end, model="fake-text")
+             for end in ("_count", "_sum")}  # fmt: skip
+    assert grown["_count"] == 4
+    assert grown["_sum"] > 6 * 20 * 0.003
+
+
+def test_a_lost_worker_counts_from_zero(fresh: Server) -> None:
+    os.kill(json_pid(fresh), signal.SIGKILL)
+    wait_until(lambda: total(fresh, "prospero_worker_restarts_total", model="fake-segmenter") == 1)
+    fresh.wait_ready()
+
+
+def json_pid(server: Server) -> int:
+    ready = [line for line in lines(server) if line.get("message") == "model ready"]
+    return int(next(line["pid"] for line in ready if line["model"] == "fake-segmenter"))
+
+
+def lines(server: Server) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in server.read_log().splitlines() if line.startswith("{")]
+
+
+def test_polls_are_not_told_and_clients_have_addresses(fresh: Server) -> None:
+    for path in ("/health", "/health/live", "/health/ready", "/metrics"):
+        httpx.get(fresh.url + path)
+    httpx.get(fresh.url + "/palette")
+    httpx.get(fresh.url + "/version", headers={"X-Forwarded-For": "203.0.113.9"})
+    told = wait_until(
+        lambda: {line["route"]: line for line in lines(fresh) if line.get("route") == "/version"}
+    )
+    seen = {line["route"]: line["client"] for line in lines(fresh) if "route" in line}
+    assert told
+    assert (seen["/palette"], seen["/version"]) == ("127.0.0.1", "203.0.113.9")
+    assert not {"/health", "/health/live", "/health/ready", "/metrics"} & seen.keys()
