@@ -33,6 +33,8 @@ class FakeEvent:
     prompt_truncated: bool = False
     attention: Any = None
     prompt_logprobs: Any = None
+    token_ids: tuple[int, ...] = ()
+    prompt_token_ids: tuple[int, ...] = ()
 
 
 @dataclass
@@ -70,7 +72,7 @@ class FakeTextEngine:
         due = time.monotonic() + self.step_seconds - self.overslept
         events = []
         for key, (request, done) in list(self.running.items()):
-            self._trouble(request.prompt)
+            self._trouble(str(request.prompt))
             text = chr(ord("a") + (request.seed + done) % 26)
             last = done + 1 >= min(request.max_tokens, request.max_characters or request.max_tokens)
             events.append(FakeEvent(key, text, 1, "length" if last else None, (), len(request.prompt)))

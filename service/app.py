@@ -169,8 +169,8 @@ def _extend_lifespan(app: FastAPI, supervisor: Supervisor) -> None:
     app.router.lifespan_context = lifespan
 
 
-async def _http_error(_: Request, error: Exception) -> Response:
+async def _http_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
-    answer = error_response(ApiError(error.status_code, str(error.detail).lower()))
+    answer = error_response(ApiError(error.status_code, str(error.detail).lower()), request.scope)
     answer.headers.update(error.headers or {})
     return answer

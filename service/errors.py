@@ -1,17 +1,19 @@
 """Every error that a client can get, as one exception and one body.
 
 ``{"error": {"type", "message", "field"}}`` with the status that fits; overload and unavailability carry a
-Retry-After. Past validation, nothing else may leave an endpoint.
+Retry-After. Past validation, nothing else may leave an endpoint. Routes that speak another API tell of these
+errors in an `ErrorShape` of its own.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 from starlette.responses import Response
+from starlette.types import Scope
 
 Body = TypeVar("Body", bound=BaseModel)
 
@@ -72,9 +74,24 @@ def error_body(status: int, message: str, field: str | None = None) -> bytes:
     return json.dumps({"error": detail}, ensure_ascii=False).encode()
 
 
-def error_response(error: ApiError) -> Response:
+ErrorShape = Callable[[ApiError], tuple[int, bytes]]  # the status and the body that tell of it
+
+
+def shape_of(scope: Scope) -> ErrorShape:
+    """How errors are told where this request came in; `RequestLayer` knows."""
+    shape: ErrorShape = scope.get("state", {}).get("error_shape", own_shape)
+    return shape
+
+
+def own_shape(error: ApiError) -> tuple[int, bytes]:
+    """`ErrorBody`, with the error's own status."""
+    return error.status, error.body()
+
+
+def error_response(error: ApiError, scope: Scope) -> Response:
     """The answer that an ApiError stands for."""
-    return Response(error.body(), error.status, error.headers(), "application/json")
+    status, body = shape_of(scope)(error)
+    return Response(body, status, error.headers(), "application/json")
 
 
 def parse_json(schema: type[Body], body: bytes) -> Body:

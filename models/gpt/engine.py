@@ -6,6 +6,7 @@ Knows nothing of HTTP or of processes. One thread drives it.
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -36,11 +37,14 @@ EMPTY_PROMPT = "\n"
 
 @dataclass(frozen=True)
 class TokenLogprob:
-    """A token, its log-probability after those before it, and the likeliest ones in its place, best first."""
+    """A token's bytes, its log-probability after those before it, and the likeliest in its place, best first.
 
-    token: str
-    logprob: float
-    top: list[tuple[str, float]]
+    The log-probability is None for a token of the prompt that follows nothing which the model could see.
+    """
+
+    token: bytes
+    logprob: float | None
+    top: list[tuple[bytes, float]]
 
 
 @dataclass(slots=True)
@@ -55,7 +59,10 @@ class TextEvent:
     prompt_tokens: int = 0  # this and the next are filled when finish_reason is
     prompt_truncated: bool = False
     attention: TokenAttention | None = None
-    prompt_logprobs: tuple[TokenLogprob | None, ...] | None = None  # with the first event, if asked for
+    # If asked for; the prompt's come with the first event.
+    prompt_logprobs: tuple[TokenLogprob, ...] | None = None
+    token_ids: Sequence[int] = ()
+    prompt_token_ids: Sequence[int] = ()
 
 
 @dataclass(eq=False)
@@ -69,8 +76,9 @@ class _Run:
     text: IncrementalDetokenizer
     prompt: list[int]
     num_drawn: int = field(default=0)
-    scores: list[TokenLogprob | None] = field(default_factory=list)  # of the prompt, as far as it was read
+    scores: list[TokenLogprob] = field(default_factory=list)  # of the prompt, as far as it was read
     seen: list[int] = field(default_factory=list)  # all tokens, of a request that asks for attention
+    is_told: bool = field(default=False)  # which tokens the prompt has
 
     def __post_init__(self) -> None:
         # Whether it wants to see what drew a token before the next one is drawn.
@@ -155,15 +163,14 @@ class TextEngine:
                 or more attention is asked for than may be.
         """
         self._check(request)
-        tokens = self.tokenizer.encode(request.prompt or EMPTY_PROMPT)
-        if not tokens:
-            raise RequestError("prompt", "this model makes no token of it")
+        tokens = self._tokens(request.prompt)
         sampler = self._sampler(request, tokens)
         text = IncrementalDetokenizer(request.stop, request.max_characters)
-        scores: list[TokenLogprob | None] = []
+        scores: list[TokenLogprob] = []
         score = None
         if request.prompt_logprobs is not None:
-            scores += [None] * max(1, len(tokens) - self.source.context + 1)  # nothing stands before these
+            num_first = max(1, len(tokens) - self.source.context + 1)  # nothing stands before these
+            scores += [TokenLogprob(self._bytes(token), None, []) for token in tokens[:num_first]]
             score = partial(self._score, scores, tokens, request.prompt_logprobs)
         sequence = self.source.open(tokens, sampler, request.max_tokens, score)
         run = _Run(key, request, sequence, sampler, text, tokens, scores=scores)
@@ -172,14 +179,27 @@ class TextEngine:
         self._num_looking += run.is_looking
         self._runs[run.sequence] = self._by_key[key] = run
 
+    def _tokens(self, prompt: str | tuple[int, ...]) -> list[int]:
+        if isinstance(prompt, str):
+            tokens = self.tokenizer.encode(prompt or EMPTY_PROMPT)
+        else:
+            tokens = list(prompt)
+            self._check_tokens("prompt", tokens)
+        if not tokens:
+            raise RequestError("prompt", "this model makes no token of it")
+        return tokens
+
+    def _check_tokens(self, field: str, tokens: Iterable[int]) -> None:
+        foreign = next((token for token in tokens if not 0 <= token < self._network.config.vocabulary), None)
+        if foreign is not None:
+            raise RequestError(field, f"this model has no token {foreign}")
+
     def _check(self, request: TextRequest) -> None:
         most = max_tokens(self._network.config)
         if len(request.attention) > most:
             raise RequestError("attention", f"of this model, for at most {most} tokens at once")
-        for name, tokens in (("logit_bias", request.logit_bias), ("stop_token_ids", request.stop_token_ids)):
-            foreign = [token for token in tokens if not 0 <= token < self._network.config.vocabulary]
-            if foreign:
-                raise RequestError(name, f"this model has no token {foreign[0]}")
+        self._check_tokens("logit_bias", request.logit_bias)
+        self._check_tokens("stop_token_ids", request.stop_token_ids)
 
     def _sampler(self, request: TextRequest, prompt: list[int]) -> Sampler:
         end = self._network.config.end_token
@@ -215,7 +235,7 @@ class TextEngine:
     def _take(self, run: _Run, drawn: Drawn) -> list[TextEvent]:
         """An event for each of a request's new tokens, until its end."""
         if not drawn.tokens:
-            return [self._end(run, "", "length")]
+            return [_told(run, self._end(run, "", "length"), ())]
         events = []
         for token in drawn.tokens:
             events.append(self._advance(run, token, drawn.logits))
@@ -234,7 +254,8 @@ class TextEngine:
             return None
         run.num_drawn = num_drawn
         run.sequence.push(*tokens)
-        return TextEvent(run.key, text, len(tokens), None, (), 0, False, None, _taken(run))
+        event = TextEvent(run.key, text, len(tokens))
+        return _told(run, event, tokens)
 
     def _advance(self, run: _Run, token: int, logits: Tensor) -> TextEvent:
         request = run.request
@@ -255,9 +276,8 @@ class TextEngine:
         else:
             run.sequence.push(token)
             event = TextEvent(run.key, text, 1)
-            event.prompt_logprobs = _taken(run)
         event.num_tokens, event.logprobs, event.attention = 1, logprobs, attention
-        return event
+        return _told(run, event, (token,))
 
     def _end(self, run: _Run, text: str, reason: Literal["stop", "length"]) -> TextEvent:
         """The last event, with the text that was held back until now."""
@@ -265,21 +285,17 @@ class TextEngine:
         self.drop(run.key)
         is_truncated = len(run.prompt) > self._network.config.max_seq_len
         reason = "stop" if run.text.is_stopped else reason
-        event = TextEvent(run.key, text, 0, reason, (), len(run.prompt), is_truncated)
-        event.prompt_logprobs = _taken(run)
-        return event
+        return TextEvent(run.key, text, 0, reason, (), len(run.prompt), is_truncated)
 
-    def _score(
-        self, scores: list[TokenLogprob | None], prompt: list[int], num_top: int, logits: Tensor
-    ) -> None:
+    def _score(self, scores: list[TokenLogprob], prompt: list[int], num_top: int, logits: Tensor) -> None:
         """Note what the logits (n, vocabulary) after the prompt's next tokens say of those that follow."""
         following = prompt[len(scores) : len(scores) + len(logits)]
         scores += [self._logprob(row, token, num_top) for row, token in zip(logits, following, strict=False)]
 
     def _logprob(self, logits: Tensor, token: int, num_top: int) -> TokenLogprob:
         logprob, top = log_probabilities(logits, token, num_top)
-        named = [(self._piece(i), value) for i, value in top]
-        return TokenLogprob(self._piece(token), logprob, named)
+        named = [(self._bytes(i), value) for i, value in top]
+        return TokenLogprob(self._bytes(token), logprob, named)
 
     def _attention(self, run: _Run, token: int) -> TokenAttention | None:
         """What the last step looked at, if that was asked for; call once for each token that is drawn."""
@@ -291,8 +307,11 @@ class TextEngine:
         run.seen.append(token)
         return looked
 
+    def _bytes(self, token: int) -> bytes:
+        return self.tokenizer.pieces[token]
+
     def _piece(self, token: int) -> str:
-        return self.tokenizer.pieces[token].decode("utf-8", errors="replace")
+        return self._bytes(token).decode("utf-8", errors="replace")
 
     def describe(self) -> dict[str, Any]:
         """What `GET /models` says of this model, apart from its name and kind."""
@@ -311,9 +330,12 @@ class TextEngine:
         }
 
 
-def _taken(run: _Run) -> tuple[TokenLogprob | None, ...] | None:
-    """The scores of a request's prompt, the first time that they are asked for."""
-    if not run.scores:
-        return None
-    scores, run.scores = run.scores, []
-    return tuple(scores)
+def _told(run: _Run, event: TextEvent, tokens: Sequence[int]) -> TextEvent:
+    """The event with what was asked to be told: the ids of its tokens; once, what there is of the prompt."""
+    if run.scores:
+        event.prompt_logprobs, run.scores = tuple(run.scores), []
+    if run.request.return_token_ids:
+        event.token_ids = tokens
+        if not run.is_told:
+            event.prompt_token_ids, run.is_told = run.prompt, True
+    return event

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 class TextRequest:
     """One completion to draw; ranges were checked by whoever sends it. sampling.py says what draws mean."""
 
-    prompt: str
+    prompt: str | tuple[int, ...]  # text, or ids of the model's tokens
     seed: int
     max_tokens: int = 200  # 0: the prompt is read, and nothing drawn
     max_characters: int | None = None
@@ -29,3 +29,4 @@ class TextRequest:
     ignore_eos: bool = False  # the end token is drawn like any other, and is no text
     stop_token_ids: tuple[int, ...] = ()
     prompt_logprobs: int | None = None  # so many alternatives for each token of the prompt
+    return_token_ids: bool = False

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
+import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
 from service.endpoints.context import EndpointContext
-from service.endpoints.text_answer import TextAnswer
+from service.endpoints.text_answer import TextUsage
+from service.endpoints.text_work import TextWork, answer_text
 from service.errors import parse_json
 from service.http.openapi import COMMON_ERRORS, STREAMED_TEXT, errors, json_body
-from service.http.request_guard import RequestGuard, timeout_of
-from service.http.request_log import record_of
-from service.http.sse import EventStream
 from service.schemas.text import TextBody, TextResponse
+from service.workers.messages import Logprob, TextPiece
 
 DOCUMENTATION: dict[str, Any] = {
     "summary": "Generate text",
@@ -26,22 +28,71 @@ DOCUMENTATION: dict[str, Any] = {
 
 
 class TextEndpoint:
-    """Validates, submits a call per choice, and answers."""
+    """Validates, and answers in the form of `TextResponse`."""
 
     def __init__(self, context: EndpointContext) -> None:
         self._context = context
 
     async def post(self, request: Request) -> Response:
         body = parse_json(TextBody, await request.body())
-        client = self._context.find(body.model).client
-        settings, record = self._context.settings, record_of(request)
         seed = secrets.randbits(53) if body.seed is None else body.seed
-        timeout = timeout_of(body.timeout, settings.request_timeout_seconds)
-        if settings.log_prompts:
-            record.prompt = body.prompt
-        job = client.submit(body.requests(seed), body.stream)
-        answer = TextAnswer(client.name, body, job, seed, record, self._context.metrics.text.of(client.name))
-        if body.stream:
-            return EventStream(answer.stream(), job, timeout)
-        with RequestGuard(request.receive, job, timeout):
-            return await answer.whole()
+        work = TextWork(
+            body.model, body.requests(seed), body.n, body.stream, body.timeout, body.return_timings
+        )
+        return await answer_text(self._context, request, work, partial(TextResponseForm, body, seed))
+
+
+class TextResponseForm:
+    """Writes `TextResponse`; a stream's events are like it, with what is new since the last."""
+
+    def __init__(self, body: TextBody, seed: int, model: str, request_id: str) -> None:
+        self._body = body
+        self._seed = seed
+        self._head = {"id": request_id, "model": model}
+
+    def choice(self, index: int, piece: TextPiece) -> dict[str, Any]:
+        body, choice = self._body, {"index": index, "text": piece.text, "finish_reason": piece.finish_reason}
+        if piece.finish_reason is not None:
+            choice["seed"] = self._seed + index
+        if body.logprobs is not None:
+            choice["logprobs"] = list(map(_logprob, piece.logprobs))
+        if piece.prompt_logprobs is not None:
+            choice["prompt_logprobs"] = list(map(_logprob, piece.prompt_logprobs))
+        if body.attention is not None:
+            choice["attention"] = list(map(msgspec.Raw, piece.attention))
+        if body.return_token_ids:
+            choice["token_ids"] = piece.token_ids
+            if piece.prompt_token_ids:
+                choice["prompt_token_ids"] = piece.prompt_token_ids
+        return choice
+
+    def whole(self, choices: list[dict[str, Any]], usage: TextUsage) -> dict[str, Any]:
+        return {**self._head, "choices": choices, "usage": _usage(usage)}
+
+    def opening(self) -> Iterator[dict[str, Any]]:
+        return iter(())
+
+    def event(self, choice: dict[str, Any]) -> dict[str, Any]:
+        return {**self._head, "choices": [choice]}
+
+    def closing(self, usage: TextUsage) -> Iterator[dict[str, Any]]:
+        yield self.whole([], usage)
+
+
+def _usage(usage: TextUsage) -> dict[str, Any]:
+    return {
+        "prompt_tokens": usage.prompt_tokens,
+        "completion_tokens": usage.completion_tokens,
+        "prompt_truncated": usage.prompt_truncated,
+    }
+
+
+def _logprob(one: Logprob) -> dict[str, Any] | None:
+    if one.logprob is None:
+        return None
+    top = [{"token": _text(token), "logprob": logprob} for token, logprob in one.top]
+    return {"token": _text(one.token), "logprob": one.logprob, "top": top}
+
+
+def _text(token: bytes) -> str:
+    return token.decode("utf-8", errors="replace")

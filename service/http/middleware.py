@@ -10,13 +10,14 @@ import logging
 import os
 import time
 from collections.abc import Awaitable, Callable, Mapping
+from types import MappingProxyType
 
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from models.errors import RequestError
-from service.errors import ApiError, error_response
+from service.errors import ApiError, ErrorShape, error_response, own_shape
 from service.http.admission import Admission
 from service.http.auth import ApiKeys
 from service.http.body_limit import BodyLimits, LimitedBody
@@ -39,6 +40,7 @@ class RequestLayer:
 
     Args:
         posts: the models' endpoints by path, for POST; everything else goes to `app`.
+        error_shapes: how errors are told below a path, where that isn't our own way.
     """
 
     def __init__(
@@ -49,6 +51,7 @@ class RequestLayer:
         admission: Admission,
         limits: BodyLimits,
         request_log: RequestLog,
+        error_shapes: Mapping[str, ErrorShape] = MappingProxyType({}),
     ) -> None:
         self._app = app
         self._posts = posts
@@ -56,6 +59,7 @@ class RequestLayer:
         self._admission = admission
         self._limits = limits
         self._log = request_log
+        self._error_shapes = error_shapes
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -64,8 +68,8 @@ class RequestLayer:
         began = time.monotonic()
         headers = dict(scope["headers"])
         record = RequestRecord.of_headers(headers)
-        scope.setdefault("state", {})["record"] = record
         path = scope["path"].removeprefix(scope.get("root_path", ""))
+        scope.setdefault("state", {}).update(record=record, error_shape=self._shape_below(path))
         extra = self._extra_headers(record)
         status = 0
 
@@ -84,9 +88,13 @@ class RequestLayer:
             log.error("error %s in %s", error_id, scope["path"], exc_info=error)
             if status:
                 raise  # too late for another answer: the server cuts the connection, which the client notices
-            await error_response(ApiError(500, f"internal error {error_id}"))(scope, receive, observed)
+            await error_response(ApiError(500, f"internal error {error_id}"), scope)(scope, receive, observed)
         finally:
             self._log.ended(scope, path, status or CLIENT_GONE, time.monotonic() - began, record)
+
+    def _shape_below(self, path: str) -> ErrorShape:
+        found = (shape for start, shape in self._error_shapes.items() if path.startswith(start))
+        return next(found, own_shape)
 
     def _extra_headers(self, record: RequestRecord) -> list[tuple[bytes, bytes]]:
         extra = [(b"x-request-id", record.id.encode()), *_SECURITY]
@@ -115,8 +123,8 @@ class RequestLayer:
         except ClientDisconnect:
             return  # in the middle of its body; there is nobody to answer
         except RequestError as error:
-            await error_response(ApiError(422, error.message, error.field))(scope, receive, send)
+            await error_response(ApiError(422, error.message, error.field), scope)(scope, receive, send)
         except ApiError as error:
             if error.status == CLIENT_GONE:
                 return
-            await error_response(error)(scope, receive, send)
+            await error_response(error, scope)(scope, receive, send)

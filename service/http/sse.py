@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from service.errors import ApiError, error_response
+from service.errors import ApiError, error_response, shape_of
 from service.http.request_guard import CLIENT_GONE, RequestGuard
 from service.workers.jobs import Job
 
@@ -44,16 +44,16 @@ class EventStream(Response):
             try:
                 first = await anext(self._events)
             except ApiError as error:
-                await error_response(error)(scope, receive, send)
+                await error_response(error, scope)(scope, receive, send)
                 return
             await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
             try:
                 async with asyncio.timeout(self._timeout + STUCK_SECONDS):
-                    await self._rest(first, send)
+                    await self._rest(first, scope, send)
             except TimeoutError:
                 raise ApiError(CLIENT_GONE, "the client has stopped reading") from None
 
-    async def _rest(self, first: bytes, send: Send) -> None:
+    async def _rest(self, first: bytes, scope: Scope, send: Send) -> None:
         self._loop = asyncio.get_running_loop()
         await send({"type": "http.response.body", "body": first, "more_body": True})
         self._sent_at = self._loop.time()
@@ -64,7 +64,7 @@ class EventStream(Response):
                 self._sent_at = self._loop.time()
             last = DONE
         except ApiError as error:
-            last = event(error.body())
+            last = event(shape_of(scope)(error)[1])
         finally:
             self._silence.cancel()
         await send({"type": "http.response.body", "body": last, "more_body": False})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Annotated, Literal
 
 import msgspec
@@ -32,6 +33,16 @@ TokenKey = Annotated[int, Field(ge=0, le=MAX_TOP_K)]  # JSON's keys are strings
 Number = StrictFloat | StrictInt
 Bias = Annotated[Number, Field(ge=-100, le=100)]
 Penalty = Annotated[Number, Field(ge=-2, le=2)]
+PromptText = Annotated[StrictStr, Field(max_length=MAX_PROMPT_CHARACTERS)]
+NumTokens = Annotated[StrictInt, Field(ge=0, le=MAX_TOKENS)]
+Temperature = Annotated[Number, Field(ge=0, le=2)]
+TopP = Annotated[Number, Field(gt=0, le=1)]
+MinP = Annotated[Number, Field(ge=0, le=1)]
+RepetitionPenalty = Annotated[Number, Field(ge=0.1, le=10)]
+NgramSize = Annotated[StrictInt, Field(ge=0, le=64)]
+Biases = Annotated[dict[TokenKey, Bias], Field(max_length=MAX_BIASES)]
+StopTokens = Annotated[list[TokenId], Field(max_length=64)]
+StopStrings = Annotated[list[StopString], Field(max_length=4)]
 
 
 class TextBody(Strict):
@@ -41,24 +52,22 @@ class TextBody(Strict):
 
     # What it shares with `TextRequest`, which is all that travels on from here, has its defaults from there.
 
-    prompt: Annotated[StrictStr, Field(max_length=MAX_PROMPT_CHARACTERS)] = Field(
+    prompt: PromptText = Field(
         description="Any Unicode text; an empty prompt counts as a newline.", examples=["ROMEO:"]
     )
-    max_tokens: Annotated[StrictInt, Field(ge=0, le=MAX_TOKENS)] = Field(
+    max_tokens: NumTokens = Field(
         TextRequest.max_tokens, description="0 reads the prompt and draws nothing: see `prompt_logprobs`."
     )
     max_characters: Annotated[StrictInt, Field(ge=1, le=65_536)] | None = Field(
         TextRequest.max_characters, description="Cut the text to exactly this many characters."
     )
-    temperature: Annotated[Number, Field(ge=0, le=2)] = Field(
-        TextRequest.temperature, description="Below 0.00001 is greedy."
-    )
+    temperature: Temperature = Field(TextRequest.temperature, description="Below 0.00001 is greedy.")
     top_k: Annotated[StrictInt, Field(ge=1, le=MAX_TOP_K)] | None = TextRequest.top_k
-    top_p: Annotated[Number, Field(gt=0, le=1)] = TextRequest.top_p
-    min_p: Annotated[Number, Field(ge=0, le=1)] = Field(
+    top_p: TopP = TextRequest.top_p
+    min_p: MinP = Field(
         TextRequest.min_p, description="Cut tokens less likely than this times the likeliest one."
     )
-    repetition_penalty: Annotated[Number, Field(ge=0.1, le=10)] = Field(
+    repetition_penalty: RepetitionPenalty = Field(
         TextRequest.repetition_penalty,
         description="Logits of tokens that prompt or text have: divided by this, or multiplied if below 0.",
     )
@@ -68,23 +77,23 @@ class TextBody(Strict):
     frequency_penalty: Penalty = Field(
         TextRequest.frequency_penalty, description="Taken off it for each time that the text has the token."
     )
-    no_repeat_ngram_size: Annotated[StrictInt, Field(ge=0, le=64)] = Field(
+    no_repeat_ngram_size: NgramSize = Field(
         TextRequest.no_repeat_ngram_size, description="So many tokens in a row never come twice; 0: they may."
     )
-    logit_bias: Annotated[dict[TokenKey, Bias], Field(max_length=MAX_BIASES)] = Field(
+    logit_bias: Biases = Field(
         default_factory=dict, description="Added to the logits of these tokens, by id."
     )
-    min_tokens: Annotated[StrictInt, Field(ge=0, le=MAX_TOKENS)] = Field(
+    min_tokens: NumTokens = Field(
         TextRequest.min_tokens, description="Until so many are drawn, nothing stops the text but the limits."
     )
     ignore_eos: StrictBool = Field(
         TextRequest.ignore_eos, description="Go on past the model's end token, which is no text."
     )
-    stop_token_ids: Annotated[list[TokenId], Field(max_length=64)] = Field(
+    stop_token_ids: StopTokens = Field(
         default_factory=list, description="The text ends before the first of these."
     )
     seed: Seed | None = Field(None, description="Choice i is drawn with seed + i; drawn at random if absent.")
-    stop: StopString | Annotated[list[StopString], Field(max_length=4)] = Field(
+    stop: StopString | StopStrings = Field(
         default_factory=list, description="One string or up to four; the text ends before the first of them."
     )
     stream: StrictBool = Field(False, description="Answer with server-sent events.")
@@ -102,6 +111,10 @@ class TextBody(Strict):
         description="Say what the model looked at when it drew these tokens (counted from 0, each below "
         "`max_tokens`; only with `n` = 1). Large models allow fewer: see `max_attention_tokens` in /models.",
     )
+    return_token_ids: StrictBool = Field(
+        TextRequest.return_token_ids, description="Give the ids of the tokens of prompt and text."
+    )
+    return_timings: StrictBool = Field(False, description="Say of each choice where its time went.")
     timeout: Timeout | None = Field(None, description="Seconds after which to answer 504.")
     model: StrictStr | None = Field(None, description="A name from /models; the default model if absent.")
 
@@ -134,8 +147,9 @@ class TextBody(Strict):
     def requests(self, seed: int) -> list[TextRequest]:
         """One for each choice, the first with ``seed``: what pydantic has checked becomes what travels."""
         stop = [self.stop] if isinstance(self.stop, str) else self.stop
-        given = {**vars(self), "stop": stop, "attention": self.attention or ()}
-        return [msgspec.convert({**given, "seed": seed + index}, TextRequest) for index in range(self.n)]
+        given = {**vars(self), "stop": stop, "attention": self.attention or (), "seed": seed}
+        first = msgspec.convert(given, TextRequest)
+        return [first, *(replace(first, seed=seed + index) for index in range(1, self.n))]
 
 
 class AlternativeToken(BaseModel):
@@ -164,6 +178,18 @@ class TokenAttention(BaseModel):
     weights: list[list[list[float]]]
 
 
+class TextTimings(BaseModel):
+    """Where a choice's time went: waiting, until its first token, from there to the last.
+
+    ``tokens_per_second``: of those after the first; null if there are none.
+    """
+
+    queue_seconds: float
+    prefill_seconds: float
+    decode_seconds: float
+    tokens_per_second: float | None
+
+
 class TextChoice(BaseModel):
     index: int
     text: str
@@ -172,6 +198,9 @@ class TextChoice(BaseModel):
     logprobs: list[TokenLogprob] | None = None
     prompt_logprobs: list[TokenLogprob | None] | None = None
     attention: list[TokenAttention] | None = None
+    token_ids: list[int] | None = None
+    prompt_token_ids: list[int] | None = None
+    timings: TextTimings | None = None
 
 
 class TextUsage(BaseModel):

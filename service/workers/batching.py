@@ -73,19 +73,29 @@ class _Stream:
     """A text under way: what was generated since its last piece left, and when the next may leave."""
 
     due: float  # by time.monotonic
+    admitted_at: float = 0.0
+    first_at: float | None = None  # when its first token was drawn
     text: str = ""
     logprobs: list[Logprob] = field(default_factory=list)
     attention: list[bytes] = field(default_factory=list)  # JSON
-    prompt_logprobs: tuple[Logprob | None, ...] | None = None
+    prompt_logprobs: tuple[Logprob, ...] | None = None
+    token_ids: list[int] = field(default_factory=list)
+    prompt_token_ids: tuple[int, ...] = ()
     num_tokens: int = 0
+
+    def seconds(self, now: float) -> tuple[float, float]:
+        """Until the first token, and since."""
+        first_at = now if self.first_at is None else self.first_at
+        return first_at - self.admitted_at, now - first_at
 
 
 def _logprob(one: Any) -> Logprob:
     return Logprob(one.token, one.logprob, tuple(one.top))
 
 
-def _piece(stream: _Stream, event: Any) -> TextPiece:
+def _piece(stream: _Stream, event: Any, now: float) -> TextPiece:
     """All that has gathered, as one piece."""
+    prefill, decode = (0.0, 0.0) if event.finish_reason is None else stream.seconds(now)
     piece = TextPiece(
         key=event.key,
         text=stream.text,
@@ -96,9 +106,13 @@ def _piece(stream: _Stream, event: Any) -> TextPiece:
         prompt_truncated=event.prompt_truncated,
         attention=tuple(stream.attention),
         prompt_logprobs=stream.prompt_logprobs,
+        token_ids=tuple(stream.token_ids),
+        prompt_token_ids=stream.prompt_token_ids,
+        prefill_seconds=prefill,
+        decode_seconds=decode,
     )
     stream.text, stream.logprobs, stream.attention, stream.num_tokens = "", [], [], 0
-    stream.prompt_logprobs = None
+    stream.prompt_logprobs, stream.token_ids, stream.prompt_token_ids = None, [], ()
     return piece
 
 
@@ -133,7 +147,7 @@ class ContinuousBatcher:
             self._engine.admit(key, self._decode(request))
         except Exception as error:
             return guarded_failure(key, error, "admitting a text")
-        self._streams[key] = _Stream(0.0 if stream else math.inf)
+        self._streams[key] = _Stream(0.0 if stream else math.inf, time.monotonic())
         self._num_streamed += stream
         return None
 
@@ -164,20 +178,25 @@ class ContinuousBatcher:
             stream = find(event.key)
             if stream is None:
                 continue
+            if stream.first_at is None:
+                stream.first_at = now
             num_tokens += event.num_tokens
             stream.num_tokens += event.num_tokens
             stream.text += event.text
             if event.logprobs:
                 stream.logprobs += map(_logprob, event.logprobs)
             if event.prompt_logprobs:
-                stream.prompt_logprobs = tuple(one and _logprob(one) for one in event.prompt_logprobs)
+                stream.prompt_logprobs = tuple(map(_logprob, event.prompt_logprobs))
+            if event.token_ids:
+                stream.token_ids += event.token_ids
+                stream.prompt_token_ids = stream.prompt_token_ids or tuple(event.prompt_token_ids)
             if event.attention is not None:
                 stream.attention.append(_to_json(event.attention))
             if event.finish_reason is not None:
-                pieces.append(_piece(stream, event))
+                pieces.append(_piece(stream, event, now))
                 self._forget(event.key)
             elif now >= stream.due and (stream.text or stream.logprobs):
-                pieces.append(_piece(stream, event))
+                pieces.append(_piece(stream, event, now))
                 stream.due = self._next_round
         return Results(tuple(pieces), batch_size, now - began, num_tokens)
 

@@ -80,17 +80,19 @@ class Heartbeat(Message):
 
 
 class Logprob(Message):
-    """A token, its log probability, and the likeliest alternatives."""
+    """A token's bytes, its log probability (None: it follows nothing), and the likeliest alternatives."""
 
-    token: str
-    logprob: float
-    top: tuple[tuple[str, float], ...]
+    token: bytes
+    logprob: float | None
+    top: tuple[tuple[bytes, float], ...]
 
 
 class TextPiece(Message):
     """Text generated for ``key`` since its last piece; the one with a ``finish_reason`` is its last.
 
-    ``attention``: JSON, one document per token that was asked for, passed on without a look inside.
+    ``attention``: JSON, one document per token that was asked for, passed on without a look inside. What is
+    of the prompt comes with the first piece, if asked for. The last says how many seconds went by until the
+    first token was drawn, and from there to the last.
     """
 
     key: int
@@ -101,7 +103,11 @@ class TextPiece(Message):
     prompt_tokens: int
     prompt_truncated: bool
     attention: tuple[bytes, ...] = ()
-    prompt_logprobs: tuple[Logprob | None, ...] | None = None  # in a text's first piece, if asked for
+    prompt_logprobs: tuple[Logprob, ...] | None = None
+    token_ids: tuple[int, ...] = ()
+    prompt_token_ids: tuple[int, ...] = ()
+    prefill_seconds: float = 0.0
+    decode_seconds: float = 0.0
 
 
 class Picture(Message):

@@ -215,3 +215,25 @@ def test_token_ids_that_the_model_lacks_are_refused(gpt: httpx.Client, change: d
     response = gpt.post("/generate/text", json={"prompt": "x", **change})
     assert response.status_code == 422
     assert response.json()["error"]["field"] in change
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_token_ids_and_timings_come_on_request(gpt: httpx.Client, stream: bool) -> None:
+    body = {"n": 2, "return_token_ids": True, "return_timings": True, "logprobs": 0}
+    if stream:
+        events = stream_text(gpt, prompt="ROMEO:", seed=1, max_tokens=40, **body)
+        pieces, usage = [one for event in events[:-2] for one in event["choices"]], events[-2]["usage"]
+    else:
+        answer = generate(gpt, **body)
+        pieces, usage = answer["choices"], answer["usage"]
+    for index in range(2):
+        mine = [piece for piece in pieces if piece["index"] == index]
+        assert sum(len(piece["token_ids"]) for piece in mine) == 40
+        assert [len(piece["token_ids"]) for piece in mine] == [len(piece["logprobs"]) for piece in mine]
+        assert len(mine[0]["prompt_token_ids"]) == usage["prompt_tokens"]
+        assert all("prompt_token_ids" not in piece for piece in mine[1:])
+        assert all("timings" not in piece for piece in mine[:-1])
+        timings = mine[-1]["timings"]
+        assert timings["queue_seconds"] >= 0
+        assert timings["prefill_seconds"] > 0
+        assert timings["tokens_per_second"] == pytest.approx(39 / timings["decode_seconds"], rel=0.01)

@@ -65,7 +65,7 @@ def write_readme(
     """The checkpoint's README.md; `corpus` names the text that it was trained on."""
     shown = [
         f"Prompt {request.prompt!r}, seed {request.seed}, temperature {request.temperature}:\n\n"
-        f"```\n{request.prompt.lstrip()}{text}\n```\n"
+        f"```\n{str(request.prompt).lstrip()}{text}\n```\n"
         for request, text in samples
     ]
     rows = [f"| {key.replace('_', ' ')} | {_plain(value)} |" for key, value in metrics.items()]

@@ -50,9 +50,7 @@ def outcome(events: list[TextEvent]) -> Outcome:
         (item.token, item.logprob, tuple(item.top)) for event in events for item in event.logprobs
     )
     scores = tuple(
-        None if one is None else (one.token, one.logprob, tuple(one.top))
-        for event in events
-        for one in event.prompt_logprobs or ()
+        (one.token, one.logprob, tuple(one.top)) for event in events for one in event.prompt_logprobs or ()
     )
     return "".join(event.text for event in events), events[-1].finish_reason, (*logprobs, *scores)
 

@@ -91,13 +91,13 @@ def test_prompt_logprobs_are_the_networks_own(
     assert given is not None
     assert len(given) == event.prompt_tokens == length
     cut = max(0, length - 32)  # what was cut off at the window, and the first token, have none
-    assert [one is None for one in given] == [i <= cut for i in range(length)]
+    assert [one.logprob is None for one in given] == [i <= cut for i in range(length)]
+    assert b"".join(one.token for one in given) == prompt.encode()
     tokens = torch.tensor([ids_of(prompt)[cut:]])
     network = engine.source.network.cpu()
     wanted = torch.log_softmax(network.logits(network(tokens, CausalAttention()))[0], -1)
     for i, one in enumerate(given[cut + 1 :]):
-        assert one is not None
-        assert one.token == prompt[cut + i + 1]
+        assert one.token.decode() == prompt[cut + i + 1]
         assert one.logprob == pytest.approx(wanted[i, tokens[0, i + 1]].item(), abs=1e-4)
         assert [value for _, value in one.top] == pytest.approx(wanted[i].topk(2).values.tolist(), abs=1e-4)
 
@@ -114,3 +114,29 @@ def test_token_ids_must_be_the_models(engine: TextEngine, field: dict[str, Any])
         engine.admit(9, replace(REQUEST, **field))
     assert refused.value.field in field
     assert engine.num_running == 0
+
+
+def test_a_prompt_of_token_ids_is_the_prompt_that_they_spell(engine: TextEngine) -> None:
+    assert REQUEST.prompt == "hear me"
+    spelt = replace(REQUEST, prompt=tuple(ids_of("hear me")))
+    assert text_of(complete(engine, spelt)) == text_of(complete(engine, REQUEST))
+    beyond = len(ALPHABET)
+    for prompt, why in (((3, beyond), f"no token {beyond}"), ((-1,), "no token -1"), ((), "no token of")):
+        with pytest.raises(RequestError, match=why) as caught:
+            engine.admit(1, replace(REQUEST, prompt=prompt))
+        assert caught.value.field == "prompt"
+    assert engine.num_running == 0
+
+
+def test_token_ids_are_told_on_request(engine: TextEngine) -> None:
+    events = complete(engine, replace(REQUEST, return_token_ids=True))
+    assert [token for event in events for token in event.token_ids] == ids_of(text_of(events))
+    assert list(events[0].prompt_token_ids) == ids_of("hear me")
+    assert not any(event.prompt_token_ids for event in events[1:])
+    assert not any(event.token_ids or event.prompt_token_ids for event in complete(engine, REQUEST))
+    greedy = replace(REQUEST, temperature=0.0, return_token_ids=True)
+    ending = complete(engine, greedy)[0].token_ids[0]
+    (event,) = complete(engine, replace(greedy, stop_token_ids=(ending,)))
+    assert (event.text, list(event.token_ids)) == ("", [ending])  # counted, and so told
+    (event,) = complete(engine, replace(greedy, max_tokens=0))
+    assert (list(event.token_ids), list(event.prompt_token_ids)) == ([], ids_of("hear me"))

@@ -49,7 +49,7 @@ TO_WORKER: list[ToWorker] = [
     Cancel(9),
     Reload(),
 ]
-PIECE = TextPiece(5, "ab", 2, "stop", (Logprob("a", -0.5, (("a", -0.5), ("b", -1.5))),), 3, True)
+PIECE = TextPiece(5, "ab", 2, "stop", (Logprob(b"a", -0.5, ((b"a", -0.5), (b"b", -1.5))),), 3, True)
 FROM_WORKER: list[FromWorker] = [
     Starting("gpt", 123),
     Ready(64, 0.01, {"parameters": 3, "metrics": {"loss": 1.5}, "none": None}),
