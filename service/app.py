@@ -137,7 +137,12 @@ class Application:
             posts,
             ApiKeys(self._keys, open_paths),
             Admission(self._lifecycle, clients, polls),
-            BodyLimits(settings.max_body_bytes, settings.max_buffered_bytes, settings.body_timeout_seconds),
+            BodyLimits(
+                settings.max_body_bytes,
+                settings.max_picture_bytes,
+                settings.max_buffered_bytes,
+                settings.body_timeout_seconds,
+            ),
             RequestLog(self._metrics, _answers(app), frozenset() if settings.log_polls else polls),
         )
         if not settings.cors_origins:

@@ -76,7 +76,7 @@ class Settings(BaseSettings):
     request_timeout_seconds: Seconds = Field(
         120.0, description="for an answer; the most that a request's own `timeout` may ask for, too"
     )
-    body_timeout_seconds: Seconds = Field(20.0, description="for the whole body to arrive")
+    body_timeout_seconds: Seconds = Field(60.0, description="for the whole body to arrive")
     # Workers say how they are every 0.2 s: what is to be judged by that has to last for some of these.
     step_timeout_seconds: Seconds | None = Field(
         None, ge=1, description="for a worker's step; unset: the larger of 10 s and 20 warm-up steps"
@@ -93,7 +93,10 @@ class Settings(BaseSettings):
     restart_window_seconds: Seconds = Field(300.0, description="see max_restarts")
 
     # Who may do what.
-    max_body_bytes: int = Field(16 * 1024 * 1024, ge=1024, description="of one request")
+    max_body_bytes: int = Field(16 * 1024 * 1024, ge=1024, description="of one request's body")
+    max_picture_bytes: int = Field(
+        64 * 1024 * 1024, ge=1024, description="of a body that is a picture, or a form with one"
+    )
     max_buffered_bytes: int = Field(
         512 * 1024 * 1024, ge=1024, description="of all bodies together; more is 503"
     )
@@ -166,11 +169,12 @@ class Settings(BaseSettings):
 
     @model_validator(mode="after")
     def _agree(self) -> Settings:
-        if self.max_buffered_bytes < self.max_body_bytes:
-            raise ValueError(
-                f"max_buffered_bytes ({self.max_buffered_bytes}) must hold at least one body: "
-                f"max_body_bytes is {self.max_body_bytes}"
-            )
+        for name in ("max_body_bytes", "max_picture_bytes"):
+            if self.max_buffered_bytes < getattr(self, name):
+                raise ValueError(
+                    f"max_buffered_bytes ({self.max_buffered_bytes}) must hold at least one body: "
+                    f"{name} is {getattr(self, name)}"
+                )
         return self
 
     @field_validator("admin_token")

@@ -6,20 +6,19 @@ import json
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
-from PIL import Image
 from starlette.requests import Request
 from starlette.responses import Response
 
 from models.landscape.palette import rgb_array
 from service.endpoints.context import EndpointContext
 from service.endpoints.image_answer import image_entry, shares
+from service.endpoints.photo_reader import PhotoReader
 from service.http.accept import negotiate_format
 from service.http.image_body import read_image_body
 from service.http.openapi import COMMON_ERRORS, errors, picture_answer, picture_body
 from service.http.request_guard import RequestGuard, finals, timeout_of
 from service.http.request_log import record_of
-from service.images.codec import MAX_PHOTO_RATIO, encode, read_photo
+from service.images.codec import MAX_PHOTO_RATIO, encode
 from service.images.formats import MEDIA_TYPES
 from service.schemas.images import SegmentParameters, SegmentResponse
 from service.workers.messages import Picture, SegmentWork
@@ -43,13 +42,14 @@ class SegmentEndpoint:
 
     def __init__(self, context: EndpointContext) -> None:
         self._context = context
+        self._photos = PhotoReader(context, FIELD, MAX_SIDE)
 
     async def post(self, request: Request) -> Response:
         data, parameters = await read_image_body(request, FIELD, SegmentParameters)
         image_format = negotiate_format(request.headers.get("accept", ""), parameters.format, 1)
         client = self._context.find(parameters.model).client
         client.check_admission()
-        photo = await self._context.in_thread(_read, data)
+        photo = await self._photos.read(data)
         job = client.submit([SegmentWork(photo.tobytes(), photo.shape[0], photo.shape[1])])
         timeout = timeout_of(parameters.timeout, self._context.settings.request_timeout_seconds)
         with RequestGuard(request.receive, job, timeout):
@@ -72,10 +72,3 @@ class SegmentEndpoint:
             "image": image_entry(0, None, encoded_as, pixels, encoded),
         }
         return Response(json.dumps(body), media_type="application/json")
-
-
-def _read(data: bytes) -> NDArray[np.uint8]:
-    """``(H, W, 3)``, neither side above `MAX_SIDE`."""
-    photo = read_photo(data, FIELD)
-    factor = -(-max(photo.shape) // MAX_SIDE)
-    return photo if factor == 1 else np.asarray(Image.fromarray(photo).reduce(factor))

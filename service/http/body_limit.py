@@ -4,23 +4,35 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from starlette.types import Message, Receive
 
 from service.errors import ApiError
 
+_PICTURE_TYPES = (b"image/", b"multipart/form-data", b"application/octet-stream")
 DRAIN_FACTOR = 4  # how many times the limit is read and thrown away so that the client hears its 413
 
 
 @dataclass
 class BodyLimits:
-    """The limits, and the bytes of all bodies whose requests are under way."""
+    """The limits, and the bytes of all bodies whose requests are under way.
+
+    ``max_picture_bytes`` is for pictures as they are or in a form. Base64 within JSON would hold up the event
+    loop for seconds at that size: it falls under ``max_bytes``, as every other body.
+    """
 
     max_bytes: int
+    max_picture_bytes: int
     max_buffered_bytes: int
     seconds: float
     buffered_bytes: int = 0
+
+    def max_bytes_of(self, headers: Mapping[bytes, bytes]) -> int:
+        """The limit of the one body that comes with ``headers``."""
+        kind = headers.get(b"content-type", b"").lower().lstrip()
+        return self.max_picture_bytes if kind.startswith(_PICTURE_TYPES) else self.max_bytes
 
 
 class LimitedBody:
@@ -28,6 +40,7 @@ class LimitedBody:
 
     def __init__(self, receive: Receive, headers: dict[bytes, bytes], limits: BodyLimits) -> None:
         self._limits = limits
+        self._max_bytes = limits.max_bytes_of(headers)
         self._kept = 0
         self._receive = receive
         self._began = time.monotonic()
@@ -40,13 +53,13 @@ class LimitedBody:
         """What ASGI calls. Raises ApiError 408, 413 or 503."""
         if self._complete:
             return await self._receive()
-        if self._announced > self._limits.max_bytes:
+        if self._announced > self._max_bytes:
             await self._discard()
         message = await self._timed()
         size = len(message.get("body", b""))
         self._size += size
         self._complete = not message.get("more_body", False)
-        if self._size > self._limits.max_bytes:
+        if self._size > self._max_bytes:
             await self._discard()
         if self._limits.buffered_bytes + size > self._limits.max_buffered_bytes:
             raise ApiError(503, "too many large bodies at once", retry_after=1)
@@ -68,8 +81,8 @@ class LimitedBody:
 
     async def _discard(self) -> None:
         # A client in the middle of sending seldom reads: hear it out, within reason, and then tell it.
-        while not self._complete and self._size < DRAIN_FACTOR * self._limits.max_bytes:
+        while not self._complete and self._size < DRAIN_FACTOR * self._max_bytes:
             message = await self._timed()
             self._size += len(message.get("body", b""))
             self._complete = message["type"] == "http.disconnect" or not message.get("more_body", False)
-        raise ApiError(413, f"the body is larger than {self._limits.max_bytes} bytes")
+        raise ApiError(413, f"the body is larger than {self._max_bytes} bytes")

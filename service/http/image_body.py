@@ -15,7 +15,7 @@ from starlette.formparsers import MultiPartException
 from starlette.requests import Request
 
 from service.errors import ApiError, from_validation
-from service.images.formats import IMAGE_TYPES
+from service.images.formats import IMAGE_TYPES, UNREAD_TYPES, unread
 from service.schemas.images import ImageParameters
 
 P = TypeVar("P", bound=ImageParameters)
@@ -35,6 +35,8 @@ async def read_image_body(request: Request, field: str, parameters: type[P]) -> 
         return data, _from_strings(fields, request, parameters)
     if content_type == "application/json":
         return await _read_json(request, field, parameters)
+    if content_type in UNREAD_TYPES:
+        raise ApiError(415, unread(UNREAD_TYPES[content_type]), field)
     forms = ", ".join(["multipart/form-data", "application/json", *IMAGE_TYPES])
     raise ApiError(415, f"Content-Type {content_type or '(none)'!r}; send one of {forms}")
 

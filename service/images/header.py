@@ -9,7 +9,7 @@ import re
 import struct
 from dataclasses import dataclass
 
-from service.images.formats import ImageFormat
+from service.images.formats import ImageFormat, unread
 
 _PNG_MAGIC = b"\x89PNG\r\n\x1a\n"
 _JPEG_MAGIC = b"\xff\xd8\xff"
@@ -19,10 +19,17 @@ _JPEG_START_OF_SCAN = 0xDA
 _JPEG_END = 0xD9
 # inside a scan FF00 is a data byte and FFD0..FFD7 are restarts; any other marker ends it
 _JPEG_NEXT_MARKER = re.compile(rb"\xff+[^\x00\xd0-\xd7\xff]", re.DOTALL)
+# ISO/IEC 23008-12: the major brands of what phones save, and of its AV1 sibling
+_HEIF_BRANDS = dict.fromkeys((b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"), "HEIC")
+_HEIF_BRANDS |= {b"avif": "AVIF", b"avis": "AVIF"}
 
 
 class HeaderError(ValueError):
     """The bytes are no image of a format that is taken; the text says so to the client."""
+
+
+class UnreadFormatError(HeaderError):
+    """The bytes are a picture, of a known format that is not taken."""
 
 
 @dataclass(frozen=True)
@@ -39,6 +46,7 @@ def read_header(data: bytes) -> ImageHeader:
     """Read the header; the first bytes decide the format, whatever the name or content type says.
 
     Raises:
+        UnreadFormatError: HEIC or AVIF.
         HeaderError: not a PNG, JPEG or WebP file, or one that ends within its header.
     """
     try:
@@ -50,6 +58,8 @@ def read_header(data: bytes) -> ImageHeader:
             return _read_webp(data)
     except (struct.error, IndexError):
         raise HeaderError("the image is truncated or damaged (it ends within its header)") from None
+    if data[4:8] == b"ftyp" and (name := _HEIF_BRANDS.get(data[8:12])):
+        raise UnreadFormatError(unread(name))
     raise HeaderError("not a PNG, JPEG or WebP image" if data else "the image is empty")
 
 

@@ -23,9 +23,10 @@ def segment(server: Server, photo: bytes, accept: str) -> httpx.Response:
     return response
 
 
-def resized(size: tuple[int, int]) -> bytes:
+def resized(size: tuple[int, int], exif: Image.Exif | None = None) -> bytes:
+    exif = exif or Image.Exif()
     file = io.BytesIO()
-    Image.open(PHOTO).resize(size).save(file, "JPEG", quality=95)
+    Image.open(PHOTO).resize(size).save(file, "JPEG", quality=95, exif=exif)
     return file.getvalue()
 
 
@@ -41,6 +42,13 @@ def test_a_sketch_has_its_photos_aspect_ratio(bundled: Server, size: tuple[int, 
     assert np.abs(np.subtract(sketch.size, np.multiply(size, scale))).max() <= 1
     colors = {color for _, color in sketch.convert("RGB").getcolors(1 << 16) or []}
     assert colors <= {tuple(color) for color in rgb_array().tolist()}
+
+
+def test_a_phones_photo_of_24_megapixels_comes_upright(bundled: Server) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    sketch = Image.open(io.BytesIO(segment(bundled, resized((6000, 4000), exif), "image/png").content))
+    assert sketch.width == pytest.approx(sketch.height * 4000 / 6000, abs=1)
 
 
 def test_the_json_answer_is_of_the_same_sketch(bundled: Server) -> None:

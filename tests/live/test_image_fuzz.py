@@ -67,7 +67,7 @@ BAD: dict[str, Callable[[], bytes]] = {
     "bmp": lambda: saved(picture(), "BMP"),
     "tiff": lambda: saved(picture(), "TIFF"),
     "svg": lambda: b'<svg xmlns="http://www.w3.org/2000/svg" width="64" height="64"/>',
-    "bomb: 8000 pixels square": lambda: saved(Image.new("1", (8000, 8000)), "PNG"),
+    "bomb: 8100 pixels square": lambda: saved(Image.new("1", (8100, 8100)), "PNG"),
     "too small": lambda: saved(picture().resize((15, 15)), "PNG"),
     "a strip of one pixel": lambda: saved(picture().resize((1, 4096)), "PNG"),
     "too long": lambda: saved(picture().resize((16, 80)), "PNG"),
@@ -88,6 +88,15 @@ def test_good_files_are_read(fake: Server, path: str, name: str) -> None:
     response = post(fake, path, GOOD[name]())
     assert response.status_code == 200, response.text
     Image.open(io.BytesIO(response.content)).load()
+
+
+@pytest.mark.parametrize("media_type", ["image/heic", "image/jpeg"])
+@pytest.mark.parametrize("path", PATHS)
+def test_heic_is_named_in_its_415(fake: Server, path: str, media_type: str) -> None:
+    response = post(fake, path, b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(100), media_type)
+    assert response.status_code == 415
+    assert response.json()["error"]["field"] == PATHS[path]
+    assert "HEIC pictures are not read: send PNG, JPEG or WebP" in response.json()["error"]["message"]
 
 
 @pytest.mark.parametrize("name", BAD)

@@ -35,7 +35,7 @@ class Harness:
             {"/echo": endpoint or self._echo},
             ApiKeys(keys, open_paths),
             SimpleNamespace(check=gate, is_leaving=is_leaving),  # type: ignore[arg-type]
-            BodyLimits(max_bytes=1000, max_buffered_bytes=1500, seconds=0.2),
+            BodyLimits(max_bytes=1000, max_picture_bytes=1400, max_buffered_bytes=1500, seconds=0.2),
             RequestLog(self.metrics, {"/echo": ()}),
         )
         self.hold = asyncio.Event()
@@ -96,6 +96,26 @@ def test_limits_of_one_body(chunks: Any, expected: int) -> None:
         harness = Harness()
         assert status(await harness.post(*chunks)) == expected
         assert harness.count("/echo", expected) == 1
+
+    asyncio.run(run())
+
+
+@pytest.mark.parametrize(
+    ("content_type", "limit"),
+    [
+        ("application/json", 1000),
+        ("text/plain", 1000),
+        ("image/jpeg", 1400),
+        ("Image/PNG", 1400),
+        ("multipart/form-data; boundary=x", 1400),
+        ("application/octet-stream", 1400),
+    ],
+)
+def test_pictures_may_be_larger(content_type: str, limit: int) -> None:
+    async def run() -> None:
+        harness = Harness()
+        assert status(await harness.post(b"x" * limit, content_type=content_type)) == 200
+        assert status(await harness.post(b"x" * (limit + 1), content_type=content_type)) == 413
 
     asyncio.run(run())
 

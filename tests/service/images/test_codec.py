@@ -12,11 +12,14 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 from PIL import Image, ImageColor
+from PIL.ImageCms import ImageCmsProfile, createProfile
 
 from models.errors import RequestError
+from models.landscape.cie_lab import rgb_to_lab
 from models.landscape.palette import CLASS_NAMES, NUM_BROAD_CLASSES, PALETTE, rgb_array
 from service.images.codec import encode, read_photo, read_sketch
 from service.images.formats import ImageFormat
+from tests.service.images.icc import adobe_rgb_profile, cmyk_profile, to_adobe_rgb
 
 SIZE = 32
 GRASS = CLASS_NAMES.index("grass")
@@ -333,3 +336,59 @@ def test_png_and_webp_of_high_quality_and_exact_png() -> None:
         assert Image.open(io.BytesIO(data)).format == image_format.upper()
         error = np.abs(read_photo(data, "photo").astype(int) - smooth).mean()
         assert error <= worst
+
+
+def in_adobe_rgb() -> Image.Image:
+    return Image.fromarray(to_adobe_rgb(np.asarray(picture())))
+
+
+@pytest.mark.parametrize(
+    ("image_format", "options"),
+    [
+        ("PNG", {}),
+        ("JPEG", {"quality": 95, "subsampling": 0}),
+        ("WEBP", {"lossless": True}),
+    ],
+)
+def test_a_wide_gamut_profile_is_followed(image_format: str, options: dict[str, Any]) -> None:
+    """What screens and cameras of a wider gamut save: other numbers for the same colours."""
+    assert np.abs(np.asarray(in_adobe_rgb()).astype(int) - np.asarray(picture())).max() > 50
+    data = saved(in_adobe_rgb(), image_format, icc_profile=adobe_rgb_profile(), **options)
+    np.testing.assert_array_equal(label_map(data), labels())
+    error = np.abs(read_photo(data, "photo").astype(int) - np.asarray(picture()))
+    assert error.max() <= (16 if image_format == "JPEG" else 2)
+
+
+def test_a_profile_keeps_transparency() -> None:
+    image = in_adobe_rgb().convert("RGBA")
+    image.putalpha(Image.fromarray(np.where(labels() == labels()[0, 0], 0, 255).astype(np.uint8)))
+    sketch = read_sketch(saved(image, icc_profile=adobe_rgb_profile()), SIZE, "sketch")
+    assert sketch.unlabelled_fraction == pytest.approx(np.mean(labels() == labels()[0, 0]))
+
+
+def test_a_palette_png_with_a_profile() -> None:
+    data = saved(in_adobe_rgb().quantize(len(PALETTE)), icc_profile=adobe_rgb_profile())
+    np.testing.assert_array_equal(label_map(data), labels())
+
+
+def test_srgb_said_aloud_changes_no_value() -> None:
+    noise = np.random.default_rng(3).integers(0, 256, (32, 32, 3), np.uint8)
+    data = saved(Image.fromarray(noise), icc_profile=ImageCmsProfile(createProfile("sRGB")).tobytes())
+    np.testing.assert_array_equal(read_photo(data, "photo"), noise)
+
+
+def test_inks_are_what_their_profile_says() -> None:
+    """A press whose cyan is the palette's green. JPEG holds inks inverted, as Adobe's programs write them."""
+    ink = Image.new("CMYK", (64, 64), (255, 0, 0, 0))
+    green = rgb_to_lab(rgb_array()[GRASS]).tolist()
+    data = saved(ink, "JPEG", quality=95, icc_profile=cmyk_profile(tuple(green)))
+    assert (label_map(data) == GRASS).all()
+    assert np.linalg.norm(rgb_to_lab(read_photo(data, "photo")[0, 0]) - green) < 3
+    assert not (label_map(saved(ink, "JPEG", quality=95)) == GRASS).any()  # without the profile: cyan
+
+
+@pytest.mark.parametrize("profile", [b"garbage", adobe_rgb_profile()[:200], cmyk_profile((50.0, 0.0, 0.0))])
+def test_a_profile_that_does_not_fit_is_ignored(profile: bytes) -> None:
+    np.testing.assert_array_equal(label_map(saved(picture(), icc_profile=profile)), labels())
+    grey = Image.new("L", (20, 20), 77)
+    assert (read_photo(saved(grey, icc_profile=profile), "photo") == 77).all()
