@@ -1,16 +1,39 @@
-"""Structured logs on standard error: one line an event, as text for people or as JSON for machines."""
+"""Structured logs on standard error: one line an event, as text for people or as JSON for machines.
+
+Much of what is logged was written by clients. As text, it is escaped, so that it neither makes lines of its
+own nor steers a terminal; in both forms, it is cut. With JSON, all else that a process says is JSON too.
+"""
 
 from __future__ import annotations
 
+import io
 import json
 import logging
+import re
 import sys
 import time
-from typing import Any
+from typing import Any, TextIO
+
+MAX_CHARACTERS = 1000  # of a message, and of each field
+MAX_EXCEPTION_CHARACTERS = 20_000
+
+_WORD = re.compile(r"[!#-<>-~]{1,1000}")  # ASCII without blanks, quotes and equals signs
+
+
+def cut(text: str, most: int = MAX_CHARACTERS) -> str:
+    """``text``, or its beginning and how long it was."""
+    return text if len(text) <= most else f"{text[:most]}… ({len(text)} characters)"
+
+
+def escape(text: str) -> str:
+    """``text`` on one line: control codes, line ends and what else doesn't print, as Python writes them."""
+    if text.isprintable():
+        return text
+    return "".join(one if one.isprintable() else one.encode("unicode_escape").decode("ascii") for one in text)
 
 
 class JsonFormatter(logging.Formatter):
-    """One JSON object a line; ``extra={"fields": {...}}`` adds keys."""
+    """One JSON object a line, in ASCII; ``extra={"fields": {...}}`` adds keys."""
 
     def format(self, record: logging.LogRecord) -> str:
         entry: dict[str, Any] = {
@@ -18,16 +41,17 @@ class JsonFormatter(logging.Formatter):
             + f".{int(record.msecs):03d}Z",
             "level": record.levelname.lower(),
             "logger": record.name,
-            "message": record.getMessage(),
-            **getattr(record, "fields", {}),
+            "message": cut(record.getMessage()),
         }
+        for key, value in getattr(record, "fields", {}).items():
+            entry[key] = cut(value) if isinstance(value, str) else value
         if record.exc_info:
-            entry["exception"] = self.formatException(record.exc_info)
-        return json.dumps(entry, ensure_ascii=False, default=str)
+            entry["exception"] = cut(self.formatException(record.exc_info), MAX_EXCEPTION_CHARACTERS)
+        return json.dumps(entry, default=str)
 
 
 class TextFormatter(logging.Formatter):
-    """``time level logger: message key=value …``."""
+    """``time level logger: message key=value …``; only an entry begins at a line's very start."""
 
     def __init__(self) -> None:
         super().__init__("%(asctime)s %(levelname)-7s %(name)s: %(message)s")
@@ -41,15 +65,61 @@ class TextFormatter(logging.Formatter):
         return f"{self._text},{int(record.msecs):03d}"
 
     def formatMessage(self, record: logging.LogRecord) -> str:
+        record.message = escape(cut(record.message))
         fields = getattr(record, "fields", {})
-        return super().formatMessage(record) + "".join(f" {key}={value}" for key, value in fields.items())
+        return super().formatMessage(record) + "".join(f" {key}={_plain(fields[key])}" for key in fields)
+
+    def formatException(self, ei: Any) -> str:
+        lines = cut(super().formatException(ei), MAX_EXCEPTION_CHARACTERS).splitlines()
+        return "\n".join(f"  {escape(line)}" for line in lines)
+
+
+def _plain(value: object) -> str:
+    """A field's value as text: in quotes, if it could be taken for more than one field."""
+    text = str(value)
+    return text if _WORD.fullmatch(text) else escape(json.dumps(cut(text), ensure_ascii=False))
+
+
+class JsonStream(io.TextIOBase):
+    """Stands in for standard output or error: each line that is written becomes a line of JSON."""
+
+    def __init__(self, stream: TextIO, name: str, level: int) -> None:
+        self.stream = stream
+        self._name = name
+        self._level = level
+        self._line = ""
+        self._format = JsonFormatter().format
+
+    def write(self, text: str) -> int:
+        *lines, self._line = (self._line + text).split("\n")
+        for line in filter(None, lines):
+            record = logging.makeLogRecord({"name": self._name, "msg": line, "levelno": self._level})
+            record.levelname = logging.getLevelName(self._level)
+            self.stream.write(self._format(record) + "\n")
+        return len(text)
+
+    def flush(self) -> None:
+        self.stream.flush()
+
+    def fileno(self) -> int:
+        return self.stream.fileno()
+
+
+def wrap_output() -> None:
+    """Make JSON of what this process prints, warns of, or says with its last breath."""
+    if not isinstance(sys.stderr, JsonStream):
+        sys.stdout = JsonStream(sys.stdout, "stdout", logging.INFO)
+        sys.stderr = JsonStream(sys.stderr, "stderr", logging.WARNING)
 
 
 def configure_logging(log_format: str, level: str) -> None:
     """Send everything to standard error in one form; quieten the libraries that narrate."""
-    handler = logging.StreamHandler(sys.stderr)
+    if log_format == "json":
+        wrap_output()
+    handler = logging.StreamHandler(sys.stderr.stream if isinstance(sys.stderr, JsonStream) else sys.stderr)
     handler.setFormatter(JsonFormatter() if log_format == "json" else TextFormatter())
     logging.basicConfig(handlers=[handler], level=level.upper(), force=True)
+    logging.captureWarnings(True)
     # What no line of ours shows need not be found out for each (Python's logging HOWTO, "Optimization").
     logging._srcfile = None
     logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False

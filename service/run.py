@@ -17,15 +17,17 @@ from service.flags import read_flags, source_of
 from service.kinds import KINDS, check_names, configs_of
 from service.lifecycle import Lifecycle
 from service.listening import BACKLOG, listen_on, url_of
-from service.logs import configure_logging
+from service.logs import configure_logging, wrap_output
 from service.server import Server, build_server
-from service.settings import Settings, prepare_workers, read_settings
+from service.settings import Settings, asks_for_json, prepare_workers, read_settings
 from service.shutdown import ShutdownController, end_children
 
 
 def main(program: str, arguments: list[str]) -> int:
     """Serve until a signal; 0 after an orderly end, 1 after a failure, 2 for what can't be started."""
     given = read_flags(program, arguments)
+    if asks_for_json(given):
+        wrap_output()
     try:
         settings = read_settings(given)
         catalog = read_catalog(settings.checkpoints, configs_of(KINDS))

@@ -122,12 +122,12 @@ class Settings(BaseSettings):
     lab_frames_per_second: float = Field(10.0, gt=0, le=30, description="at most, of each lab run")
 
     # What to log.
-    log_format: Literal["text", "json"] = Field("text", description="of the lines on standard error")
+    log_format: Literal["text", "json"] = Field("text", description="of all lines of all processes")
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="lines below it are left out"
     )
     log_polls: bool = Field(False, description="a line for each poll of /health and /metrics, too")
-    log_prompts: bool = Field(False, description="write prompts into the log")
+    log_prompts: bool = Field(False, description="write prompts into the log, their beginnings")
 
     @field_validator("api_keys", "cors_origins", "trusted_proxies", mode="before")
     @classmethod
@@ -201,6 +201,12 @@ def read_settings(given: Mapping[str, Any] = MappingProxyType({})) -> Settings:
     if unknown:
         raise ValueError(f"unknown setting {', '.join(unknown)}")
     return Settings(**given)
+
+
+def asks_for_json(given: Mapping[str, Any]) -> bool:
+    """Whether logs shall be JSON, as is found out before anything is checked and might have to be told."""
+    wanted: object = given.get("log_format", os.environ.get(variable_of("log_format")))
+    return wanted == "json"
 
 
 def variable_of(name: str) -> str:

@@ -22,7 +22,7 @@ from service.http.admission import Admission
 from service.http.auth import ApiKeys
 from service.http.body_limit import BodyLimits, LimitedBody
 from service.http.request_guard import CLIENT_GONE
-from service.http.request_log import RequestLog, RequestRecord
+from service.http.request_log import RequestLog, RequestRecord, sent_path
 
 log = logging.getLogger("prospero.http")
 
@@ -85,7 +85,7 @@ class RequestLayer:
             await self._answer(scope, path, headers, receive, observed)
         except Exception as error:
             record.error_id = error_id = os.urandom(6).hex()
-            log.error("error %s in %s", error_id, scope["path"], exc_info=error)
+            log.error("error %s in %s", error_id, sent_path(scope), exc_info=error)
             if status:
                 raise  # too late for another answer: the server cuts the connection, which the client notices
             await error_response(ApiError(500, f"internal error {error_id}"), scope)(scope, receive, observed)

@@ -57,6 +57,12 @@ def record_of(request: Request) -> RequestRecord:
     return record
 
 
+def sent_path(scope: Scope) -> str:
+    """The path with its percent signs, so that nothing in it can pass for another field of the line."""
+    raw = scope.get("raw_path")
+    return str(scope["path"]) if raw is None else raw.decode("latin-1")
+
+
 class RequestLog:
     """Counts and logs what was answered.
 
@@ -91,4 +97,4 @@ class RequestLog:
         if log.isEnabledFor(level):
             record.route, record.status, record.seconds = route, status, round(seconds, 4)
             record.client = scope["client"][0] if scope.get("client") else None
-            log.log(level, "%s %s", scope["method"], scope["path"], extra={"fields": record.fields()})
+            log.log(level, "%s %s", scope["method"], sent_path(scope), extra={"fields": record.fields()})
