@@ -88,7 +88,8 @@ lock: ## write requirements*.txt anew from pyproject.toml   [ARGS="--upgrade-pac
 	"$$(deploy/find_python.sh)" deploy/lock.py $(ARGS)
 
 clean: ## remove the environment and every cache
-	rm -rf $(VENV) build *.egg-info .mypy_cache .ruff_cache .pytest_cache
+	[ ! -e "$(VENV)/pyvenv.cfg" ] || rm -rf "$(VENV)"
+	rm -rf build *.egg-info .mypy_cache .ruff_cache .pytest_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # One stamp per set of requirements: a change of its files installs it again. Each set includes the one before.

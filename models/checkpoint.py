@@ -15,7 +15,7 @@ import shutil
 import struct
 import tempfile
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -31,6 +31,11 @@ CONFIG_FILE = "config.json"
 WEIGHTS_FILE = "model.safetensors"
 METRICS_FILE = "metrics.json"
 README_FILE = "README.md"
+# All that a checkpoint's folder may hold: one with anything else in it is somebody's, and is never replaced.
+FILES = frozenset(
+    {CONFIG_FILE, WEIGHTS_FILE, METRICS_FILE, README_FILE, "tokenizer.json", "curve.png", "sheet.jpg"}
+    | {"evaluation.md", "evaluation-sheet.jpg"}
+)
 
 
 class CheckpointError(ValueError):
@@ -161,24 +166,55 @@ def save_checkpoint(
     """Write a whole checkpoint folder beside ``folder``, then swap it in; a crash never leaves half a one.
 
     Args:
-        files: further files by name, such as ``{"tokenizer.json": ...}``.
+        files: further files by name, such as ``{"tokenizer.json": ...}``; of FILES.
+
+    Raises:
+        CheckpointError: ``folder`` holds anything but a checkpoint, or the weights can't be written.
     """
+    from safetensors import SafetensorError
     from safetensors.torch import save_file
 
     with replacing(folder) as fresh:
         (fresh / CONFIG_FILE).write_text(json.dumps(config.model_dump(mode="json"), indent=2) + "\n")
         metadata = {"format": "pt", "kind": config.kind, "config_sha256": _sha256(fresh / CONFIG_FILE)}
         contiguous = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-        save_file(contiguous, fresh / WEIGHTS_FILE, metadata=metadata)
+        try:
+            save_file(contiguous, fresh / WEIGHTS_FILE, metadata=metadata)
+        except SafetensorError as error:  # a full disk, say
+            raise CheckpointError(f"{folder / WEIGHTS_FILE}: can't be written ({error})") from None
         (fresh / METRICS_FILE).write_text(json.dumps(dict(metrics), indent=2) + "\n")
         (fresh / README_FILE).write_text(readme)
         for name, content in (files or {}).items():
             (fresh / name).write_bytes(content)
 
 
+def check_replaceable(folder: Path) -> None:
+    """See that a checkpoint may be written to ``folder``: there is nothing, or only another checkpoint.
+
+    Raises:
+        CheckpointError: there is a file, or a folder that holds anything else. Nothing was touched.
+    """
+    if not folder.exists():
+        return
+    if not folder.is_dir():
+        raise CheckpointError(f"{folder}: a file is there already")
+    strangers = sorted(path.name for path in folder.iterdir() if path.name not in FILES or path.is_dir())
+    if strangers:
+        more = f" and {len(strangers) - 1} more" if len(strangers) > 1 else ""
+        raise CheckpointError(f"{folder}: holds other things than a checkpoint ({strangers[0]}{more})")
+    if any(folder.iterdir()):
+        read_kind(folder)  # others call their files so, too
+
+
 @contextmanager
 def replacing(folder: Path) -> Iterator[Path]:
-    """An empty folder beside ``folder`` to fill; it takes its place when the block ends, and only then."""
+    """An empty folder beside ``folder`` to fill; it takes its place when the block ends, and only then.
+
+    Raises:
+        CheckpointError: see `check_replaceable`.
+    """
+    check_replaceable(folder)
+    folder = folder.resolve()  # where a link points to, that is replaced, not the link
     folder.parent.mkdir(parents=True, exist_ok=True)
     fresh = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
     try:
@@ -188,13 +224,27 @@ def replacing(folder: Path) -> Iterator[Path]:
             path.chmod(0o644)
             with path.open("rb") as file:
                 os.fsync(file.fileno())
-        old = fresh.with_name(fresh.name + ".old")
-        if folder.exists():
-            folder.rename(old)
-        fresh.rename(folder)
-        shutil.rmtree(old, ignore_errors=True)
+        _swap(fresh, folder)
     finally:
         shutil.rmtree(fresh, ignore_errors=True)
+
+
+def _swap(fresh: Path, folder: Path) -> None:
+    """Put ``fresh`` in the place of ``folder``, then remove what was a checkpoint there, file by file."""
+    old = fresh.with_name(fresh.name + ".old")
+    if folder.exists():
+        folder.rename(old)
+    try:
+        fresh.rename(folder)
+    except BaseException:
+        if old.exists():
+            old.rename(folder)
+        raise
+    if old.exists():
+        for name in FILES:
+            (old / name).unlink(missing_ok=True)
+        with suppress(OSError):  # what somebody put there meanwhile stays
+            old.rmdir()
 
 
 def _read_json(path: Path) -> dict[str, Any]:

@@ -22,15 +22,21 @@ def is_url(text: str) -> bool:
 
 
 def fetch(url: str, path: Path, sha256: str | None = None) -> Path:
-    """Download `url` to `path` unless a file with the right checksum is there already.
+    """Download `url` to `path` unless a file is there already; whatever is there stays.
 
     Args:
         sha256: hexadecimal; None skips the check.
 
     Raises:
-        TrainingError: the server can't be reached, refuses, breaks off, or sends other bytes than promised.
+        TrainingError: what is there has another checksum; the server can't be reached, refuses, breaks off,
+            or sends other bytes than promised.
     """
-    if path.is_file() and (sha256 is None or hashlib.sha256(path.read_bytes()).hexdigest() == sha256):
+    if path.is_file():
+        found = hashlib.sha256(path.read_bytes()).hexdigest()
+        if sha256 not in (None, found):
+            raise TrainingError(
+                f"{path}: has SHA-256 {found}, expected {sha256}; give it as --data, or move it away"
+            )
         return path
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f"{path.name}.part")

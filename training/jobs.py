@@ -72,13 +72,17 @@ def run_job(job: Job, program: str, arguments: list[str]) -> int:
             raise
         print(f"error: {program} needs {error.name}: pip install 'prospero[train]'", file=sys.stderr)
         return 1
+    from models.checkpoint import CheckpointError
     from training.run import TrainingError  # brings torch along, which a list of jobs needs not
 
     args = parser.parse_args(arguments)
     try:
         args.run_job(args)
-    except TrainingError as error:
+    except (TrainingError, CheckpointError) as error:
         print(f"error: {error}", file=sys.stderr)
+        return 1
+    except OSError as error:  # a disk that is full, a folder that may not be written to
+        print(f"error: {error.filename or program}: {error.strerror or error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("interrupted; --resume goes on from the last saved state", file=sys.stderr)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Mapping
+from typing import NoReturn
 
 from tqdm import tqdm
 
@@ -15,14 +16,16 @@ class Progress:
     """A bar on a terminal, plain lines where the output is piped."""
 
     def __init__(self, num_steps: int) -> None:
-        self._num_steps, self._bar = num_steps, None
+        self._num_steps = num_steps
+        self._bar: tqdm[NoReturn] | None = None  # from the first step on: what comes before may have its own
         self._first: tuple[int, float] | None = None
         self._last_line = 0.0
-        if sys.stderr.isatty():
-            self._bar = tqdm(total=num_steps, unit="step", dynamic_ncols=True)
+        self._has_bar = sys.stderr.isatty()
 
     def show(self, step: int, metrics: Mapping[str, float]) -> None:
-        if self._bar is not None:
+        if self._has_bar:
+            if self._bar is None:
+                self._bar = tqdm(total=self._num_steps, unit="step", dynamic_ncols=True)
             self._bar.n = step
             self._bar.set_postfix({name: f"{value:.4f}" for name, value in metrics.items()})
             return

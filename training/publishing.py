@@ -7,8 +7,9 @@ import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
-from models.checkpoint import read_metrics, replacing
+from models.checkpoint import CheckpointError, read_metrics, replacing
 from training.loop import Loop
+from training.run import TrainingError
 
 
 def publish(checkpoint: Path, out: Path, files: Mapping[str, bytes] | None = None) -> None:
@@ -24,7 +25,10 @@ def publish_better(checkpoint: Path, out: Path, metric: str, force: bool) -> str
     value, there = read_metrics(checkpoint)[metric], read_metrics(out).get(metric)
     if isinstance(there, int | float) and there <= value and not force:
         return f"{out} stays: its {metric} {there:.4f} is no worse than {value:.4f} (--force replaces)"
-    publish(checkpoint, out)
+    try:
+        publish(checkpoint, out)
+    except CheckpointError as error:  # what came there while the run went on
+        raise TrainingError(f"--out {error}; the checkpoint is in {checkpoint}") from None
     return f"{out}: {metric} {value:.4f}"
 
 

@@ -76,8 +76,8 @@ class Run:
             changed = sorted(key for key in given if given[key] != kept[key])
             if changed:
                 raise TrainingError(f"{folder}: was run with other settings ({', '.join(changed)})")
-        elif self._state_path.exists():
-            raise TrainingError(f"{folder}: holds a run already; give --resume or another folder")
+        else:
+            check_is_free(folder, type(settings))
         if is_main:
             write_settings(folder, settings)
 
@@ -166,6 +166,24 @@ def read_settings(folder: Path, settings_type: type[S]) -> S:
         return settings_type.model_validate_json((folder / "settings.json").read_bytes())
     except (OSError, ValidationError) as error:
         raise TrainingError(f"{folder / 'settings.json'}: {str(error).splitlines()[0]}") from None
+
+
+def check_is_free(folder: Path, settings_type: type[Settings]) -> None:
+    """See that a run may begin in a folder: it is new, or empty, or of a run that never saved a state.
+
+    Raises:
+        TrainingError: it holds a run, or anything else, which a run's files could replace.
+    """
+    if folder.exists() and not folder.is_dir():
+        raise TrainingError(f"--run {folder}: a file is there already; give a folder")
+    if (folder / "state.pt").exists():
+        raise TrainingError(f"{folder}: holds a run already; give --resume or another folder")
+    if not folder.exists() or all(path.name.startswith(".") for path in folder.iterdir()):
+        return
+    try:
+        settings_type.model_validate_json((folder / "settings.json").read_bytes())
+    except (OSError, ValidationError):
+        raise TrainingError(f"--run {folder}: holds other files; a run has a folder of its own") from None
 
 
 def write_settings(folder: Path, settings: Settings) -> None:

@@ -31,7 +31,7 @@ def folder(tmp_path: Path) -> Path:
     torch.manual_seed(0)
     tensors = {name: tensor.bfloat16() for name, tensor in nn.Linear(3, 2).state_dict().items()}
     config = Config(kind="line", training_data="none", size=3)
-    save_checkpoint(tmp_path / "line", config, tensors, {"loss": 1.5}, "# Line\n", {"extra.bin": b"\x00"})
+    save_checkpoint(tmp_path / "line", config, tensors, {"loss": 1.5}, "# Line\n", {"sheet.jpg": b"\x00"})
     return tmp_path / "line"
 
 
@@ -41,7 +41,7 @@ def test_what_was_saved_is_read(folder: Path) -> None:
     assert read_metrics(folder) == {"loss": 1.5}
     assert check_weights(folder) == 8
     assert (folder / "README.md").read_text() == "# Line\n"
-    assert (folder / "extra.bin").read_bytes() == b"\x00"
+    assert (folder / "sheet.jpg").read_bytes() == b"\x00"
     module = nn.Linear(3, 2)
     load_weights(folder, module)
     assert torch.equal(module.weight.bfloat16(), read_weights(folder)["weight"])
@@ -53,7 +53,82 @@ def test_saving_again_replaces_the_whole_folder(folder: Path) -> None:
     config = Config(kind="line", training_data="none", size=4)
     save_checkpoint(folder, config, {"weight": torch.zeros(1)}, {}, "")
     assert check_weights(folder) == 1
-    assert not (folder / "extra.bin").exists()
+    assert not (folder / "sheet.jpg").exists()
+
+
+HUGGING_FACE = {"config.json": "{}", "model.safetensors": "weights", "README.md": "theirs"}
+
+
+@pytest.mark.parametrize(
+    ("files", "said"),
+    [
+        ({"notes.txt": "mine"}, r"holds other things than a checkpoint \(notes.txt\)"),
+        ({"a.pt": "weights", "b/c.pt": "weights"}, r"\(a.pt and 1 more\)"),
+        ({"README.md/inside": "a folder"}, r"\(README.md\)"),
+        (HUGGING_FACE, "has no 'kind'"),
+        ({"README.md": "of a project"}, "config.json"),
+    ],
+)
+@pytest.mark.parametrize("is_beside", [True, False])
+def test_what_is_no_checkpoint_is_never_replaced(
+    folder: Path, tmp_path: Path, files: dict[str, str], said: str, is_beside: bool
+) -> None:
+    """Neither where it lies beside a checkpoint's files, nor alone."""
+    out = folder if is_beside and "notes.txt" in files else tmp_path / "own"
+    for name, text in files.items():
+        (out / name).parent.mkdir(parents=True, exist_ok=True)
+        (out / name).write_text(text)
+    before = sorted(path.relative_to(out) for path in out.rglob("*"))
+    with pytest.raises(CheckpointError, match=said):
+        save_checkpoint(out, Config(kind="line", training_data="none", size=4), {}, {}, "")
+    assert sorted(path.relative_to(out) for path in out.rglob("*")) == before
+    assert all((out / name).read_text() == text for name, text in files.items())
+    assert not [path for path in tmp_path.iterdir() if path.name.startswith(".")]
+
+
+def test_a_file_is_never_replaced_by_a_folder(tmp_path: Path) -> None:
+    (tmp_path / "own").write_text("mine")
+    with pytest.raises(CheckpointError, match="a file is there"):
+        save_checkpoint(tmp_path / "own", Config(kind="line", training_data="none", size=4), {}, {}, "")
+    assert (tmp_path / "own").read_text() == "mine"
+
+
+def test_the_old_one_stays_until_the_new_one_is_whole(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    config = Config(kind="line", training_data="none", size=4)
+    for broken in ("safetensors.torch.save_file", "pathlib.Path.write_bytes"):
+        with monkeypatch.context() as patched:
+            patched.setattr(broken, _fail)
+            with pytest.raises(OSError, match="full"):
+                save_checkpoint(folder, config, {}, {}, "", {"sheet.jpg": b""})
+        assert check_weights(folder) == 8
+        assert [path.name for path in folder.parent.iterdir()] == ["line"]
+
+    rename, renamed = Path.rename, list[Path]()
+
+    def fail_second(self: Path, target: Path) -> Path:
+        renamed.append(self)
+        return _fail() if len(renamed) == 2 else rename(self, target)
+
+    monkeypatch.setattr(Path, "rename", fail_second)
+    with pytest.raises(
+        OSError, match="full"
+    ):  # between taking the old one away and putting the new one there
+        save_checkpoint(folder, config, {}, {}, "")
+    assert check_weights(folder) == 8
+    assert [path.name for path in folder.parent.iterdir()] == ["line"]
+
+
+def _fail(*_: object, **__: object) -> Path:
+    raise OSError(28, "the disk is full")
+
+
+def test_a_link_to_a_checkpoint_stays_one(folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "current").symlink_to(folder)
+    config = Config(kind="line", training_data="none", size=4)
+    save_checkpoint(tmp_path / "current", config, {"weight": torch.zeros(1)}, {}, "")
+    assert (tmp_path / "current").is_symlink()
+    assert check_weights(folder) == 1
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["current", "line"]
 
 
 @pytest.mark.parametrize("length", [0, 5, 8, 60, -1])

@@ -51,8 +51,10 @@ def test_a_file_is_fetched_once(server: str, tmp_path: Path, capsys: pytest.Capt
     assert fetch(f"{server}/input.txt", path, SHA256) == path
     assert Handler.num_served == before + 1
     assert "100%" in capsys.readouterr().err
-    path.write_bytes(b"spoilt")
-    assert fetch(f"{server}/input.txt", path, SHA256).read_bytes() == BODY
+    path.write_bytes(b"changed by hand")
+    with pytest.raises(TrainingError, match="give it as --data"):
+        fetch(f"{server}/input.txt", path, SHA256)
+    assert path.read_bytes() == b"changed by hand"
 
 
 @pytest.mark.parametrize(("name", "said"), [("missing", "Not Found"), ("broken", "IncompleteRead")])

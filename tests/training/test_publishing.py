@@ -40,7 +40,7 @@ def test_another_metric_does_not_compare(tmp_path: Path) -> None:
 
 def test_published_with_papers_and_nothing_else(tmp_path: Path) -> None:
     checkpoint, out = make_checkpoint(tmp_path / "run", 1.5), make_checkpoint(tmp_path / "out", 1.6)
-    (out / "old.png").write_bytes(b"old")
+    (out / "evaluation.md").write_bytes(b"old")
     publish(checkpoint, out, {"README.md": b"# New", "curve.png": b"curve"})
     assert check_weights(out) == 1
     assert {path.name for path in out.iterdir()} == {path.name for path in checkpoint.iterdir()} | {

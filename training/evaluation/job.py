@@ -18,6 +18,7 @@ from training.evaluation.painter import Enlarged, Painter
 from training.evaluation.references import load_references
 from training.evaluation.report import as_json, as_markdown
 from training.photos.sheet import encode, spread_rows
+from training.places import check_report_folder
 from training.run import TrainingError, write_atomically
 
 SIDE = 256  # of photos and paintings alike; smaller paintings are enlarged
@@ -46,6 +47,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Paint, measure, write."""
+    check_report_folder(args.out, "report.json")
     device = str(pick_device(args.device, args.threads))
     try:
         engine = Enlarged(LandscapeEngine.load(args.checkpoint, device), SIDE)

@@ -28,6 +28,7 @@ from training.run import TrainingError, write_atomically
 # What the report's figure asks of a seed.
 MAX_WASSERSTEIN_RATIO = 2.0
 MIN_BINS_SHARE = 34 / 36
+WRITTEN = (".gif", ".png", ".json")
 DEFAULT_STEPS = 2000  # 4,000 updates: one of each network a step
 
 
@@ -63,8 +64,7 @@ def run(args: argparse.Namespace) -> None:
             raise TrainingError(f"--{name} must be at least 1")
     if args.out.suffix.lower() != ".gif":
         raise TrainingError(f"--out {args.out}: expected a name that ends in .gif")
-    if args.config is not None and args.config.resolve() == args.out.with_suffix(".json").resolve():
-        raise TrainingError(f"--out {args.out}: its figures would overwrite {args.config}")
+    check_out(args.out)
     torch.set_num_threads(1)  # the networks are too small for more to help
     args.out.parent.mkdir(parents=True, exist_ok=True)
     yardstick = Yardstick(config, REPORT)
@@ -93,6 +93,17 @@ def run(args: argparse.Namespace) -> None:
     progress.say(
         f"{report['seeds_met']} of {args.seeds} seeds meet the figure; wrote {args.out}, .png, .json"
     )
+
+
+def check_out(out: Path) -> None:
+    """TrainingError where one of the three files to write is there, and is not an earlier run's."""
+    there = [path for suffix in WRITTEN if (path := out.with_suffix(suffix)).exists()]
+    try:
+        report = json.loads(out.with_suffix(".json").read_bytes())
+    except (OSError, ValueError):
+        report = None
+    if there and not (isinstance(report, dict) and {"timeline", "seeds_met"} <= report.keys()):
+        raise TrainingError(f"--out {out}: {there[0]} is there, and of no earlier run; give another name")
 
 
 def read_config(args: argparse.Namespace) -> LabConfig:

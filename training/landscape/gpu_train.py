@@ -31,6 +31,8 @@ from training.landscape.style_bank import BANK_SIDE, make_bank
 from training.landscape.trainer import Trainer
 from training.photos.pack import read_packs
 from training.photos.sheet import encode, tile
+from training.places import check_report_folder
+from training.run import TrainingError
 from training.storage import shrink_tensor
 
 SHARD_BYTES = 15 << 20
@@ -54,6 +56,10 @@ def main() -> None:
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE")
     parser.add_argument("--device", default="cuda")
     args = parser.parse_args()
+    try:
+        check_report_folder(args.out, "facts.json")
+    except TrainingError as error:
+        raise SystemExit(f"error: {error}") from None
     deadline = time.monotonic() + args.seconds
     settings, device = resolve_settings(PRESETS[args.preset], args.set), pick_device(args.device, None)
     args.out.mkdir(parents=True, exist_ok=True)

@@ -22,6 +22,7 @@ from training.landscape.settings import PRESETS
 from training.landscape.style_bank import NUM_COLOURS, StyleBank, make_bank
 from training.landscape.trainer import Trainer
 from training.loop import Loop
+from training.places import check_out
 from training.publishing import train_and_publish
 from training.run import Run
 
@@ -43,10 +44,11 @@ def run(args: argparse.Namespace) -> None:
     """Train until the last step or the end of the time box; what is exported is the averaged generator."""
     settings = resolve_settings(PRESETS[args.preset], args.set)
     device = pick_device(args.device, args.threads)
+    check_out(args.out, args.run)
+    run = Run(args.run, settings, settings.steps, args.resume or args.finish, args.max_minutes)
     data = load_training(args, args.run)
     bank = make_bank(data.photos, plain_maps(data.maps))
     data = data.shrink(settings.image_size)
-    run = Run(args.run, settings, settings.steps, args.resume or args.finish, args.max_minutes)
     batches = Batches(data, bank, settings, device)
     trainer = Trainer(settings, settings.model(describe(data), 1), bank, batches)
     if args.resume or args.finish:

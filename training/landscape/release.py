@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from models.checkpoint import CheckpointError
 from training.landscape.export import METRIC
 from training.plots import new_figure, to_png
 from training.publishing import publish
@@ -91,7 +92,10 @@ def main() -> None:
     parser.add_argument("--evaluation", type=Path, required=True, metavar="FOLDER")
     parser.add_argument("--out", type=Path, required=True, metavar="CHECKPOINT")
     args = parser.parse_args()
-    release(args.runs, args.evaluation, args.out)
+    try:
+        release(args.runs, args.evaluation, args.out)
+    except CheckpointError as error:
+        raise SystemExit(f"error: {error}") from None
 
 
 if __name__ == "__main__":

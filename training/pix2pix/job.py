@@ -20,6 +20,7 @@ from training.photos.errors import DataError
 from training.photos.sheet import encode, spread_rows
 from training.pix2pix.settings import PRESETS
 from training.pix2pix.trainer import Pix2PixTrainer
+from training.places import check_out
 from training.publishing import train_and_publish
 from training.run import Run
 from training.storage import round_weights
@@ -45,10 +46,11 @@ def run(args: argparse.Namespace) -> None:
     device = pick_device(args.device, args.threads)
     if args.data is None:
         raise DataError("--data FOLDER has the held-out photos that it is measured by")
+    check_out(args.out, args.run)
+    run = Run(args.run, settings, settings.steps, args.resume or args.finish, args.max_minutes)
     data = load_training(args, args.run)
     bank = make_bank(data.photos, plain_maps(data.maps))
     data = data.shrink(settings.image_size)
-    run = Run(args.run, settings, settings.steps, args.resume or args.finish, args.max_minutes)
     trainer = Pix2PixTrainer(settings, device)
     if args.resume or args.finish:
         trainer.load_state(run.load_state(device))

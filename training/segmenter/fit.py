@@ -18,6 +18,7 @@ from models.landscape.palette import broad_table
 from training.arguments import add_finish_argument, add_run_arguments, pick_device, resolve_settings
 from training.loop import Loop
 from training.photos.photo_set import PhotoSet, is_held_out, is_natural, load_siftflow, well_labelled
+from training.places import check_out
 from training.publishing import train_and_publish
 from training.run import Run
 from training.segmenter.confusion import count_confusion, score
@@ -60,11 +61,12 @@ def fit(args: argparse.Namespace, presets: Mapping[str, LabellerSettings], label
     """Train until the last step or the end of the time box; what is exported is the averaged network."""
     settings = resolve_settings(presets[args.preset], args.set)
     device = pick_device(args.device, args.threads)
+    check_out(args.out, args.run)
+    run = Run(args.run, settings, settings.steps, args.resume or args.finish, args.max_minutes)
     # Crops zoom in, so photos are kept a quarter larger than they are trained at.
     side = min(settings.image_size * 5 // 4 // 32 * 32, 256)
     photos = labeller.load(args, side, lambda name: not is_held_out(name))
     held_out = load_siftflow(args.data, settings.model("").image_size, is_held_out)
-    run = Run(args.run, settings, settings.steps, args.resume or args.finish, args.max_minutes)
     trainer = LabellerTrainer(settings, well_labelled(photos, MAX_UNLABELLED), device)
     if args.resume or args.finish:
         trainer.load_state(run.load_state(device))

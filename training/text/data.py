@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
+from urllib.parse import urlparse
 
 import numpy as np
 import torch
@@ -38,8 +39,7 @@ def read_text(source: str, sha256: str | None = None) -> str:
     """
     if is_url(source):
         expected = TINY_SHAKESPEARE_SHA256 if source == TINY_SHAKESPEARE_URL else sha256
-        folder = "tinyshakespeare" if source == TINY_SHAKESPEARE_URL else "downloads"
-        paths = [fetch(source, DOWNLOADS / folder / (source.rsplit("/", 1)[-1] or "text.txt"), expected)]
+        paths = [fetch(source, place_of(source), expected)]
     else:
         root = Path(source)
         paths = sorted(root.glob("*.txt")) if root.is_dir() else [root]
@@ -49,6 +49,14 @@ def read_text(source: str, sha256: str | None = None) -> str:
     if not text.strip():
         raise TrainingError(f"{source}: has no text")
     return text
+
+
+def place_of(url: str) -> Path:
+    """Where a download is kept: of any two URLs in two places, whatever their files are called."""
+    if url == TINY_SHAKESPEARE_URL:
+        return DOWNLOADS / "tinyshakespeare" / "input.txt"
+    name = Path(urlparse(url).path).name or "text.txt"
+    return DOWNLOADS / "downloads" / hashlib.sha256(url.encode()).hexdigest()[:12] / name
 
 
 def _read_file(path: Path) -> str:

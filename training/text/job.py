@@ -11,6 +11,7 @@ import numpy as np
 from models.gpt.tokenizer import BPETokenizer, Tokenizer
 from training.arguments import add_run_arguments, pick_device, resolve_settings
 from training.loop import Loop
+from training.places import check_out
 from training.publishing import publish_better
 from training.ranks import Ranks, join_ranks
 from training.run import Run, TrainingError
@@ -44,6 +45,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Train as the arguments say; TrainingError where they can't be followed."""
+    check_out(args.out, args.run)
     with join_ranks(args.device) as ranks:
         device = pick_device(ranks.device, args.threads)
         with ranks.main_first():

@@ -59,6 +59,17 @@ def test_takes_a_drawn_configuration(tmp_path: Path) -> None:
     assert json.loads(drawing.read_text())["points"] == points
 
 
+def test_only_an_earlier_animation_is_replaced(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for name in ("cat.png", "cat.json", "cat.gif"):  # what is not named but would be written, too
+        (tmp_path / name).write_text('["mine"]')
+        assert run(tmp_path / "cat.gif") == 1
+        assert "of no earlier run" in capsys.readouterr().err
+        assert (tmp_path / name).read_text() == '["mine"]'
+        (tmp_path / name).unlink()
+    assert run(tmp_path / "cat.gif") == 0
+    assert run(tmp_path / "cat.gif") == 0
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
