@@ -4,6 +4,8 @@ import { askForKey, currentKey } from "./key.js";
 
 const MAX_TRIES = 6;
 const MAX_WAIT_SECONDS = 30;
+const PATIENCE_SECONDS = [1, 2, 4, 8, 15]; // between tries of what is asked until it is answered
+const PASSING = [0, 429, 502, 503, 504]; // statuses of a server that is away or busy; 0 for no answer
 
 /** An answer with a status of 400 or more, as the server words it. */
 export class ApiError extends Error {
@@ -72,10 +74,50 @@ async function once(path, { method, json, body, headers, signal, keepalive }) {
     response = await fetch(new URL(path, document.baseURI), init);
   } catch (error) {
     if (isAbort(error)) throw error;
-    throw new ApiError(0, "the server can't be reached");
+    throw unreachable();
   }
   if (response.status < 400) return response;
   throw await toError(response);
+}
+
+const unreachable = () => new ApiError(0, "the server can't be reached");
+
+/** An answer's body; it may break off. @param {Response} response */
+export async function blobOf(response) {
+  try {
+    return await response.blob();
+  } catch (error) {
+    throw isAbort(error) ? error : unreachable();
+  }
+}
+
+/** Whether an error goes away by itself, with the server's return. @param {unknown} error */
+export function isPassing(error) {
+  return error instanceof ApiError && PASSING.includes(error.status);
+}
+
+/** How long to wait before the next try, in milliseconds. @param {number} tries that failed */
+export function patience(tries) {
+  return 1000 * PATIENCE_SECONDS[Math.min(tries, PATIENCE_SECONDS.length) - 1];
+}
+
+/**
+ * Ask until there is an answer.
+ * @template T
+ * @param {() => Promise<T>} ask
+ * @param {(error: unknown) => void} tell told of each try that failed because the server is away
+ * @returns {Promise<T>}
+ */
+export async function persist(ask, tell) {
+  for (let tries = 1; ; tries++) {
+    try {
+      return await ask();
+    } catch (error) {
+      if (!isPassing(error)) throw error;
+      tell(error);
+      await pause(patience(tries));
+    }
+  }
 }
 
 /** @param {Response} response */

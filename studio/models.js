@@ -29,6 +29,11 @@ export function allModels() {
   return models;
 }
 
+/** Ask again, the next time: the server may be another by now. */
+export function forgetModels() {
+  models = null;
+}
+
 /**
  * @param {string} kind
  * @returns {Promise<Model | null>} the default model of a kind

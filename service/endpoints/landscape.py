@@ -23,6 +23,7 @@ from service.http.request_guard import RequestGuard, finals, timeout_of
 from service.http.request_log import RequestRecord, record_of
 from service.images.codec import MAX_SKETCH_RATIO, encode, read_sketch
 from service.images.formats import MEDIA_TYPES, ImageFormat
+from service.images.origin import Origin
 from service.images.sketch import Sketch
 from service.schemas.images import LandscapeParameters, LandscapeResponse
 from service.workers.client import WorkerClient
@@ -55,6 +56,9 @@ class LandscapeEndpoint:
     async def post(self, request: Request) -> Response:
         data, parameters = await read_image_body(request, FIELD, LandscapeParameters)
         image_format = negotiate_format(request.headers.get("accept", ""), parameters.format, parameters.n)
+        encoded_as: ImageFormat = image_format or parameters.format or "png"
+        if parameters.metadata and encoded_as != "png":
+            raise ApiError(422, f"only a PNG carries metadata; {encoded_as} was asked for", "metadata")
         model = self._context.find(parameters.model)
         class_seeds = _class_seeds(parameters, model.entry)
         model.client.check_admission(parameters.n)
@@ -64,8 +68,13 @@ class LandscapeEndpoint:
         seeds = range(seed, seed + parameters.n)
         works = [LandscapeWork(label_map, height, width, one, class_seeds) for one in seeds]
         pictures = await self._paint(request, model.client, works, parameters.timeout)
-        encoded_as: ImageFormat = image_format or parameters.format or "png"
-        encoded = [await self._context.in_thread(encode, one, encoded_as) for one in pictures]
+        origin = (
+            Origin(sketch, model.entry.name, parameters.class_seeds or {}) if parameters.metadata else None
+        )
+        encoded = [
+            await self._context.in_thread(_encode, pixels, encoded_as, origin, one)
+            for pixels, one in zip(pictures, seeds, strict=True)
+        ]
         self._context.metrics.images.sent.labels(model.client.name).inc(len(pictures))
         if image_format is not None:
             headers = {"X-Seed": str(seed), "X-Unmatched-Fraction": f"{sketch.unmatched_fraction:.4f}"}
@@ -99,6 +108,10 @@ def _class_seeds(parameters: LandscapeParameters, entry: Entry) -> dict[int, int
         if name not in CLASS_NAMES:
             raise ApiError(422, f"unknown class {name!r}; see /palette", "class_seeds")
     return {CLASS_NAMES.index(name): seed for name, seed in parameters.class_seeds.items()}
+
+
+def _encode(pixels: NDArray[np.uint8], encoded_as: ImageFormat, origin: Origin | None, seed: int) -> bytes:
+    return encode(pixels, encoded_as, origin.text(seed) if origin else None)
 
 
 def _pixels(event: object) -> NDArray[np.uint8]:

@@ -126,6 +126,8 @@ def _typed(name: str, value: Any, parameters: type[ImageParameters]) -> Any:
     known = parameters.model_fields.get(name)
     if not isinstance(value, str) or known is None or name in {"format", "model"}:
         return value
+    if known.annotation is bool:
+        return {"true": True, "false": False}.get(value, value)
     for convert in (int, float):
         try:
             return convert(value) if value.isascii() and value.strip() == value else value

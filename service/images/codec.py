@@ -57,10 +57,12 @@ def read_photo(data: bytes, field: str, longest: int | None = None) -> NDArray[n
     return np.asarray(Image.alpha_composite(Image.new("RGBA", image.size, "white"), image).convert("RGB"))
 
 
-def encode(pixels: NDArray[np.uint8], image_format: ImageFormat) -> bytes:
-    """Encode ``(H, W, 3)`` RGB. PNG is lossless; JPEG and WebP are of high quality."""
+def encode(
+    pixels: NDArray[np.uint8], image_format: ImageFormat, text: tuple[str, str] | None = None
+) -> bytes:
+    """Encode ``(H, W, 3)`` RGB. PNG is lossless, and carries ``text``; JPEG and WebP are of high quality."""
     if image_format == "png":
-        return encode_png(pixels)
+        return encode_png(pixels, text)
     file = io.BytesIO()
     image = Image.fromarray(pixels)
     if image_format == "jpeg":

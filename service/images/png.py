@@ -18,8 +18,8 @@ _RGB, _FILTER_SUB = 2, 1
 _LEVEL = 2  # of 0 to 3
 
 
-def encode_png(pixels: NDArray[np.uint8]) -> bytes:
-    """A PNG file of ``(H, W, 3)`` RGB."""
+def encode_png(pixels: NDArray[np.uint8], text: tuple[str, str] | None = None) -> bytes:
+    """A PNG file of ``(H, W, 3)`` RGB; ``text`` is a keyword and what the file carries under it, in ASCII."""
     height, width, channels = pixels.shape
     rows = np.empty((height, 1 + width * channels), np.uint8)
     rows[:, 0] = _FILTER_SUB
@@ -27,7 +27,8 @@ def encode_png(pixels: NDArray[np.uint8]) -> bytes:
     differences[:, 0] = pixels[:, 0]
     np.subtract(pixels[:, 1:], pixels[:, :-1], out=differences[:, 1:])
     header = struct.pack(">IIBBBBB", width, height, 8, _RGB, 0, 0, 0)
-    parts = [(b"IHDR", header), (b"IDAT", isal_zlib.compress(rows, _LEVEL)), (b"IEND", b"")]
+    texts = [(b"tEXt", "\0".join(text).encode("ascii"))] if text else []
+    parts = [(b"IHDR", header), *texts, (b"IDAT", isal_zlib.compress(rows, _LEVEL)), (b"IEND", b"")]
     return _SIGNATURE + b"".join(_chunk(kind, data) for kind, data in parts)
 
 

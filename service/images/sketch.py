@@ -16,15 +16,20 @@ from service.images.label_map import HOLE, stretch
 from service.images.palette_match import CLASS_OF_CODE, UNMATCHED, match_palette
 
 MAX_UNMATCHED_FRACTION: Final = 0.5
+MAX_DRAWN_SIDE: Final = 1024  # beyond it a sketch's own resolution isn't kept: it would fill a queue's memory
 _BAND = 1 << 18  # pixels snapped at once, which keeps the passes in the cache
 _NO_BLEND_SCALE = 4.0  # shrunk by as much as this, a blurred edge can't win a cell
 
 
 @dataclass(frozen=True)
 class Sketch:
-    """A sketch as a model takes it. ``label_map``: (H, W) class ids without holes; sides as the model's."""
+    """A sketch as a model takes it. ``label_map``: (H, W) class ids without holes; sides as the model's.
+
+    ``drawn``: the same in the sketch's own resolution; ``label_map`` again if that is large or has holes.
+    """
 
     label_map: NDArray[np.uint8]
+    drawn: NDArray[np.uint8]
     unmatched_fraction: float  # of the drawn pixels: in no palette colour
     unlabelled_fraction: float  # of all pixels: transparent
     width: int  # of the drawing as it came, upright
@@ -56,7 +61,9 @@ def sketch_from_pixels(rgba: NDArray[np.uint8], size: int, field: str) -> Sketch
     if max(height, width) < _NO_BLEND_SCALE * size:
         resolve_blends(labels, codes, packed)
     label_map = fill_holes(stretch(labels, fit_shape(height, width, size)), HOLE)
-    return Sketch(label_map, unmatched_fraction, 1 - num_drawn / codes.size, width, height)
+    is_complete = max(height, width) <= MAX_DRAWN_SIDE and not (labels == HOLE).any()
+    drawn = labels if is_complete else label_map
+    return Sketch(label_map, drawn, unmatched_fraction, 1 - num_drawn / codes.size, width, height)
 
 
 def _bands(height: int, width: int) -> list[slice]:

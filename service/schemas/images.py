@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import BaseModel, Field, StrictInt, StrictStr
+from pydantic import BaseModel, Field, StrictBool, StrictInt, StrictStr
 
 from service.images.formats import ImageFormat
 from service.schemas.fields import Seed, Strict, Timeout
@@ -25,6 +25,11 @@ class LandscapeParameters(ImageParameters):
     n: Annotated[StrictInt, Field(ge=1, le=4)] = 1
     class_seeds: dict[StrictStr, Seed] | None = Field(
         None, description="Seeds for single classes, by name; the others follow `seed`."
+    )
+    metadata: StrictBool = Field(
+        False,
+        description="Whether a PNG carries, as its text `Prospero`, the sketch's label map, the seeds, the "
+        "model and the version: JSON, and in it `labels`, class ids row by row, zlib in base64.",
     )
 
 

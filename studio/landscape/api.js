@@ -1,6 +1,6 @@
 /** The landscape endpoints, as this page uses them. */
 
-import { call } from "../api.js";
+import { blobOf, call } from "../api.js";
 
 /**
  * @typedef {object} Style
@@ -8,7 +8,8 @@ import { call } from "../api.js";
  * @property {Record<string, number>} classSeeds by class name
  */
 /** @typedef {{signal?: AbortSignal, onWait?: (seconds: number) => void}} Waiting */
-/** @typedef {{blob: Blob, seed: number, unmatched: number, sketch: Blob, style: Style}} Landscape with what it was made of */
+/** @typedef {{blob: Blob, seed: number, sketch: Blob}} Answer */
+/** @typedef {Answer & {content: import("./drawing.js").Content}} Landscape with what it was made of */
 
 /** @param {Style} style @returns {Record<string, string>} */
 function fieldsOf({ seed, classSeeds }) {
@@ -21,23 +22,17 @@ function fieldsOf({ seed, classSeeds }) {
  * @param {Blob} sketch
  * @param {Style} style
  * @param {"jpeg" | "png"} format
- * @param {Waiting} [waiting]
- * @returns {Promise<Landscape>}
+ * @param {Waiting & {metadata?: boolean}} [options] metadata: whether a PNG carries what it was made of
+ * @returns {Promise<Answer>}
  */
-export async function generate(sketch, style, format, waiting = {}) {
-  const query = new URLSearchParams({ ...fieldsOf(style), format });
+export async function generate(sketch, style, format, { metadata = false, ...waiting } = {}) {
+  const query = new URLSearchParams({ ...fieldsOf(style), format, ...(metadata && { metadata: "true" }) });
   const response = await call(`generate/landscape?${query}`, {
     body: sketch,
     headers: { "Content-Type": sketch.type, Accept: `image/${format}` },
     ...waiting,
   });
-  return {
-    blob: await response.blob(),
-    seed: Number(response.headers.get("x-seed")),
-    unmatched: Number(response.headers.get("x-unmatched-fraction")),
-    sketch,
-    style,
-  };
+  return { blob: await blobOf(response), seed: Number(response.headers.get("x-seed")), sketch };
 }
 
 /**
@@ -67,5 +62,5 @@ export async function segment(photo, waiting = {}) {
   form.append("photo", photo, "photo");
   form.append("format", "png");
   const response = await call("segment", { body: form, headers: { Accept: "image/png" }, ...waiting });
-  return response.blob();
+  return blobOf(response);
 }

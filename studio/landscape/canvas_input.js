@@ -67,7 +67,7 @@ export class CanvasInput {
   /** @param {PointerEvent} event @returns {Point} */
   #place(event) {
     const box = this.surface.getBoundingClientRect();
-    const scale = this.view.drawing.size / box.width;
+    const scale = this.view.map.width / box.width;
     return { x: Math.floor((event.clientX - box.left) * scale), y: Math.floor((event.clientY - box.top) * scale) };
   }
 
@@ -117,13 +117,13 @@ export class CanvasInput {
   /** Arrow keys move, Space uses the tool, Enter finishes a polygon. @param {KeyboardEvent} event */
   #key(event) {
     const arrow = ARROWS.get(event.key);
-    const { size } = this.view.drawing;
-    this.#at ??= arrow || event.key === " " ? { x: size / 2, y: size / 2 } : null;
+    const { width, height } = this.view.map;
+    this.#at ??= arrow || event.key === " " ? { x: Math.floor(width / 2), y: Math.floor(height / 2) } : null;
     const modifiers = { shiftKey: false, scale: 1 };
     if (arrow && this.#at) {
       const step = event.shiftKey ? 4 * STEP : STEP;
-      const clip = (/** @type {number} */ value) => Math.max(0, Math.min(size - 1, value));
-      this.#at = { x: clip(this.#at.x + arrow[0] * step), y: clip(this.#at.y + arrow[1] * step) };
+      const clip = (/** @type {number} */ value, /** @type {number} */ length) => Math.max(0, Math.min(length - 1, value));
+      this.#at = { x: clip(this.#at.x + arrow[0] * step, width), y: clip(this.#at.y + arrow[1] * step, height) };
       if (this.#pointer === -1) this.tool.move(this.#at, modifiers);
       else this.tool.hover?.(this.#at);
     } else if (event.key === " " && this.#at) this.#press(this.#at, modifiers);

@@ -1,5 +1,6 @@
 /** Sketches to start from, as functions of the place: x to the right and y down, 0 to 1. */
 
+import { LabelMap } from "./label_map.js";
 import { ridge, rough } from "./noise.js";
 
 /**
@@ -132,13 +133,19 @@ export const EXAMPLES = [
 
 /**
  * @param {Example} example
- * @param {number} size of the square
- * @param {Map<string, number>} ids by class name; a class that the palette lacks becomes its first
+ * @param {number} width
+ * @param {number} height
+ * @param {(name: string) => number} idOf
  */
-export function drawExample(example, size, ids) {
-  const data = new Uint8Array(size * size);
-  for (let y = 0; y < size; y++) {
-    for (let x = 0; x < size; x++) data[y * size + x] = ids.get(example.at((x + 0.5) / size, (y + 0.5) / size)) ?? 0;
+export function drawExample(example, width, height, idOf) {
+  const map = new LabelMap(width, height);
+  const ids = new Map();
+  for (let y = 0; y < height; y++) {
+    for (let x = 0; x < width; x++) {
+      const name = example.at((x + 0.5) / width, (y + 0.5) / height);
+      if (!ids.has(name)) ids.set(name, idOf(name));
+      map.data[y * width + x] = ids.get(name);
+    }
   }
-  return data;
+  return map;
 }

@@ -1,14 +1,20 @@
-/** Undo and redo: stacks of patches, run-length coded, of bounded memory. */
+/** Undo and redo: stacks of steps, of bounded memory. */
 
 export const MAX_BYTES = 8 << 20;
+const OVERHEAD = 64; // of a step, in bytes
 
-/** @typedef {import("./drawing.js").Tiles} Tiles */
-/** @typedef {{tiles: Map<number, Uint8Array>, bytes: number}} Patch coded contents by tile */
+/**
+ * What a step changed, as it was before; each part is there only if it did.
+ * @typedef {object} Step
+ * @property {Map<number, Uint8Array>} [tiles] run-length coded contents, by tile number
+ * @property {import("./label_map.js").Picture} [whole] the whole label map, run-length coded
+ * @property {import("./api.js").Style} [style]
+ */
 
 export class History {
-  /** @type {Patch[]} */
+  /** @type {Step[]} */
   #undo = [];
-  /** @type {Patch[]} */
+  /** @type {Step[]} */
   #redo = [];
 
   /** @param {number} [maxBytes] the oldest steps are forgotten beyond this */
@@ -25,72 +31,62 @@ export class History {
   }
 
   get bytes() {
-    return [...this.#undo, ...this.#redo].reduce((sum, patch) => sum + patch.bytes, 0);
+    return [...this.#undo, ...this.#redo].reduce((sum, step) => sum + bytesOf(step), 0);
   }
 
-  /** @param {Tiles} before what the changed tiles held */
+  /** @param {Step} before */
   push(before) {
     this.#redo = [];
-    this.#undo.push(pack(before));
-    while (this.#undo.length > 1 && this.bytes > this.maxBytes) this.#undo.shift();
+    this.#undo.push(before);
+    let bytes = this.bytes;
+    while (this.#undo.length > 1 && bytes > this.maxBytes) bytes -= bytesOf(/** @type {Step} */ (this.#undo.shift()));
   }
 
   /**
-   * @param {(tiles: Iterable<number>) => Tiles} current reads what tiles hold now
-   * @returns {Tiles | null} what to write back
+   * @param {(step: Step) => Step} current reads what the parts of a step hold now
+   * @returns {Step | null} what to write back
    */
   undo(current) {
     return move(this.#undo, this.#redo, current);
   }
 
   /**
-   * @param {(tiles: Iterable<number>) => Tiles} current
-   * @returns {Tiles | null}
+   * @param {(step: Step) => Step} current
+   * @returns {Step | null}
    */
   redo(current) {
     return move(this.#redo, this.#undo, current);
   }
+
+  /** The latest steps that fit, for storage. @param {number} maxBytes */
+  latest(maxBytes) {
+    const undo = [];
+    let bytes = 0;
+    for (const step of this.#undo.toReversed()) {
+      bytes += bytesOf(step);
+      if (bytes > maxBytes) break;
+      undo.unshift(step);
+    }
+    return { undo, redo: [...this.#redo] };
+  }
+
+  /** @param {{undo: Step[], redo: Step[]}} steps as `latest` gave them */
+  restore({ undo, redo }) {
+    this.#undo = [...undo];
+    this.#redo = [...redo];
+  }
 }
 
-/**
- * @param {Patch[]} from
- * @param {Patch[]} to
- * @param {(tiles: Iterable<number>) => Tiles} current
- */
+/** @param {Step[]} from @param {Step[]} to @param {(step: Step) => Step} current */
 function move(from, to, current) {
-  const patch = from.pop();
-  if (!patch) return null;
-  to.push(pack(current(patch.tiles.keys())));
-  return new Map([...patch.tiles].map(([tile, coded]) => [tile, decode(coded)]));
+  const step = from.pop();
+  if (!step) return null;
+  to.push(current(step));
+  return step;
 }
 
-/** @param {Tiles} tiles @returns {Patch} */
-function pack(tiles) {
-  const coded = new Map([...tiles].map(([tile, content]) => [tile, encode(content)]));
-  const bytes = [...coded.values()].reduce((sum, one) => sum + one.length + 32, 0);
-  return { tiles: coded, bytes };
-}
-
-/** Pairs of (run length − 1, value). @param {Uint8Array} content */
-export function encode(content) {
-  const runs = [];
-  for (let at = 0; at < content.length; ) {
-    let end = at + 1;
-    while (end < content.length && end - at < 256 && content[end] === content[at]) end++;
-    runs.push(end - at - 1, content[at]);
-    at = end;
-  }
-  return Uint8Array.from(runs);
-}
-
-/** @param {Uint8Array} coded */
-export function decode(coded) {
-  let length = 0;
-  for (let i = 0; i < coded.length; i += 2) length += coded[i] + 1;
-  const content = new Uint8Array(length);
-  let at = 0;
-  for (let i = 0; i < coded.length; i += 2) {
-    content.fill(coded[i + 1], at, (at += coded[i] + 1));
-  }
-  return content;
+/** @param {Step} step */
+function bytesOf({ tiles, whole }) {
+  const contents = [...(tiles?.values() ?? []), ...(whole ? [whole.runs] : [])];
+  return contents.reduce((sum, one) => sum + one.length + OVERHEAD, OVERHEAD);
 }

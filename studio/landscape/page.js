@@ -1,138 +1,192 @@
-/** The landscape studio: the sketch, its tools, and the landscape that follows it. */
+/** The landscape studio: the drawing, its tools, and the landscape that follows it, put together. */
 
-import { describe, isAbort, ApiError } from "../api.js";
-import { buttonById, byId, canvasById, check, checkedValue, inputById } from "../dom.js";
-import { modelLine, modelOf } from "../models.js";
-import { dismiss, notify } from "../notice.js";
-import { generate, variations } from "./api.js";
-import { Drawing } from "./drawing.js";
+import { describe } from "../api.js";
+import { buttonById, byId, canvasById } from "../dom.js";
+import { forgetModels, modelLine, modelOf } from "../models.js";
+import { notify } from "../notice.js";
+import { rollSeed } from "../seed.js";
 import { CanvasInput } from "./canvas_input.js";
+import { DeskView } from "./desk.js";
+import { Drawing, SIDE } from "./drawing.js";
+import { DrawingsView } from "./drawings_view.js";
 import { EXAMPLES, drawExample } from "./examples.js";
-import { Exchange, saveLandscape, showExamples } from "./exchange.js";
-import { History } from "./history.js";
-import { Live } from "./live.js";
+import { Gallery } from "./gallery.js";
+import { Intake } from "./intake.js";
+import { Keeper } from "./keeper.js";
+import { LabelMap } from "./label_map.js";
+import { Painter } from "./painter.js";
 import { Palette } from "./palette.js";
-import { encodeIndexed } from "./png.js";
-import { Result, showVariations } from "./result.js";
+import { fromLink } from "./portable.js";
+import { Result } from "./result.js";
+import { startSaves } from "./saves.js";
 import { Seeds } from "./seeds.js";
+import { showStarts } from "./starts.js";
+import { Store } from "./store.js";
 import { makeTools } from "./tools.js";
 import { View } from "./view.js";
 
+/** @typedef {import("./drawing.js").Content} Content */
+/** @typedef {import("./label_map.js").Picture} Picture */
+
 class LandscapePage {
-  /** @param {Palette} palette */
-  constructor(palette) {
+  #canRestyle = true;
+  #isOpen = false;
+
+  /** @param {Palette} palette @param {Store | null} store */
+  constructor(palette, store) {
     this.palette = palette;
-    /** @type {import("./api.js").Landscape | null} */
-    this.shown = null;
-    this.drawing = new Drawing();
-    this.view = new View(canvasById("sketch"), canvasById("sketch-overlay"), this.drawing, palette.colors);
+    this.drawing = new Drawing(this.#fresh());
+    const overlay = canvasById("sketch-overlay");
+    this.view = new View(canvasById("sketch"), overlay, this.drawing.map, palette.colors);
+    this.desk = new DeskView(palette, { tool: () => this.canvasInput.cancel(), brush: () => this.canvasInput.show() });
+    this.canvasInput = new CanvasInput(overlay, this.view, makeTools(this.#bench), this.#bench);
+    this.seeds = new Seeds(() => this.drawing.style, (style) => this.#change({ style }));
     this.result = new Result();
-    this.seeds = new Seeds(() => this.live.settle());
-    this.live = new Live({
-      send: (signal) => this.#send(signal),
-      show: (answer, milliseconds) => this.#show(answer, milliseconds),
-      fail: (error) => this.#fail(error),
-      busy: (isBusy) => this.result.busy(isBusy),
+    this.painter = new Painter(this.drawing, palette, this.result, {
+      shown: (landscape) => this.gallery.add(landscape),
+      back: () => this.#showModels(),
+      noClassSeeds: () => this.#forgetClassSeeds(),
     });
-    /** @type {import("./tools.js").Bench} */
-    const bench = {
-      drawing: this.drawing,
-      value: () => palette.selected.id,
-      size: () => inputById("brush-size").valueAsNumber,
-      shape: () => /** @type {import("./brush.js").Shape} */ (checkedValue("shape")),
-      pick: (id) => {
-        palette.select(id);
-        check("tool", "brush");
+    this.gallery = new Gallery(({ picture, style }) => this.#change({ picture, style }));
+    this.keeper = new Keeper(store, this.drawing, () => this.desk.state, {
+      kept: () => this.drawings.show(),
+      moved: () => notify("This drawing was changed in another tab, too: yours goes on as one of its own."),
+      failed: (error) => notify(`This drawing can't be kept: ${describe(error)}. Export it to be sure.`, { id: "kept", kind: "error" }),
+    });
+    this.drawings = new DrawingsView(this.keeper, palette.colors, {
+      open: (id) => this.#open(id),
+      begin: () => this.#begin(this.#fresh(), false),
+      name: (name) => this.#name(name),
+    });
+    this.intake = new Intake(palette, () => Math.max(this.drawing.map.width, this.drawing.map.height), {
+      picture: (picture, unmatched) => {
+        this.#change({ picture });
+        this.result.unmatched(unmatched);
       },
-      changed: () => this.#changed(),
-      done: () => this.#step(this.drawing.commit()),
-    };
-    this.canvasInput = new CanvasInput(canvasById("sketch-overlay"), this.view, makeTools(bench), bench);
-    this.exchange = new Exchange(palette, this.drawing, (data) => this.#replace(data), {
-      result: (answer, milliseconds) => this.#show(answer, milliseconds),
-      style: () => this.seeds.style,
-      hold: () => this.live.stop(),
+      content: (content) => this.#begin(content, true),
     });
     this.#listen();
-    this.drawing.replace(drawExample(EXAMPLES[0], this.drawing.size, palette.ids));
-    this.drawing.history = new History(); // there is nothing before the first sketch
-    this.view.refresh();
-    this.#showSteps();
+  }
+
+  /** @returns {import("./tools.js").Bench} */
+  get #bench() {
+    return {
+      map: this.drawing.map,
+      value: () => this.palette.selected.id,
+      size: () => this.desk.size,
+      shape: () => this.desk.shape,
+      pick: (id) => {
+        this.palette.select(id);
+        this.desk.take("brush");
+      },
+      changed: () => {
+        this.view.refresh();
+        this.painter.live.changed();
+      },
+      done: () => this.#step(this.drawing.commit()),
+    };
   }
 
   /** @type {import("../shortcuts.js").Shortcuts} */
   get shortcuts() {
-    const tool = (/** @type {string} */ name) => () => {
-      this.canvasInput.cancel();
-      check("tool", name);
-      this.#showTool();
-    };
+    const tool = (/** @type {string} */ name) => () => this.desk.take(name);
     return {
       b: tool("brush"),
       l: tool("line"),
       p: tool("polygon"),
       g: tool("fill"),
       i: tool("pick"),
-      "[": () => this.#resize(0.8),
-      "]": () => this.#resize(1.25),
-      d: () => this.#nextShape(),
+      "[": () => this.desk.resize(0.8),
+      "]": () => this.desk.resize(1.25),
+      d: () => this.desk.nextShape(),
       ",": () => this.palette.selectNext(-1),
       ".": () => this.palette.selectNext(1),
       r: () => this.seeds.roll(),
-      c: () => this.seeds.restyle(this.palette.selected.name),
+      c: () => this.#restyle(),
       v: () => this.#vary(),
       "ctrl+z": () => this.#undo(),
       "ctrl+shift+z": () => this.#redo(),
       "ctrl+y": () => this.#redo(),
-      "ctrl+s": () => this.#saveResult(),
+      "ctrl+s": () => this.painter.save(),
       Escape: () => this.canvasInput.cancel(),
     };
   }
 
-  enter() {
-    this.live.settle();
-    modelOf("landscape").then(
-      (model) => (byId("landscape-model").textContent = model ? modelLine(model) : "no landscape model is loaded"),
-      () => {},
-    );
-    modelOf("segmenter").then((model) => this.exchange.allowPhotos(model !== null), () => {});
+  /** @param {string} query of a link, which may hold a drawing */
+  async enter(query) {
+    this.#isOpen = true;
+    await this.#openLink(query);
+    this.painter.live.settle();
+    this.#showModels();
   }
 
   leave() {
-    this.live.stop();
+    this.#isOpen = false;
+    this.painter.live.stop();
+    this.keeper.flush();
+  }
+
+  /** What was on the canvas when the page was left. */
+  async resume() {
+    const desk = await this.keeper.resume().catch(() => null);
+    if (desk) this.desk.state = desk;
+    else this.desk.take("brush");
+    this.#show();
+    this.drawings.showName();
+    await this.drawings.show().catch(() => {});
   }
 
   #listen() {
     buttonById("undo").addEventListener("click", () => this.#undo());
     buttonById("redo").addEventListener("click", () => this.#redo());
-    buttonById("roll").addEventListener("click", () => this.seeds.roll());
-    buttonById("restyle").addEventListener("click", () => this.seeds.restyle(this.palette.selected.name));
+    buttonById("clear").addEventListener("click", () => this.#clear());
+    buttonById("restyle").addEventListener("click", () => this.#restyle());
     buttonById("vary").addEventListener("click", () => this.#vary());
-    buttonById("save-result").addEventListener("click", () => this.#saveResult());
-    inputById("brush-size").addEventListener("input", () => this.#showTool());
-    byId("tools").addEventListener("change", () => {
-      this.canvasInput.cancel();
-      this.#showTool();
-    });
-    byId("palette").addEventListener("change", () => this.#showClass());
-    this.#showClass();
-    this.#showTool();
-    showExamples(this.palette, (example) => this.#replace(drawExample(example, this.drawing.size, this.palette.ids)));
+    buttonById("save-result").addEventListener("click", () => this.painter.save());
+    byId("palette").addEventListener("change", () => this.#showRestyle());
+    showStarts(this.palette, (example) => this.#change({ picture: this.#example(example) }));
+    startSaves(this.drawing, this.palette);
     window.addEventListener("resize", () => this.canvasInput.show());
+    document.addEventListener("paste", (event) => this.#isOpen && this.intake.paste(event));
   }
 
-  #changed() {
-    this.view.refresh();
-    this.live.changed();
+  /** @param {string} query */
+  async #openLink(query) {
+    if (!query) return;
+    history.replaceState(null, "", "#landscape"); // a reload shall go on with what is drawn from here on
+    try {
+      const content = await fromLink(query, this.palette.names);
+      if (content) await this.#begin(content, true);
+    } catch (error) {
+      notify(`The drawing of this link can't be opened: ${describe(error)}.`, { kind: "error" });
+    }
+  }
+
+  /** @param {import("./examples.js").Example} example @returns {Picture} of the size that the drawing has */
+  #example(example) {
+    const { width, height } = this.drawing?.map ?? { width: SIDE, height: SIDE };
+    return drawExample(example, width, height, (name) => this.palette.idOf(name)).picture;
+  }
+
+  /** @returns {Content} */
+  #fresh() {
+    return { name: "", picture: this.#example(EXAMPLES[0]), style: { seed: rollSeed(), classSeeds: {} } };
   }
 
   /** @param {boolean} hasChanged */
   #step(hasChanged) {
-    this.view.refresh();
-    this.#showSteps();
+    this.#show();
     if (!hasChanged) return;
     this.result.unmatched(0);
-    this.live.settle();
+    this.keeper.touch();
+    this.painter.live.settle();
+  }
+
+  /** One step that can be undone. @param {{picture?: Picture, style?: import("./api.js").Style}} change */
+  #change(change) {
+    this.canvasInput.cancel();
+    this.drawing.change(change);
+    this.#step(true);
   }
 
   #undo() {
@@ -141,115 +195,99 @@ class LandscapePage {
   }
 
   #redo() {
+    this.canvasInput.cancel();
     this.#step(this.drawing.redo());
   }
 
-  /** @param {Uint8Array} data */
-  #replace(data) {
+  /** Nothing but sky, the palette's first class. */
+  #clear() {
+    const { width, height } = this.drawing.map;
+    this.#change({ picture: new LabelMap(width, height).picture });
+  }
+
+  /** A drawing of its own; the one before is kept. @param {Content} content @param {boolean} isKept before it is changed */
+  async #begin(content, isKept) {
     this.canvasInput.cancel();
-    this.#step(this.drawing.replace(data));
+    await this.keeper.begin(content);
+    if (isKept) this.keeper.touch();
+    this.#showAnew();
   }
 
-  /** @param {AbortSignal} signal */
-  async #send(signal) {
-    const sketch = await encodeIndexed(this.drawing.data, this.drawing.size, this.palette.colors);
-    return generate(sketch, this.seeds.style, "jpeg", {
-      signal,
-      onWait: (seconds) => this.result.problem(`The server is busy; trying again in ${seconds} s.`),
-    });
+  /** @param {string} id */
+  async #open(id) {
+    this.canvasInput.cancel();
+    const desk = await this.keeper.open(id);
+    if (!desk) return;
+    this.desk.state = desk;
+    this.#showAnew();
   }
 
-  /** @param {import("./api.js").Landscape} answer @param {number} milliseconds */
-  #show(answer, milliseconds) {
-    this.shown = answer;
-    this.result.problem(null);
-    this.result.unmatched(answer.unmatched);
-    this.result.show(answer, milliseconds);
+  /** Another drawing is on the canvas. */
+  #showAnew() {
+    this.#show();
+    this.result.unmatched(0);
+    this.painter.live.settle();
+    this.drawings.showName();
+    this.drawings.show();
   }
 
-  /** @param {unknown} error */
-  #fail(error) {
-    if (isAbort(error)) return;
-    if (error instanceof ApiError && error.field === "class_seeds") {
-      this.seeds.forgetClasses();
-      buttonById("restyle").disabled = true;
-      buttonById("restyle").title = "This model has one look for all classes";
-    }
-    this.result.problem(describe(error));
+  /** @param {string} name */
+  #name(name) {
+    this.drawing.name = name;
+    this.keeper.touch();
   }
 
-  async #vary() {
-    const button = buttonById("vary");
-    button.disabled = true;
-    try {
-      const sketch = await encodeIndexed(this.drawing.data, this.drawing.size, this.palette.colors);
-      const { seed, classSeeds } = this.seeds.style;
-      const images = await variations(sketch, { seed: seed + 1, classSeeds }, { onWait: waiting });
-      showVariations(images, (chosen) => this.seeds.set(chosen));
-      dismiss("waiting");
-    } catch (error) {
-      notify(describe(error), { kind: "error" });
-    } finally {
-      button.disabled = false;
-    }
+  #vary() {
+    this.painter.vary((seed) => this.seeds.set(seed));
   }
 
-  async #saveResult() {
-    try {
-      if (this.shown) await saveLandscape(this.shown);
-    } catch (error) {
-      notify(describe(error), { kind: "error" });
-    }
+  #restyle() {
+    if (this.#canRestyle) this.seeds.restyle(this.#restyled);
   }
 
-  /** @param {number} factor */
-  #resize(factor) {
-    const input = inputById("brush-size");
-    const size = input.valueAsNumber;
-    input.valueAsNumber = factor > 1 ? Math.max(size + 1, Math.round(size * factor)) : Math.min(size - 1, Math.round(size * factor));
-    this.#showTool();
+  /** The class to restyle: the selected one if the sketch has it, or the one that it has most of. */
+  get #restyled() {
+    const counts = this.drawing.map.counts();
+    const { selected, names } = this.palette;
+    return counts[selected.id] ? selected.name : names[counts.indexOf(Math.max(...counts))];
   }
 
-  #nextShape() {
-    const shapes = ["round", "square", "diamond"];
-    check("shape", shapes[(shapes.indexOf(checkedValue("shape")) + 1) % shapes.length]);
-    this.#showTool();
+  #forgetClassSeeds() {
+    this.#canRestyle = false;
+    buttonById("restyle").disabled = true;
+    buttonById("restyle").title = "This model has one look for all classes";
+    this.drawing.style = { ...this.drawing.style, classSeeds: {} };
+    this.#step(true);
   }
 
-  #showTool() {
-    byId("brush-size-value").textContent = inputById("brush-size").value;
-    const hasSize = ["brush", "line"].includes(checkedValue("tool"));
-    byId("brush-options").classList.toggle("is-off", !hasSize);
-    byId("tool-hint").textContent = HINTS[checkedValue("tool")];
-    this.canvasInput?.show();
-  }
-
-  #showClass() {
-    byId("restyle-class").textContent = this.palette.selected.name;
-  }
-
-  #showSteps() {
+  #show() {
+    const { width, height } = this.drawing.map;
+    byId("page-landscape").style.setProperty("--ratio", String(width / height));
+    this.view.refresh();
+    this.seeds.show();
+    this.#showRestyle();
     buttonById("undo").disabled = !this.drawing.history.canUndo;
     buttonById("redo").disabled = !this.drawing.history.canRedo;
   }
-}
 
-/** @type {Record<string, string>} */
-const HINTS = {
-  brush: "Shift-click draws a straight line from the last stroke.",
-  line: "Drag; hold Shift for the eight directions.",
-  polygon: "Click the corners; close it at the first one, or with Enter. Esc gives it up.",
-  fill: "Click an area to give it another class.",
-  pick: "Click to take a class from the sketch; right-click does it with any tool.",
-};
+  #showRestyle() {
+    byId("restyle-class").textContent = this.#restyled;
+  }
 
-/** @param {number} seconds */
-function waiting(seconds) {
-  notify(`The server is busy; trying again in ${seconds} s.`, { id: "waiting", seconds: seconds + 2 });
+  #showModels() {
+    forgetModels();
+    modelOf("landscape").then(
+      (model) => (byId("landscape-model").textContent = model ? modelLine(model) : "no landscape model is loaded"),
+      () => {},
+    );
+    modelOf("segmenter").then((model) => this.intake.allowPhotos(model !== null), () => {});
+  }
 }
 
 export async function start() {
-  const palette = await Palette.load();
+  const [palette, store] = await Promise.all([Palette.load(), Store.open()]);
   palette.show();
-  return new LandscapePage(palette);
+  const page = new LandscapePage(palette, store);
+  await page.resume();
+  return page;
 }

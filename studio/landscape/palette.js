@@ -1,7 +1,8 @@
 /** The classes to draw with, as groups of radio buttons. */
 
-import { call } from "../api.js";
+import { call, describe, persist } from "../api.js";
 import { byId, check, checkedValue, make } from "../dom.js";
+import { dismiss, notify } from "../notice.js";
 
 /** @typedef {{id: number, name: string, color: string, group: string, earlier_colors: string[]}} PaletteClass */
 
@@ -10,14 +11,21 @@ export class Palette {
   constructor(classes) {
     this.classes = classes;
     this.colors = classes.map((one) => one.color);
+    this.names = classes.map((one) => one.name);
     this.taken = classes.map((one) => [one.color, ...one.earlier_colors]); // old sketches stay readable
-    this.ids = new Map(classes.map((one) => [one.name, one.id]));
   }
 
-  /** @returns {Promise<Palette>} */
+  /** Without its colours the page is nothing: they are asked for until they come. @returns {Promise<Palette>} */
   static async load() {
-    const { classes } = await (await call("palette")).json();
+    const tell = (/** @type {unknown} */ error) => notify(`${describe(error)}. Trying again until it can.`, { id: "palette", seconds: 60 });
+    const { classes } = await (await persist(() => call("palette"), tell)).json();
+    dismiss("palette");
     return new Palette([...classes].sort((one, other) => one.id - other.id));
+  }
+
+  /** @param {string} name @returns {number} of the first class if the palette lacks it */
+  idOf(name) {
+    return Math.max(0, this.names.indexOf(name));
   }
 
   get selected() {
@@ -40,7 +48,7 @@ export class Palette {
     for (const one of this.classes) groups.get(one.group)?.push(swatch(one));
     const sections = [...groups].map(([name, swatches]) => make("div", { class: "palette-group" }, make("h3", { text: name }), ...swatches));
     byId("palette").replaceChildren(...sections);
-    this.select(this.ids.get("mountain") ?? 0);
+    this.select(this.idOf("mountain"));
   }
 }
 

@@ -8,7 +8,7 @@ export class Result {
   #busyTimer = 0;
 
   /**
-   * @param {import("./api.js").Landscape} landscape
+   * @param {import("./api.js").Answer} landscape
    * @param {number} milliseconds
    */
   async show(landscape, milliseconds) {
@@ -37,7 +37,7 @@ export class Result {
   problem(text) {
     const place = byId("result-problem");
     place.hidden = text === null;
-    place.textContent = text ?? "";
+    if (place.textContent !== (text ?? "")) place.textContent = text ?? ""; // what is said already isn't said again
   }
 
   /** @param {number} share of the pixels that matched no colour of the palette */

@@ -1,35 +1,27 @@
 /** The seed of the picture, and the seeds of single classes: shown, rolled, forgotten. */
 
-import { byId, icon, inputById, make } from "../dom.js";
+import { buttonById, byId, icon, inputById, make } from "../dom.js";
 import { parseSeed, rollSeed } from "../seed.js";
 
-export class Seeds {
-  /** @type {Map<string, number>} */
-  #classes = new Map();
+/** @typedef {import("./api.js").Style} Style */
 
-  /** @param {() => void} changed */
-  constructor(changed) {
-    this.changed = changed;
-    this.value = rollSeed();
+export class Seeds {
+  /** @param {() => Style} style @param {(style: Style) => void} change */
+  constructor(style, change) {
+    this.style = style;
+    this.change = change;
     const input = inputById("seed");
     input.addEventListener("change", () => {
       const seed = parseSeed(input.value);
       input.setAttribute("aria-invalid", String(seed === null));
       if (seed !== null) this.set(seed);
     });
-    this.#show();
-  }
-
-  /** @returns {import("./api.js").Style} */
-  get style() {
-    return { seed: this.value, classSeeds: Object.fromEntries(this.#classes) };
+    buttonById("roll").addEventListener("click", () => this.roll());
   }
 
   /** @param {number} seed */
   set(seed) {
-    this.value = seed;
-    this.#show();
-    this.changed();
+    if (seed !== this.style().seed) this.change({ ...this.style(), seed });
   }
 
   roll() {
@@ -38,21 +30,16 @@ export class Seeds {
 
   /** Another look for one class alone. @param {string} name */
   restyle(name) {
-    this.#classes.set(name, rollSeed());
-    this.#show();
-    this.changed();
+    const { seed, classSeeds } = this.style();
+    this.change({ seed, classSeeds: { ...classSeeds, [name]: rollSeed() } });
   }
 
-  forgetClasses() {
-    this.#classes.clear();
-    this.#show();
-  }
-
-  #show() {
+  show() {
+    const { seed, classSeeds } = this.style();
     const input = inputById("seed");
-    input.value = String(this.value);
+    input.value = String(seed);
     input.setAttribute("aria-invalid", "false");
-    const chips = [...this.#classes].map(([name, seed]) => this.#chip(name, seed));
+    const chips = Object.entries(classSeeds).map(([name, seed]) => this.#chip(name, seed));
     byId("class-seeds").replaceChildren(...chips);
     byId("class-seeds").hidden = chips.length === 0;
   }
@@ -61,9 +48,8 @@ export class Seeds {
   #chip(name, seed) {
     const forget = make("button", { type: "button", "aria-label": `Let ${name} follow the seed again`, title: "Follow the seed again" }, icon("close"));
     forget.addEventListener("click", () => {
-      this.#classes.delete(name);
-      this.#show();
-      this.changed();
+      const { [name]: _, ...classSeeds } = this.style().classSeeds;
+      this.change({ ...this.style(), classSeeds });
     });
     return make("li", { class: "seed-chip" }, `${name} `, make("b", { text: String(seed) }), forget);
   }

@@ -1,15 +1,15 @@
-/** The tools: what a pointer that goes down, moves and comes up does to the drawing. */
+/** The tools: what a pointer that goes down, moves and comes up does to the label map. */
 
 import { halfWidths, stamp, stroke } from "./brush.js";
 import { fillPolygon, floodFill } from "./fill.js";
 import { outline } from "./view.js";
 
 /** @typedef {import("./view.js").Point} Point */
-/** @typedef {import("./drawing.js").Drawing} Drawing */
+/** @typedef {import("./label_map.js").LabelMap} LabelMap */
 
 /**
  * @typedef {object} Bench what the tools work with
- * @property {Drawing} drawing
+ * @property {LabelMap} map
  * @property {() => number} value the class to draw with
  * @property {() => number} size of the brush
  * @property {() => import("./brush.js").Shape} shape
@@ -40,15 +40,15 @@ function brush(bench) {
   const rows = (/** @type {Modifiers} */ event) => halfWidths(bench.shape(), Math.max(1, bench.size() * event.scale));
   return {
     down(at, event) {
-      bench.drawing.begin();
-      if (event.shiftKey && ended) stroke(bench.drawing, ended, at, rows(event), bench.value());
-      else stamp(bench.drawing, at.x, at.y, rows(event), bench.value());
+      bench.map.begin();
+      if (event.shiftKey && ended) stroke(bench.map, ended, at, rows(event), bench.value());
+      else stamp(bench.map, at.x, at.y, rows(event), bench.value());
       last = at;
       bench.changed();
     },
     move(at, event) {
       if (!last || (at.x === last.x && at.y === last.y)) return;
-      stroke(bench.drawing, last, at, rows(event), bench.value());
+      stroke(bench.map, last, at, rows(event), bench.value());
       last = at;
       bench.changed();
     },
@@ -59,7 +59,7 @@ function brush(bench) {
     },
     cancel() {
       last = null;
-      bench.drawing.cancel();
+      bench.map.cancel();
       bench.changed();
     },
   };
@@ -88,8 +88,8 @@ function line(bench) {
     },
     up() {
       if (!from) return;
-      bench.drawing.begin();
-      stroke(bench.drawing, from, to, halfWidths(bench.shape(), bench.size()), bench.value());
+      bench.map.begin();
+      stroke(bench.map, from, to, halfWidths(bench.shape(), bench.size()), bench.value());
       from = null;
       bench.done();
     },
@@ -118,8 +118,8 @@ function polygon(bench) {
     const points = corners;
     corners = [];
     if (points.length < 3) return points.length > 0;
-    bench.drawing.begin();
-    fillPolygon(bench.drawing, points, bench.value());
+    bench.map.begin();
+    fillPolygon(bench.map, points, bench.value());
     bench.done();
     return true;
   };
@@ -162,8 +162,7 @@ function polygon(bench) {
 function click(bench, act) {
   return {
     down(at) {
-      const { size } = bench.drawing;
-      if (at.x >= 0 && at.y >= 0 && at.x < size && at.y < size) act(at);
+      if (at.x >= 0 && at.y >= 0 && at.x < bench.map.width && at.y < bench.map.height) act(at);
     },
     move() {},
     up() {},
@@ -173,16 +172,16 @@ function click(bench, act) {
 
 /** @param {Bench} bench @returns {Record<string, Tool>} */
 export function makeTools(bench) {
-  const { drawing } = bench;
+  const { map } = bench;
   return {
     brush: brush(bench),
     line: line(bench),
     polygon: polygon(bench),
     fill: click(bench, (at) => {
-      drawing.begin();
-      floodFill(drawing, at.x, at.y, bench.value());
+      map.begin();
+      floodFill(map, at.x, at.y, bench.value());
       bench.done();
     }),
-    pick: click(bench, (at) => bench.pick(drawing.data[at.y * drawing.size + at.x])),
+    pick: click(bench, (at) => bench.pick(map.data[at.y * map.width + at.x])),
   };
 }

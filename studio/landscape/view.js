@@ -1,29 +1,28 @@
-/** Puts the drawing on its canvas, in the palette's exact colours, and what hovers over it on another. */
+/** Puts a label map on its canvas, in the palette's exact colours, and what hovers over it on another. */
 
 import { parseHex } from "./color.js";
+import { LabelMap } from "./label_map.js";
 
-/** @typedef {import("./drawing.js").Drawing} Drawing */
 /** @typedef {{x: number, y: number}} Point */
 
 export class View {
   /**
    * @param {HTMLCanvasElement} canvas
    * @param {HTMLCanvasElement} overlay
-   * @param {Drawing} drawing
+   * @param {LabelMap} map
    * @param {string[]} colors by class id
    */
-  constructor(canvas, overlay, drawing, colors) {
-    this.drawing = drawing;
-    canvas.width = canvas.height = drawing.size;
+  constructor(canvas, overlay, map, colors) {
+    this.map = map;
+    this.canvas = canvas;
     this.context = /** @type {CanvasRenderingContext2D} */ (canvas.getContext("2d"));
     this.overlay = overlay;
-    this.image = this.context.createImageData(drawing.size, drawing.size);
-    this.pixels = new Uint32Array(this.image.data.buffer);
     this.table = Uint32Array.from(colors, (color) => {
       const [r, g, b] = parseHex(color);
       return new Uint32Array(Uint8Array.of(r, g, b, 255).buffer)[0];
     });
     this.scheduled = false;
+    this.#fit();
   }
 
   /** Show, in the next frame, what has changed. */
@@ -37,14 +36,22 @@ export class View {
   }
 
   paint() {
-    const dirty = this.drawing.takeDirty();
+    const dirty = this.map.takeDirty();
     if (!dirty) return;
-    const { data, size } = this.drawing;
+    const { data, width, height } = this.map;
+    if (this.canvas.width !== width || this.canvas.height !== height) this.#fit();
     for (let y = dirty.top; y < dirty.bottom; y++) {
-      for (let at = y * size + dirty.left; at < y * size + dirty.right; at++) this.pixels[at] = this.table[data[at]];
+      for (let at = y * width + dirty.left; at < y * width + dirty.right; at++) this.pixels[at] = this.table[data[at]];
     }
     const { left, top, right, bottom } = dirty;
     this.context.putImageData(this.image, 0, 0, left, top, right - left, bottom - top);
+  }
+
+  /** Take the map's size. */
+  #fit() {
+    [this.canvas.width, this.canvas.height] = [this.map.width, this.map.height];
+    this.image = this.context.createImageData(this.map.width, this.map.height);
+    this.pixels = new Uint32Array(this.image.data.buffer);
   }
 
   /**
@@ -53,15 +60,35 @@ export class View {
    */
   hover(draw) {
     const width = Math.round(this.overlay.clientWidth * devicePixelRatio);
-    if (this.overlay.width !== width) this.overlay.width = this.overlay.height = width;
+    const height = Math.round(this.overlay.clientHeight * devicePixelRatio);
+    if (this.overlay.width !== width || this.overlay.height !== height) [this.overlay.width, this.overlay.height] = [width, height];
     const context = /** @type {CanvasRenderingContext2D} */ (this.overlay.getContext("2d"));
-    const scale = width / this.drawing.size;
+    const scale = width / this.map.width;
     context.setTransform(1, 0, 0, 1, 0, 0);
-    context.clearRect(0, 0, width, width);
+    context.clearRect(0, 0, width, height);
     if (!draw) return;
     context.setTransform(scale, 0, 0, scale, scale / 2, scale / 2); // a pixel's coordinates are its centre's
     draw(context, devicePixelRatio / scale);
   }
+}
+
+/**
+ * A small picture of a label map.
+ * @param {import("./label_map.js").LabelMap} map
+ * @param {string[]} colors
+ * @param {number} longer side, in pixels
+ */
+export function thumbnail(map, colors, longer) {
+  const scale = longer / Math.max(map.width, map.height);
+  const small = new LabelMap(Math.round(map.width * scale), Math.round(map.height * scale));
+  for (let y = 0; y < small.height; y++) {
+    const row = Math.floor((y + 0.5) / scale) * map.width;
+    for (let x = 0; x < small.width; x++) small.data[y * small.width + x] = map.data[row + Math.floor((x + 0.5) / scale)];
+  }
+  const canvas = document.createElement("canvas");
+  canvas.setAttribute("aria-hidden", "true");
+  new View(canvas, canvas, small, colors).paint();
+  return canvas;
 }
 
 /**

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import json
+import zlib
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -158,6 +159,50 @@ def test_pictures_of_other_shapes_are_no_company_that_shows(gan: httpx.Client) -
     with ThreadPoolExecutor(6) as pool:
         for one, other in zip(pool.map(paint, sketches), alone, strict=True):
             np.testing.assert_array_equal(one, other)
+
+
+def carried(response: httpx.Response) -> dict[str, Any]:
+    """What a PNG carries of its origin; Pillow reads it, and every checksum."""
+    image = Image.open(io.BytesIO(response.content))
+    image.load()
+    assert "Prospero" in image.info, image.info
+    found: dict[str, Any] = json.loads(image.info["Prospero"])
+    return found
+
+
+@pytest.mark.parametrize("transparent", [0, 20])
+def test_a_picture_that_carries_its_origin_can_be_painted_again(gan: httpx.Client, transparent: int) -> None:
+    pixels = np.dstack(
+        [np.asarray(Image.open(io.BytesIO(sky_over_sea()))), np.full((120, 200), 255, np.uint8)]
+    )
+    pixels[:transparent, :50, 3] = 0
+    file = io.BytesIO()
+    Image.fromarray(pixels).save(file, "PNG")
+    fields = {"seed": "5", "class_seeds": '{"sky": 9}', "metadata": "true"}
+    first = gan.post("/generate/landscape", files={"sketch": file.getvalue()}, data=fields)
+    origin = carried(first)
+    assert (origin["model"], origin["seed"], origin["class_seeds"]) == ("landscape", 5, {"sky": 9})
+    assert origin["version"] == gan.get("/version").json()["version"]
+    shape = origin["height"], origin["width"]
+    assert shape == ((120, 200) if not transparent else picture(first).shape[:2])
+    labels = np.frombuffer(zlib.decompress(base64.b64decode(origin["labels"])), np.uint8).reshape(shape)
+    file = io.BytesIO()
+    Image.fromarray(rgb_array()[labels]).save(file, "PNG")
+    again = gan.post("/generate/landscape", files={"sketch": file.getvalue()}, data=fields)
+    np.testing.assert_array_equal(picture(again), picture(first))
+
+
+def test_a_sketch_leaks_only_on_request_and_only_into_png(gan: httpx.Client) -> None:
+    for query in ("seed=5", "seed=5&metadata=false"):
+        assert not Image.open(io.BytesIO(raw(gan, query).content)).info
+    body = {"sketch": base64.b64encode(sky_over_sea()).decode(), "seed": 5, "n": 2, "metadata": True}
+    answer = gan.post("/generate/landscape", json=body)
+    files = [base64.b64decode(image["base64"]) for image in answer.json()["images"]]
+    found = [json.loads(Image.open(io.BytesIO(file)).info["Prospero"])["seed"] for file in files]
+    assert found == [5, 6]
+    for query in ("metadata=true&format=jpeg", "metadata=true&format=webp", "metadata=yes", "metadata=1"):
+        refused = raw(gan, query)
+        assert (refused.status_code, refused.json()["error"]["field"]) == (422, "metadata"), query
 
 
 def test_class_seeds_change_their_class(gan: httpx.Client) -> None:

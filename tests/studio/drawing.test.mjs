@@ -4,15 +4,19 @@ import { test } from "node:test";
 import { inflateSync } from "node:zlib";
 
 import { halfWidths, stroke } from "../../studio/landscape/brush.js";
-import { UNMATCHED, snapPixels, snapper, toLab } from "../../studio/landscape/color.js";
+import { UNMATCHED, matcher, toLab } from "../../studio/landscape/color.js";
 import { Drawing } from "../../studio/landscape/drawing.js";
 import { EXAMPLES, drawExample } from "../../studio/landscape/examples.js";
 import { fillPolygon, floodFill } from "../../studio/landscape/fill.js";
-import { History, decode, encode } from "../../studio/landscape/history.js";
-import { encodeIndexed } from "../../studio/landscape/png.js";
+import { History } from "../../studio/landscape/history.js";
+import { LabelMap } from "../../studio/landscape/label_map.js";
+import { encodeIndexed, readText } from "../../studio/landscape/png.js";
+import { decode, encode } from "../../studio/landscape/runs.js";
 import { straighten } from "../../studio/landscape/tools.js";
 
-const count = (drawing, value) => drawing.data.reduce((sum, one) => sum + Number(one === value), 0);
+const count = (map, value) => map.data.reduce((sum, one) => sum + Number(one === value), 0);
+const style = { seed: 1, classSeeds: {} };
+const blank = (width, height) => new Drawing({ name: "", picture: new LabelMap(width, height).picture, style });
 
 test("brushes have their shapes", () => {
   assert.deepEqual([...halfWidths("square", 4)], [2, 2, 2, 2, 2]);
@@ -21,61 +25,104 @@ test("brushes have their shapes", () => {
 });
 
 test("a stroke has no gaps and is cut off at the edges", () => {
-  const drawing = new Drawing(64);
-  stroke(drawing, { x: -10, y: 5 }, { x: 80, y: 60 }, halfWidths("round", 1), 3);
-  for (let x = 0; x < 64; x++) assert.ok([...Array(64).keys()].some((y) => drawing.data[y * 64 + x] === 3), `column ${x}`);
+  const map = new LabelMap(64, 48);
+  stroke(map, { x: -10, y: 5 }, { x: 80, y: 50 }, halfWidths("round", 1), 3);
+  for (let x = 0; x < 64; x++) assert.ok([...Array(48).keys()].some((y) => map.data[y * 64 + x] === 3), `column ${x}`);
 });
 
-test("undo and redo bring back every pixel, over many strokes", () => {
-  const drawing = new Drawing(128);
-  const states = [drawing.data.slice()];
-  for (let i = 1; i <= 20; i++) {
-    drawing.begin();
-    stroke(drawing, { x: (i * 37) % 128, y: (i * 53) % 128 }, { x: (i * 71) % 128, y: (i * 29) % 128 }, halfWidths("round", 9), i);
-    assert.equal(drawing.commit(), true);
-    states.push(drawing.data.slice());
+test("undo and redo bring back every pixel, over many strokes, whatever the sides", () => {
+  for (const [width, height] of [[128, 128], [100, 61], [33, 65]]) {
+    const drawing = blank(width, height);
+    const states = [drawing.map.data.slice()];
+    for (let i = 1; i <= 20; i++) {
+      drawing.map.begin();
+      stroke(drawing.map, { x: (i * 37) % width, y: (i * 53) % height }, { x: (i * 71) % width, y: (i * 29) % height }, halfWidths("round", 9), i);
+      assert.equal(drawing.commit(), true);
+      states.push(drawing.map.data.slice());
+    }
+    for (let i = 19; i >= 0; i--) {
+      assert.equal(drawing.undo(), true);
+      assert.deepEqual(drawing.map.data, states[i]);
+    }
+    assert.equal(drawing.undo(), false);
+    for (let i = 1; i <= 20; i++) {
+      drawing.redo();
+      assert.deepEqual(drawing.map.data, states[i]);
+    }
   }
-  for (let i = 19; i >= 0; i--) {
-    assert.equal(drawing.undo(), true);
-    assert.deepEqual(drawing.data, states[i]);
+});
+
+test("undo covers seeds and whole pictures, of another size too", () => {
+  const drawing = blank(64, 64);
+  drawing.map.begin();
+  drawing.map.span(3, 0, 9, 1);
+  drawing.commit();
+  const drawn = drawing.map.data.slice();
+  drawing.change({ style: { seed: 2, classSeeds: { sky: 5 } } });
+  const other = new LabelMap(80, 40);
+  other.data.fill(7);
+  drawing.change({ picture: other.picture, style: { seed: 3, classSeeds: {} } });
+  assert.deepEqual([drawing.map.width, drawing.map.height, drawing.style.seed], [80, 40, 3]);
+  drawing.undo();
+  assert.deepEqual([drawing.map.width, drawing.style], [64, { seed: 2, classSeeds: { sky: 5 } }]);
+  assert.deepEqual(drawing.map.data, drawn);
+  drawing.undo();
+  assert.deepEqual(drawing.style, style);
+  drawing.undo();
+  assert.equal(count(drawing.map, 1), 0);
+  for (let i = 0; i < 3; i++) drawing.redo();
+  assert.deepEqual(drawing.map.data, other.data);
+  assert.equal(drawing.style.seed, 3);
+});
+
+test("what is stored of a drawing is undone as before", () => {
+  const drawing = blank(64, 64);
+  for (const value of [1, 2]) {
+    drawing.map.begin();
+    drawing.map.span(value, 0, 9, value);
+    drawing.commit();
   }
-  assert.equal(drawing.undo(), false);
-  for (let i = 1; i <= 20; i++) {
-    drawing.redo();
-    assert.deepEqual(drawing.data, states[i]);
-  }
+  drawing.undo();
+  const { content, storedHistory } = structuredClone({ content: drawing.content, storedHistory: drawing.storedHistory });
+  const again = new Drawing(content);
+  again.history.restore(storedHistory);
+  again.redo();
+  assert.equal(count(again.map, 2), 10);
+  again.undo();
+  again.undo();
+  assert.equal(count(again.map, 0), 64 * 64);
 });
 
 test("a new stroke ends what could be redone; one that changes nothing is no step", () => {
-  const drawing = new Drawing(64);
-  drawing.begin();
-  drawing.span(3, 0, 9, 1);
-  drawing.commit();
+  const drawing = blank(64, 64);
+  const draw = (y, value) => {
+    drawing.map.begin();
+    drawing.map.span(y, 0, 9, value);
+    return drawing.commit();
+  };
+  draw(3, 1);
   drawing.undo();
-  drawing.begin();
-  drawing.span(3, 0, 9, 0);
-  assert.equal(drawing.commit(), false);
+  assert.equal(draw(3, 0), false);
   assert.ok(drawing.history.canRedo);
-  drawing.begin();
-  drawing.span(4, 0, 9, 2);
-  drawing.commit();
+  draw(4, 2);
   assert.ok(!drawing.history.canRedo);
 });
 
 test("a cancelled stroke leaves nothing", () => {
-  const drawing = new Drawing(64);
-  drawing.begin();
-  stroke(drawing, { x: 0, y: 0 }, { x: 63, y: 63 }, halfWidths("square", 20), 5);
-  drawing.cancel();
-  assert.equal(count(drawing, 5), 0);
+  const drawing = blank(64, 64);
+  drawing.map.begin();
+  stroke(drawing.map, { x: 0, y: 0 }, { x: 63, y: 63 }, halfWidths("square", 20), 5);
+  drawing.map.cancel();
+  assert.equal(count(drawing.map, 5), 0);
   assert.ok(!drawing.history.canUndo);
 });
 
-test("history is bounded", () => {
+test("history is bounded, and so is what is stored of it", () => {
   const history = new History(20_000);
-  const noisy = () => new Map([[0, Uint8Array.from({ length: 1024 }, (_, i) => i % 7)]]);
+  const noisy = () => ({ tiles: new Map([[0, new Uint8Array(1000)]]) });
   for (let i = 0; i < 100; i++) history.push(noisy());
   assert.ok(history.bytes <= 20_000 && history.canUndo);
+  assert.equal(history.latest(5000).undo.length, 4);
 });
 
 test("run lengths survive coding", () => {
@@ -85,26 +132,26 @@ test("run lengths survive coding", () => {
 });
 
 test("flood fill stops at other classes and reaches round corners", () => {
-  const drawing = new Drawing(64);
-  for (let y = 10; y < 50; y++) drawing.span(y, 10, 10, 1);
-  for (let x = 10; x < 50; x++) drawing.span(10, x, x, 1);
-  for (let y = 10; y < 50; y++) drawing.span(y, 50, 50, 1);
-  floodFill(drawing, 30, 30, 2);
-  assert.equal(drawing.data[5 * 64 + 5], 2); // open below
-  drawing.data.fill(0);
-  for (let y = 10; y <= 50; y++) drawing.span(y, 10, y === 10 || y === 50 ? 50 : 10, 1);
-  for (let y = 10; y <= 50; y++) drawing.span(y, 50, 50, 1);
-  floodFill(drawing, 30, 30, 2);
-  assert.equal(count(drawing, 2), 39 * 39);
-  floodFill(drawing, 30, 30, 2); // its own class: nothing to do
-  assert.equal(count(drawing, 2), 39 * 39);
+  const map = new LabelMap(64, 64);
+  for (let y = 10; y < 50; y++) map.span(y, 10, 10, 1);
+  for (let x = 10; x < 50; x++) map.span(10, x, x, 1);
+  for (let y = 10; y < 50; y++) map.span(y, 50, 50, 1);
+  floodFill(map, 30, 30, 2);
+  assert.equal(map.data[5 * 64 + 5], 2); // open below
+  map.data.fill(0);
+  for (let y = 10; y <= 50; y++) map.span(y, 10, y === 10 || y === 50 ? 50 : 10, 1);
+  for (let y = 10; y <= 50; y++) map.span(y, 50, 50, 1);
+  floodFill(map, 30, 30, 2);
+  assert.equal(count(map, 2), 39 * 39);
+  floodFill(map, 30, 30, 2); // its own class: nothing to do
+  assert.equal(count(map, 2), 39 * 39);
 });
 
 test("a polygon is filled, concave ones by the even-odd rule", () => {
-  const drawing = new Drawing(64);
-  fillPolygon(drawing, [{ x: 10, y: 10 }, { x: 30, y: 10 }, { x: 30, y: 40 }, { x: 10, y: 40 }], 4);
-  assert.equal(count(drawing, 4), 20 * 30);
-  const notched = new Drawing(64);
+  const map = new LabelMap(64, 64);
+  fillPolygon(map, [{ x: 10, y: 10 }, { x: 30, y: 10 }, { x: 30, y: 40 }, { x: 10, y: 40 }], 4);
+  assert.equal(count(map, 4), 20 * 30);
+  const notched = new LabelMap(64, 64);
   fillPolygon(notched, [{ x: 0, y: 0 }, { x: 40, y: 0 }, { x: 40, y: 40 }, { x: 20, y: 10 }, { x: 0, y: 40 }], 4);
   assert.equal(notched.data[35 * 64 + 20], 0);
   assert.equal(notched.data[5 * 64 + 20], 4);
@@ -123,32 +170,29 @@ test("Lab of known colours", () => {
   near(toLab(0, 0, 255), [32.3, 79.19, -107.86]);
 });
 
-test("colours snap to the nearest class, far ones to none, and holes are filled from near", () => {
-  const snap = snapper([["#02acff"], ["#003ac3", "#101080"], ["#32c751"]]);
-  assert.equal(snap(0x02acff), 0);
-  assert.equal(snap(0x101080), 1); // an earlier colour of the same class
-  assert.equal(snap(0x0a3cc0), 1);
-  assert.equal(snap(0xffffff), UNMATCHED);
-  const pixels = new Uint8ClampedArray(4 * 4 * 4);
-  for (let i = 0; i < 16; i++) pixels.set(i % 4 < 2 ? [2, 172, 255, 255] : i % 4 === 2 ? [255, 255, 255, 255] : [0, 58, 195, 255], 4 * i);
-  const { data, unmatched } = snapPixels(pixels, 4, snap);
-  assert.equal(unmatched, 0.25);
-  assert.ok(!data.includes(UNMATCHED));
-  assert.deepEqual([data[0], data[3]], [0, 1]);
-  assert.equal(snapPixels(new Uint8ClampedArray(64), 4, snap).data.length, 0);
+test("colours match the nearest class, far ones none", () => {
+  const match = matcher([["#02acff"], ["#003ac3", "#101080"], ["#32c751"]]);
+  assert.equal(match(0x02acff).id, 0);
+  assert.equal(match(0x101080).id, 1); // an earlier colour of the same class
+  assert.equal(match(0x0a3cc0).id, 1);
+  assert.equal(match(0xffffff).id, UNMATCHED);
 });
 
-test("the PNG holds exactly the class ids", async () => {
-  const data = Uint8Array.from({ length: 32 * 32 }, (_, i) => (i * 7) % 3);
-  const blob = await encodeIndexed(data, 32, ["#010203", "#aabbcc", "#ffffff"]);
+test("the PNG holds exactly the class ids, and the text that it carries", async () => {
+  const data = Uint8Array.from({ length: 40 * 32 }, (_, i) => (i * 7) % 3);
+  const blob = await encodeIndexed({ width: 40, height: 32, data }, ["#010203", "#aabbcc", "#ffffff"], ["Key", "what it says"]);
   const bytes = Buffer.from(await blob.arrayBuffer());
-  assert.equal(bytes.readUInt32BE(16), 32);
+  assert.deepEqual([bytes.readUInt32BE(16), bytes.readUInt32BE(20)], [40, 32]);
   assert.equal(bytes[25], 3); // indexed
   const palette = bytes.indexOf("PLTE") + 4;
   assert.deepEqual([...bytes.subarray(palette, palette + 9)], [1, 2, 3, 0xaa, 0xbb, 0xcc, 255, 255, 255]);
   const at = bytes.indexOf("IDAT");
   const rows = inflateSync(bytes.subarray(at + 4, at + 4 + bytes.readUInt32BE(at - 4)));
-  for (let y = 0; y < 32; y++) assert.deepEqual([...rows.subarray(y * 33 + 1, y * 33 + 33)], [...data.subarray(y * 32, y * 32 + 32)]);
+  for (let y = 0; y < 32; y++) assert.deepEqual([...rows.subarray(y * 41 + 1, y * 41 + 41)], [...data.subarray(y * 40, y * 40 + 40)]);
+  assert.equal(readText(bytes, "Key"), "what it says");
+  assert.equal(readText(bytes, "Ke"), null);
+  for (let end = 0; end < bytes.length; end += 5) readText(bytes.subarray(0, end), "Key"); // cut off anywhere
+  assert.equal(readText(bytes.subarray(1), "Key"), null);
 });
 
 test("every example is a picture of several classes, the same at every size", () => {
@@ -160,6 +204,7 @@ test("every example is a picture of several classes, the same at every size", ()
     for (let i = 0; i < 4096; i++) names.add(example.at((i % 64) / 64, Math.floor(i / 64) / 64));
     for (const name of names) assert.ok(ids.has(name), `${example.name}: ${name}`);
     assert.ok(names.size >= 2 && names.has("sky"), example.name);
-    assert.deepEqual(drawExample(example, 64, ids), drawExample(example, 64, ids));
+    const draw = () => drawExample(example, 64, 40, (name) => ids.get(name));
+    assert.deepEqual(draw().data, draw().data);
   }
 });

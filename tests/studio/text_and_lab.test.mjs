@@ -112,6 +112,36 @@ test("an answer that is out of date is dropped", async () => {
   assert.deepEqual(log.shown, [2]);
 });
 
+test("while the server is away it is asked again, until it answers; what is drawn meanwhile waits for that", async () => {
+  const [tries, shown] = [[], []];
+  let isAway = true;
+  const live = new Live({
+    delay: 5,
+    send: async () => {
+      if (isAway) throw new Error("away");
+      return "here";
+    },
+    show: (answer, _, isSettled) => shown.push([answer, isSettled]),
+    fail: (_, count) => (tries.push(count), 20),
+  });
+  live.settle();
+  await sleep(70);
+  assert.ok(tries.length >= 2 && tries.length <= 4, `${tries}`);
+  assert.deepEqual(tries, tries.map((_, i) => i + 1));
+  isAway = false;
+  live.changed();
+  await sleep(60);
+  assert.deepEqual(shown, [["here", false]]);
+  isAway = true;
+  live.settle();
+  await sleep(5);
+  assert.equal(tries.at(-1), 1, "counted anew");
+  isAway = false;
+  live.retry();
+  await sleep(5);
+  assert.deepEqual(shown.at(-1), ["here", true]);
+});
+
 test("a link carries every setting and every drawn point", () => {
   assert.equal(toQuery(defaults(), []), "");
   const values = { ...defaults(), data: "drawn", loss: "wasserstein_gp", penalty: 2.5, half_life: null, noise_dimensions: 1, seed: MAX_SEED };

@@ -32,3 +32,10 @@ def test_a_photo_takes_less_room_than_pillow_s_fast_files() -> None:
     file = io.BytesIO()
     Image.fromarray(photo).save(file, "PNG", compress_level=1)
     assert len(encode_png(photo)) < len(file.getvalue())
+
+
+def test_a_text_is_carried_and_changes_no_pixel() -> None:
+    pixels = np.random.default_rng(3).integers(0, 256, (9, 7, 3), dtype=np.uint8)
+    image = Image.open(io.BytesIO(encode_png(pixels, ("Prospero", '{"seed": 5}'))))
+    assert image.info == {"Prospero": '{"seed": 5}'}
+    assert np.array_equal(np.asarray(image), pixels)

@@ -193,3 +193,12 @@ def test_a_softly_coloured_area_keeps_its_class() -> None:
     rgba = paint(labels)
     rgba[24:, :, :3] += np.uint8(9)  # another program's green
     np.testing.assert_array_equal(sketch_from_pixels(rgba, 48, "sketch").label_map, labels)
+
+
+def test_a_sketch_is_kept_as_it_was_drawn_unless_it_is_large_or_has_holes() -> None:
+    labels = random_labels(40, 60)
+    assert np.array_equal(sketch_from_pixels(paint(labels), 16, "sketch").drawn, labels)
+    large = random_labels(40, 60).repeat(20, axis=0).repeat(20, axis=1)
+    for other in (random_labels(40, 60, holes=0.1), large):
+        sketch = sketch_from_pixels(paint(other), 16, "sketch")
+        assert np.array_equal(sketch.drawn, sketch.label_map)

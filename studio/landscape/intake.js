@@ -1,0 +1,150 @@
+/** What comes in: sketches, photos and pictures saved here, by button, drop, paste or link. */
+
+import { describe, isPassing } from "../api.js";
+import { byId, inputById } from "../dom.js";
+import { notify } from "../notice.js";
+import { generate, segment } from "./api.js";
+import { matcher } from "./color.js";
+import { bitmapOf, pixelsOf, shapeWithin, smaller } from "./image_file.js";
+import { KEYWORD, parseJson, unpack } from "./portable.js";
+import { readText } from "./png.js";
+import { readSketch } from "./read_sketch.js";
+import { encode } from "./runs.js";
+
+const MAX_UNMATCHED = 0.5;
+const MAX_RATIO = 2; // of a sketch's sides, as the server takes it
+const PHOTO_SIDE = 1024; // of what is sent to be segmented; the model's map is far smaller
+
+/** @typedef {import("./drawing.js").Content} Content */
+/** @typedef {import("./label_map.js").Picture} Picture */
+/** @typedef {"sketch" | "photo" | "either"} Reading */
+
+export class Intake {
+  #canSegment = true;
+
+  /**
+   * @param {import("./palette.js").Palette} palette
+   * @param {() => number} side of the canvas, the longer one
+   * @param {{picture: (picture: Picture, unmatched: number) => void, content: (content: Content) => void}} take
+   */
+  constructor(palette, side, take) {
+    this.palette = palette;
+    this.side = side;
+    this.take = take;
+    this.match = matcher(palette.taken);
+    this.#input("upload-sketch", "sketch");
+    this.#input("upload-photo", "photo");
+    this.#drop(byId("sketch-frame"));
+  }
+
+  /** @param {boolean} canSegment whether the server has a segmenter */
+  allowPhotos(canSegment) {
+    this.#canSegment = canSegment;
+    inputById("upload-photo").disabled = !canSegment;
+    byId("photo-label").classList.toggle("is-off", !canSegment);
+    byId("photo-note").hidden = canSegment;
+  }
+
+  /** A picture that was pasted. @param {ClipboardEvent} event */
+  paste(event) {
+    const file = event.clipboardData?.files[0];
+    if (!file) return;
+    event.preventDefault();
+    this.#read(file, "either");
+  }
+
+  /** @param {string} id @param {Reading} reading */
+  #input(id, reading) {
+    const input = inputById(id);
+    input.addEventListener("change", async () => {
+      const file = input.files?.[0];
+      input.value = ""; // the same file may come again
+      if (file) await this.#read(file, reading);
+    });
+  }
+
+  /** @param {HTMLElement} place */
+  #drop(place) {
+    place.addEventListener("dragover", (event) => event.preventDefault());
+    place.addEventListener("drop", (event) => {
+      event.preventDefault();
+      const file = event.dataTransfer?.files[0];
+      if (file) this.#read(file, "either");
+    });
+  }
+
+  /** @param {File} file @param {Reading} reading */
+  async #read(file, reading) {
+    try {
+      const content = await this.#carried(file);
+      if (content) this.take.content(content);
+      else if (reading === "photo") await this.#photo(file);
+      else await this.#sketch(file, reading === "either");
+    } catch (error) {
+      notify(describe(error), { kind: "error" });
+    }
+  }
+
+  /** What a picture that was saved here carries. @param {File} file */
+  async #carried(file) {
+    const text = readText(new Uint8Array(await file.arrayBuffer()), KEYWORD);
+    if (text === null) return null;
+    try {
+      return await unpack(parseJson(text), this.palette.names);
+    } catch (error) {
+      notify(`What this picture carries can't be used: ${describe(error)}. It is read as any other.`);
+      return null;
+    }
+  }
+
+  /** @param {File} file @param {boolean} mayBePhoto */
+  async #sketch(file, mayBePhoto) {
+    const bitmap = await bitmapOf(file).catch((error) => (mayBePhoto ? this.#photo(file) : Promise.reject(error)));
+    if (!bitmap) return;
+    const shape = shapeWithin(bitmap, this.side());
+    const reading = readSketch(pixelsOf(bitmap, shape), shape.width, shape.height, this.match);
+    if (mayBePhoto && reading.kind === "photo" && this.#canSegment) return this.#photo(file, bitmap);
+    if (Math.max(bitmap.width, bitmap.height) > MAX_RATIO * Math.min(bitmap.width, bitmap.height)) {
+      throw new Error(`this picture is ${bitmap.width} × ${bitmap.height} pixels; a sketch is at most twice as long as it is wide`);
+    }
+    if (reading.kind !== "sketch" || reading.unmatched > MAX_UNMATCHED) await check(await smaller(bitmap, this.side(), "image/png"));
+    if (reading.unmatched > MAX_UNMATCHED) throw new Error("over half of this picture is in no colour of the palette");
+    this.take.picture(enlarged(reading.data, shape, this.side()), reading.unmatched);
+  }
+
+  /** The server can't read all that the browser can, nor needs it so many pixels. @param {File} file @param {ImageBitmap} [bitmap] */
+  async #photo(file, bitmap) {
+    const decoded = bitmap ?? (await bitmapOf(file).catch(() => null));
+    const labels = await bitmapOf(await segment(decoded ? await smaller(decoded, PHOTO_SIDE, "image/jpeg") : file));
+    const shape = shapeWithin(labels, this.side());
+    const { data } = readSketch(pixelsOf(labels, shape), shape.width, shape.height, this.match);
+    this.take.picture(enlarged(data, shape, this.side()), 0);
+  }
+}
+
+/** The server knows best what is wrong with a sketch that looks like none. @param {Blob} sketch */
+async function check(sketch) {
+  try {
+    await generate(sketch, { seed: 0, classSeeds: {} }, "jpeg");
+  } catch (error) {
+    if (!isPassing(error)) throw error;
+  }
+}
+
+/**
+ * Stretched to the canvas's size, by the nearest pixel.
+ * @param {Uint8Array} data
+ * @param {{width: number, height: number}} shape
+ * @param {number} longer
+ * @returns {Picture}
+ */
+function enlarged(data, shape, longer) {
+  const scale = longer / Math.max(shape.width, shape.height);
+  const [width, height] = [Math.round(shape.width * scale), Math.round(shape.height * scale)];
+  const labels = new Uint8Array(width * height);
+  for (let y = 0; y < height; y++) {
+    const row = Math.floor(((y + 0.5) * shape.height) / height) * shape.width;
+    for (let x = 0; x < width; x++) labels[y * width + x] = data[row + Math.floor(((x + 0.5) * shape.width) / width)];
+  }
+  return { width, height, runs: encode(labels) };
+}

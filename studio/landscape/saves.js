@@ -1,0 +1,48 @@
+/** What goes out: the sketch and the whole drawing as files, and a link that holds the drawing itself. */
+
+import { buttonById, byId, inputById, saveAs } from "../dom.js";
+import { KEYWORD, pack, toAscii, toLink } from "./portable.js";
+import { encodeIndexed } from "./png.js";
+
+const WITH_SKETCH = "prospero-with-sketch"; // whether saved landscapes carry it: never but by choice
+
+/** @typedef {import("./drawing.js").Drawing} Drawing */
+
+/**
+ * @param {Drawing} drawing
+ * @param {import("./palette.js").Palette} palette
+ */
+export function startSaves(drawing, palette) {
+  buttonById("save-sketch").addEventListener("click", async () => {
+    saveAs(await encodeIndexed(drawing.map, palette.colors), `${fileName(drawing.name || "sketch")}.png`);
+  });
+  buttonById("export").addEventListener("click", async () => {
+    const carried = toAscii(await pack(drawing.content));
+    saveAs(await encodeIndexed(drawing.map, palette.colors, [KEYWORD, carried]), `${fileName(drawing.name || "drawing")}.prospero.png`);
+  });
+  const withSketch = inputById("with-sketch");
+  withSketch.checked = localStorage.getItem(WITH_SKETCH) === "yes";
+  withSketch.addEventListener("change", () => localStorage.setItem(WITH_SKETCH, withSketch.checked ? "yes" : "no"));
+  buttonById("share").addEventListener("click", () => share(drawing));
+  buttonById("copy-link").addEventListener("click", copy);
+}
+
+/** @param {string} name what nothing but letters, digits and the like is left of */
+const fileName = (name) => name.replace(/[^\p{L}\p{N}._ -]+/gu, "_").replace(/^\.+/, "") || "drawing";
+
+/** @param {Drawing} drawing */
+async function share(drawing) {
+  const input = inputById("link");
+  input.value = new URL(await toLink(drawing.content), document.baseURI).href;
+  byId("link-copied").hidden = true;
+  /** @type {HTMLDialogElement} */ (byId("link-dialog")).showModal();
+  input.select();
+}
+
+/** Without a secure connection browsers have no clipboard of their own; the selected text can be copied still. */
+async function copy() {
+  inputById("link").select();
+  const isCopied = await navigator.clipboard?.writeText(inputById("link").value).then(() => true, () => false);
+  byId("link-copied").hidden = false;
+  byId("link-copied").textContent = (isCopied ?? document.execCommand("copy")) ? "Copied." : "Press Ctrl+C to copy it.";
+}
