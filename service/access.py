@@ -40,8 +40,8 @@ def _keys_of_file(path: Path) -> set[str]:
 def access_line(settings: Settings, keys: frozenset[str]) -> str:
     """Says who may ask, reload, and call from another site's pages."""
     if keys:
-        metrics = "the page" if settings.protect_metrics else "the page and /metrics"
-        who = f"whoever has one of {len(keys)} API keys (open to all: /health, {metrics})"
+        metrics = "" if settings.protect_metrics else ", /metrics"
+        who = f"whoever has one of {len(keys)} API keys (open to all: the page, /docs, /health{metrics})"
     else:
         who = "everybody who can connect, no API key asked for"
     reload = "with the admin token" if settings.admin_token is not None else "nobody by HTTP (no admin token)"

@@ -24,6 +24,7 @@ from service.catalog import Entry
 from service.endpoints import health
 from service.endpoints.admin import add_admin
 from service.endpoints.context import EndpointContext
+from service.endpoints.docs import add_docs
 from service.endpoints.info import add_info, add_metrics
 from service.endpoints.studio import add_studio
 from service.errors import ApiError, error_response
@@ -31,7 +32,7 @@ from service.http.admission import Admission
 from service.http.auth import ApiKeys
 from service.http.body_limit import BodyLimits
 from service.http.middleware import PostHandler, RequestLayer
-from service.http.openapi import describe_keys
+from service.http.openapi import complete_document
 from service.http.request_log import RequestLog
 from service.kinds import Kinds, default_models
 from service.lab.routes import add_lab
@@ -105,7 +106,7 @@ class Application:
         add_metrics(app, self._metrics)
         add_admin(app, self._settings.admin_token, self._models)
         add_lab(app, self._settings, self._lifecycle, self._metrics.lab)
-        page = add_studio(app)
+        page = add_studio(app) | add_docs(app, self._settings.root_path)
         app.middleware_stack = self._layers(app, posts, page)
         _extend_lifespan(app, self._supervisor)
 
@@ -126,7 +127,7 @@ class Application:
             AsyncExitStackMiddleware(app.router), handlers={HTTPException: _http_error}
         )
         open_paths = frozenset({*health.PATHS, *page, *(() if settings.protect_metrics else ("/metrics",))})
-        describe_keys(app, bool(self._keys), open_paths)
+        complete_document(app, bool(self._keys), open_paths)
         polls = health.PATHS | {"/metrics"}
         clients = {
             kind.route: [model.client for model in self._models.models if model.entry.kind == name]

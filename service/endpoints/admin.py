@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hmac
+from typing import Any
 
 from fastapi import FastAPI
 from pydantic import SecretStr
@@ -11,7 +12,9 @@ from starlette.responses import JSONResponse, Response
 
 from service.errors import ApiError
 from service.http.auth import bearer
+from service.http.openapi import ADMIN_SCHEME, errors
 from service.registry import ModelRegistry
+from service.schemas.info import ReloadResponse
 
 
 class AdminEndpoint:
@@ -36,4 +39,15 @@ class AdminEndpoint:
 def add_admin(app: FastAPI, token: SecretStr | None, models: ModelRegistry) -> None:
     """Add the routes under ``/admin``."""
     reload = AdminEndpoint(token, models).reload
-    app.add_api_route("/admin/reload", reload, methods=["POST"], include_in_schema=False)
+    failed: dict[int | str, dict[str, Any]] = {
+        409: {"model": ReloadResponse, "description": "Some could not be loaded: their old ones still serve."}
+    }
+    app.add_api_route(
+        "/admin/reload",
+        reload,
+        methods=["POST"],
+        summary="Load every checkpoint anew",
+        response_model=ReloadResponse,
+        responses=failed | errors(401, 404, 408, 413, 500, 503),
+        openapi_extra={"security": [{scheme: []} for scheme in ADMIN_SCHEME]},
+    )

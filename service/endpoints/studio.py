@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
 import logging
-from dataclasses import dataclass
 from pathlib import Path
 
 from fastapi import FastAPI
@@ -12,6 +10,8 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
+
+from service.endpoints.static import StaticFile
 
 log = logging.getLogger("prospero")
 
@@ -39,29 +39,14 @@ POLICY = "; ".join(
 )
 
 
-@dataclass(frozen=True)
-class _File:
-    data: bytes
-    media_type: str
-    etag: str
-
-    def answer(self, request: Request) -> Response:
-        # Asked again each time, so that a new release is seen at once; the answer is then mostly a 304.
-        headers = {"ETag": self.etag, "Cache-Control": "no-cache", "Content-Security-Policy": POLICY}
-        if self.etag in request.headers.get("if-none-match", ""):
-            return Response(status_code=304, headers=headers)
-        return Response(self.data, headers=headers, media_type=self.media_type)
-
-
-def read_files(folder: Path) -> dict[str, _File]:
+def read_files(folder: Path) -> dict[str, StaticFile]:
     """Everything in ``folder`` that may be served, by its path below it."""
     files = {}
     for path in sorted(folder.rglob("*")):
         media_type = MEDIA_TYPES.get(path.suffix)
         if media_type is not None and path.is_file() and "node_modules" not in path.parts:
-            data = path.read_bytes()
-            etag = f'"{hashlib.sha256(data).hexdigest()[:20]}"'
-            files[path.relative_to(folder).as_posix()] = _File(data, media_type, etag)
+            name = path.relative_to(folder).as_posix()
+            files[name] = StaticFile(path.read_bytes(), media_type, POLICY)
     return files
 
 
@@ -76,15 +61,12 @@ def add_studio(app: FastAPI, folder: Path = FOLDER) -> frozenset[str]:
         log.warning("no page at /: %s has no %s", folder, INDEX)
         return frozenset()
 
-    async def index(request: Request) -> Response:
-        return files[INDEX].answer(request)
-
     async def part(request: Request) -> Response:
         file = files.get(request.path_params["name"])
         if file is None:
             raise HTTPException(404)
-        return file.answer(request)
+        return await file.answer(request)
 
-    app.router.routes.append(Route("/", index, include_in_schema=False))
+    app.router.routes.append(Route("/", files[INDEX].answer, include_in_schema=False))
     app.router.routes.append(Route("/studio/{name:path}", part, include_in_schema=False))
     return frozenset({"/", *(f"/studio/{name}" for name in files)})

@@ -14,15 +14,27 @@ from starlette.responses import Response
 from service.endpoints.context import EndpointContext
 from service.endpoints.text_answer import TextUsage
 from service.endpoints.text_work import TextWork, answer_text
-from service.errors import parse_json
-from service.http.openapi import COMMON_ERRORS, STREAMED_TEXT, errors, json_body
-from service.schemas.text import TextBody, TextResponse
+from service.errors import ErrorBody, parse_json
+from service.http.openapi import COMMON_ERRORS, errors, events, json_body
+from service.schemas.text import TextBody, TextEvent, TextResponse
 from service.workers.messages import Logprob, TextPiece
 
 DOCUMENTATION: dict[str, Any] = {
     "summary": "Generate text",
     "response_model": TextResponse,
-    "responses": STREAMED_TEXT | errors(400) | COMMON_ERRORS,
+    "responses": {
+        200: {
+            "description": "The choices; or, with `stream`, server-sent events that end with `data: [DONE]`.",
+            "content": events(
+                "An error is the last event of its stream, without `[DONE]`.",
+                TextEvent,
+                ErrorBody,
+                last="[DONE]",
+            ),
+        }
+    }
+    | errors(400)
+    | COMMON_ERRORS,
     "openapi_extra": json_body(TextBody),
 }
 

@@ -35,23 +35,28 @@ _KEY_SCHEMES = {
     "APIKeyHeader": {"type": "apiKey", "in": "header", "name": "X-API-Key"},
     "HTTPBearer": {"type": "http", "scheme": "bearer"},
 }
+ADMIN_SCHEME = {
+    "AdminToken": {"type": "http", "scheme": "bearer", "description": "The server's admin token."}
+}
 
 
-def describe_keys(app: FastAPI, are_asked_for: bool, open_paths: Iterable[str]) -> None:
+def complete_document(app: FastAPI, are_keys_asked_for: bool, open_paths: Iterable[str]) -> None:
     """Have the document say how an API key is sent and, if any is asked for, which paths need none."""
     of_the_routes = app.openapi
 
-    def with_keys() -> dict[str, Any]:
+    def complete() -> dict[str, Any]:
         document = of_the_routes()
-        document.setdefault("components", {})["securitySchemes"] = _KEY_SCHEMES
-        if are_asked_for:
+        components = document.setdefault("components", {})
+        components["securitySchemes"] = _KEY_SCHEMES | ADMIN_SCHEME
+        _hoist(document["paths"], components.setdefault("schemas", {}))
+        if are_keys_asked_for:
             document["security"] = [{scheme: []} for scheme in _KEY_SCHEMES]
             for path in open_paths:
                 for operation in document["paths"].get(path, {}).values():
                     operation["security"] = []
         return document
 
-    app.openapi = with_keys  # type: ignore[method-assign]  # FastAPI's own way to extend the document
+    app.openapi = complete  # type: ignore[method-assign]  # FastAPI's own way to extend the document
 
 
 def errors(*statuses: int) -> dict[int | str, dict[str, Any]]:
@@ -106,16 +111,20 @@ def picture_answer(schema: type[BaseModel], headers: dict[str, str]) -> dict[int
     return {200: {"model": schema, "content": content, "description": "The image.", "headers": documented}}
 
 
-STREAMED_TEXT: dict[int | str, dict[str, Any]] = {
-    200: {
-        "description": "The choices; or, with `stream`, server-sent events that end with `data: [DONE]`.",
-        "content": {"text/event-stream": {"schema": {"description": "The data of each is JSON."}}},
-    }
-}
+def events(description: str, *data: type[BaseModel], last: str | None = None) -> dict[str, Any]:
+    """The `content` of server-sent events: what the data of each may be, and the constant that ends them."""
+    schemas = [_inline(one) for one in data] + ([{"const": last}] if last is not None else [])
+    types = ["object"] if last is None else ["object", "string"]
+    return {"text/event-stream": {"schema": {"type": types, "description": description, "oneOf": schemas}}}
 
 
 def _inline(schema: type[BaseModel]) -> dict[str, Any]:
-    # None of these schemas refers to another, so they can stand in the document as they are.
-    document = schema.model_json_schema()
-    document.pop("$defs", None)
-    return document
+    return schema.model_json_schema(ref_template="#/components/schemas/{model}")
+
+
+def _hoist(part: Any, schemas: dict[str, Any]) -> None:
+    """Move what schemas refer to to where their references point."""
+    if isinstance(part, dict):
+        schemas.update(part.pop("$defs", {}))
+    for inner in part.values() if isinstance(part, dict) else part if isinstance(part, list) else ():
+        _hoist(inner, schemas)

@@ -10,10 +10,10 @@ from starlette.responses import Response
 
 from models.lab.config import LabConfig
 from service.errors import parse_json
-from service.http.openapi import errors, json_body
+from service.http.openapi import errors, events, json_body
 from service.lab.event_stream import LabStream
 from service.lab.runs import LabRuns, Run
-from service.lab.schemas import LabControl, LabRun
+from service.lab.schemas import LabControl, LabEnd, LabFrame, LabRun, LabStart
 from service.lifecycle import Lifecycle
 from service.metrics import LabMetrics
 from service.settings import Settings
@@ -21,7 +21,7 @@ from service.settings import Settings
 _STREAM: dict[int | str, dict[str, Any]] = {
     200: {
         "description": "Server-sent events: `start`, then `frame`s, then `end` with its `reason`.",
-        "content": {"text/event-stream": {"schema": {"type": "string"}}},
+        "content": events("`type` says which it is.", LabStart, LabFrame, LabEnd),
     }
 }
 
@@ -92,4 +92,10 @@ def add_lab(app: FastAPI, settings: Settings, lifecycle: Lifecycle, metrics: Lab
     app.add_api_route(
         path, lab.delete, methods=["DELETE"], status_code=204, summary="End a lab run", responses=one
     )
-    app.add_api_route(path + "/events", lab.events, summary="Watch a lab run", responses=_STREAM | one)
+    app.add_api_route(
+        path + "/events",
+        lab.events,
+        summary="Watch a lab run",
+        response_class=Response,
+        responses=_STREAM | one,
+    )

@@ -50,3 +50,67 @@ class LabRun(BaseModel):
     speed: float
     train: Train
     seconds_left: float
+
+
+class LabMeasures(BaseModel):
+    """Distances between what is generated and what is real, as histograms; see docs/lab.md."""
+
+    kl: float
+    js: float
+    wasserstein: float
+    on_target: float
+    bins_hit: float
+
+
+class LabStart(BaseModel):
+    """The first event: what doesn't change. Points are flat lists x, y, x, y, … within ±``view``."""
+
+    type: Literal["start"]
+    id: str
+    config: LabConfig
+    view: float
+    real: list[float]
+    heat_cells: int
+    manifold_shape: list[int]
+    num_bins: int
+    floor: LabMeasures
+
+
+class LabLosses(BaseModel):
+    """Means since the last frame; null where the network had no update."""
+
+    generator: float | None
+    discriminator: float | None
+
+
+class LabManifold(BaseModel):
+    """Where the generator takes a grid of noise, and how dense it is there."""
+
+    vertices: list[float]
+    densities: list[float]
+
+
+class LabFrame(BaseModel):
+    """An event each time that there is something new to see."""
+
+    type: Literal["frame"]
+    step: int
+    generator_updates: int
+    discriminator_updates: int
+    paused: bool
+    train: Train
+    speed: float
+    steps_per_second: float
+    losses: LabLosses
+    measures: LabMeasures
+    generated: list[float]
+    gradients: list[float]
+    heat: list[float]
+    manifold: LabManifold
+
+
+class LabEnd(BaseModel):
+    """The last event."""
+
+    type: Literal["end"]
+    reason: str

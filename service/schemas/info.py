@@ -55,3 +55,9 @@ class VersionResponse(BaseModel):
     """Of the server; the contract follows semantic versioning (CHANGELOG.md)."""
 
     version: str
+
+
+class ReloadResponse(BaseModel):
+    """Per model null, or why the old one still serves."""
+
+    models: dict[str, str | None]

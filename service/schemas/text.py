@@ -190,17 +190,26 @@ class TextTimings(BaseModel):
     tokens_per_second: float | None
 
 
-class TextChoice(BaseModel):
+class TextPiece(BaseModel):
+    """What is new of a choice, to be appended; its last piece has ``seed`` and ``finish_reason``."""
+
     index: int
     text: str
-    seed: int
-    finish_reason: Literal["stop", "length"]
+    seed: int | None = None
+    finish_reason: Literal["stop", "length"] | None
     logprobs: list[TokenLogprob] | None = None
     prompt_logprobs: list[TokenLogprob | None] | None = None
     attention: list[TokenAttention] | None = None
     token_ids: list[int] | None = None
     prompt_token_ids: list[int] | None = None
     timings: TextTimings | None = None
+
+
+class TextChoice(TextPiece):
+    """A choice, whole."""
+
+    seed: int
+    finish_reason: Literal["stop", "length"]
 
 
 class TextUsage(BaseModel):
@@ -216,3 +225,12 @@ class TextResponse(BaseModel):
     model: str
     choices: list[TextChoice]
     usage: TextUsage
+
+
+class TextEvent(BaseModel):
+    """The data of an event of a streamed text. The last before ``[DONE]`` has ``usage``, and no choices."""
+
+    id: str
+    model: str
+    choices: list[TextPiece]
+    usage: TextUsage | None = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import socket
 import threading
 import time
@@ -59,7 +60,7 @@ def test_nothing_else_does(locked: Server, key: str) -> None:
     assert response.headers["www-authenticate"] == "Bearer"
     for other in (f"Basic {key}", key, "Bearer", f"Bearer {key}"):
         assert post(locked, {"Authorization": other.rstrip()}).status_code == 401
-    for path in ("/models", "/palette", "/docs", "/openapi.json", "/metrics", "/nowhere"):
+    for path in ("/models", "/palette", "/metrics", "/nowhere", "/docs/nowhere", "/redoc"):
         assert httpx.get(locked.url + path).status_code == 401, path
 
 
@@ -96,6 +97,25 @@ def test_a_wrong_key_is_refused_before_its_body(locked: Server) -> None:
 def test_health_is_open_to_all(locked: Server) -> None:
     for path in ("/health", "/health/live", "/health/ready"):
         assert httpx.get(locked.url + path).status_code == 200
+
+
+def test_the_contract_is_no_secret_and_its_page_asks_nobody_else(locked: Server) -> None:
+    """A browser's address bar sends no key."""
+    page = httpx.get(locked.url + "/docs")
+    assert page.status_code == 200
+    policy = page.headers["content-security-policy"]
+    assert "default-src 'none'" in policy
+    assert "http" not in policy
+    named = re.findall(r"""(?:src|href)="([^"]+)"|url: '([^']+)'""", page.text)
+    paths = {one or other for one, other in named}
+    assert paths == {
+        "/docs/swagger-ui-bundle.js",
+        "/docs/swagger-ui.css",
+        "/docs/favicon.png",
+        "/openapi.json",
+    }
+    for path in paths:
+        assert httpx.get(locked.url + path).status_code == 200, path
 
 
 def test_metrics_have_a_policy_of_their_own(locked: Server, fake: Server) -> None:

@@ -77,9 +77,9 @@ def test_metrics_are_not_protected_by_no_keys(
 def test_the_line_says_what_is_in_force_and_no_secret() -> None:
     given = {"api_keys": "one,two", "admin_token": "three", "cors_origins": "https://a.example"}
     line = access_line(read_settings(given), frozenset({"one", "two"}))
-    assert "one of 2 API keys (open to all: /health, the page and /metrics)" in line
+    assert "one of 2 API keys (open to all: the page, /docs, /health, /metrics)" in line
     assert "reload: with the admin token; web origins: https://a.example" in line
     assert not {"one,", "two,", "three"} & set(line.split())
     closed = access_line(read_settings({"protect_metrics": "true"}), frozenset({"one"}))
-    assert "(open to all: /health, the page)" in closed
+    assert "(open to all: the page, /docs, /health)" in closed
     assert "everybody who can connect" in access_line(Settings(), frozenset())
