@@ -20,16 +20,24 @@ from models.landscape.label_maps import fit_shape
 from models.segmenter.config import SegmenterConfig
 from models.segmenter.network import MULTIPLE, Segmenter
 
+MIN_MAP_SIDE = 256  # of a map's longer side
+
 
 class SegmenterEngine:
     """A loaded segmenter checkpoint. Not thread-safe: one worker owns it."""
 
     def __init__(
-        self, network: Segmenter, device: str, metrics: Mapping[str, Any], is_fixed: bool | None = None
+        self,
+        network: Segmenter,
+        device: str,
+        metrics: Mapping[str, Any],
+        scale: int = 1,
+        is_fixed: bool | None = None,
     ) -> None:
         """Take a network over.
 
         Args:
+            scale: how many times larger maps are than what the network sees.
             is_fixed: run batches of fixed sizes, in half precision on a GPU; None: on a GPU.
         """
         self._device = torch.device(device)
@@ -40,23 +48,26 @@ class SegmenterEngine:
         self._metrics = dict(metrics)
         self._cores = Cores()
         self.image_size = size = network.config.image_size
+        self._scale = scale
+        self.map_size = scale * size
         self._batches = None
         if is_cuda if is_fixed is None else is_fixed:
             self._batches = FixedBatches(self._classify, [((3, size, size), torch.float32)], self._device)
 
     @classmethod
     def load(cls, folder: Path, device: str) -> SegmenterEngine:
-        """Load ``folder`` onto ``device``: float32 on a CPU, float16 on a GPU.
+        """Load ``folder`` to serve it, onto ``device``: float32 on a CPU, float16 on a GPU.
 
         Raises:
             CheckpointError: the folder is no whole segmenter checkpoint of this palette.
         """
         network = Segmenter(read_config(folder, SegmenterConfig))
         load_weights(folder, network)
-        return cls(network, device, read_metrics(folder))
+        scale = max(2, -(-MIN_MAP_SIDE // network.config.image_size))  # 2 is where edges begin to look smooth
+        return cls(network, device, read_metrics(folder), scale)
 
     def forward(self, photos: Sequence[NDArray[np.uint8]]) -> list[NDArray[np.uint8]]:
-        """Label every (H, W, 3) RGB photo, in order: (h, w) uint8 palette ids, the longer side image_size.
+        """Label every (H, W, 3) RGB photo, in order: (h, w) uint8 palette ids, the longer side map_size.
 
         Each keeps its own aspect ratio. A GPU runs square ones in batches, others alone. On the CPU each
         runs by itself: a map's bytes never depend on its batch.
@@ -82,6 +93,7 @@ class SegmenterEngine:
             "dtype": str(self._dtype).removeprefix("torch."),
             "determinism": "same bytes alone or in any batch" if is_cpu else "best effort",
             "image_size": config.image_size,
+            "map_size": self.map_size,
             "classes": list(config.classes),
         }
 
@@ -99,11 +111,19 @@ class SegmenterEngine:
         inputs[0][:] = prepare(photo, (self.image_size, self.image_size))[0].numpy()
 
     def _classify(self, pictures: Tensor) -> Tensor:
-        """Pictures (B, 3, S, S) to label maps (B, S, S) uint8."""
-        return predict(self.network, pictures.to(self._dtype)).argmax(dim=1).to(torch.uint8)
+        """Pictures (B, 3, S, S) to label maps (B, M, M) uint8."""
+        return _likeliest(predict(self.network, pictures.to(self._dtype)), self._scale)
 
     def _label(self, photo: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        return self.probabilities(photo).argmax(dim=0).to(torch.uint8).cpu().numpy()
+        return _likeliest(self.probabilities(photo)[None], self._scale)[0].cpu().numpy()
+
+
+def _likeliest(probabilities: Tensor, scale: int) -> Tensor:
+    """Classes (B, scale·H, scale·W) uint8 of probabilities (B, N, H, W); between pixels, of their blend."""
+    # channels last, where argmax takes a third of the time
+    side_by_side = probabilities.contiguous(memory_format=torch.channels_last)
+    fine = F.interpolate(side_by_side, scale_factor=scale, mode="bilinear", align_corners=False)
+    return fine.argmax(dim=1).to(torch.uint8)
 
 
 def prepare(photo: NDArray[np.uint8], shape: tuple[int, int]) -> Tensor:

@@ -30,7 +30,7 @@ DOCUMENTATION: dict[str, Any] = {
     "summary": "Turn a photo into a sketch",
     "description": (
         f"The sketch has the photo's aspect ratio, from 1:{MAX_PHOTO_RATIO} to {MAX_PHOTO_RATIO}:1; its "
-        "longer side is the model's `image_size` (`GET /models`), in pixels."
+        "longer side is the model's `map_size` (`GET /models`), in pixels: at least 256."
     ),
     "responses": picture_answer(SegmentResponse, {}) | errors(400, 406) | COMMON_ERRORS,
     "openapi_extra": picture_body(FIELD, SegmentParameters),

@@ -35,7 +35,8 @@ def resized(size: tuple[int, int], exif: Image.Exif | None = None) -> bytes:
 )
 def test_a_sketch_has_its_photos_aspect_ratio(bundled: Server, size: tuple[int, int]) -> None:
     models = httpx.get(f"{bundled.url}/models").json()["models"]
-    (longer,) = [one["details"]["image_size"] for one in models if one["kind"] == "segmenter"]
+    (longer,) = [one["details"]["map_size"] for one in models if one["kind"] == "segmenter"]
+    assert longer == 512
     sketch = Image.open(io.BytesIO(segment(bundled, resized(size), "image/png").content))
     scale = longer / max(size)
     assert max(sketch.size) == longer

@@ -27,7 +27,8 @@ def engine(folder: Path) -> SegmenterEngine:
     return SegmenterEngine.load(folder, "cpu")
 
 
-SHAPES = {  # of photos, and of their maps
+SCALE = 4  # 256 / 64
+SHAPES = {  # of photos, and of what the network sees
     (64, 64): (64, 64),
     (300, 300): (64, 64),
     (50, 200): (16, 64),
@@ -46,18 +47,32 @@ def some_photos() -> list[np.ndarray]:
 def test_a_map_has_its_photos_aspect_ratio(engine: SegmenterEngine) -> None:
     photos = some_photos()
     maps = engine.forward(photos)
-    assert [labels.shape for labels in maps] == list(SHAPES.values())
+    assert [labels.shape for labels in maps] == [(SCALE * h, SCALE * w) for h, w in SHAPES.values()]
     assert all(labels.dtype == np.uint8 and labels.max() < NUM_CLASSES for labels in maps)
     for photo, labels in zip(photos, maps, strict=True):
         assert np.array_equal(engine.forward([photo])[0], labels)
     assert engine.forward([]) == []
 
 
+def test_edges_are_smooth(engine: SegmenterEngine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A slanted edge between two classes moves on by about as much in every row, and not in steps of four."""
+    rows, columns = np.mgrid[:64, :64]
+    share = torch.from_numpy((0.5 + (columns - rows / 3 - 20) / 4).clip(0, 1)).float()  # a step of 1 in 3
+    probabilities = torch.zeros(NUM_CLASSES, 64, 64)
+    probabilities[0], probabilities[3] = 1 - share, share
+    monkeypatch.setattr(engine, "probabilities", lambda _: probabilities)
+    labels = engine.forward([np.zeros((64, 64, 3), np.uint8)])[0]
+    assert set(np.unique(labels)) == {0, 3}
+    edge = (labels == 0).sum(axis=1)
+    assert np.abs(edge - (80 + np.arange(256) / 3)).max() < 3
+    assert set(np.diff(edge)) == {0, 1}
+
+
 def test_batches_of_fixed_sizes_give_the_same_maps(folder: Path, engine: SegmenterEngine) -> None:
     network = Segmenter(read_config(folder, SegmenterConfig))
     load_weights(folder, network)
     photos = some_photos() * 3 + some_photos()[:2] * 7  # more squares than one batch holds
-    maps = SegmenterEngine(network, "cpu", {}, is_fixed=True).forward(photos)
+    maps = SegmenterEngine(network, "cpu", {}, SCALE, is_fixed=True).forward(photos)
     assert len(maps) == 35
     for labels, alone in zip(maps, engine.forward(photos), strict=True):
         assert labels.shape == alone.shape
@@ -111,4 +126,9 @@ def test_another_kind_is_refused(folder: Path, tmp_path: Path) -> None:
 
 def engine_describes(engine: SegmenterEngine) -> bool:
     said = engine.describe()
-    return bool(said["image_size"] == 64 and said["metrics"] == {"mean_iou": 0.1} and said["parameters"] > 0)
+    return bool(
+        said["image_size"] == 64
+        and said["map_size"] == 256
+        and said["metrics"] == {"mean_iou": 0.1}
+        and said["parameters"] > 0
+    )

@@ -35,7 +35,7 @@ def test_learns_and_exports(siftflow: Path, tmp_path: Path) -> None:
     assert metrics["pixel_accuracy"] > 0.6  # guessing sky everywhere gives about a half
     held_out = load_siftflow(siftflow, 256, is_held_out)
     engine = SegmenterEngine.load(out, "cpu")
-    assert engine.forward(list(held_out.photos))[0].shape == (256, 256)
+    assert engine.forward(list(held_out.photos))[0].shape == (512, 512)
     assert (out / "sheet.jpg").stat().st_size > 0
     assert f"| mean IoU | {metrics['mean_iou']} |" in (out / "README.md").read_text()
 
