@@ -27,8 +27,15 @@ class Message(msgspec.Struct, tag=True, array_like=True, gc=False):
 
 
 def encode(message: Message) -> bytes:
-    """One frame, ready to send."""
+    """One frame, ready to send.
+
+    Raises:
+        OverflowError: an integer that no message can carry, or more than ``MAX_FRAME_BYTES``.
+        TypeError: something in it that is no MessagePack.
+    """
     body = _encoder.encode(message)
+    if len(body) > MAX_FRAME_BYTES:
+        raise OverflowError(f"a message of {len(body)} bytes")
     return _LENGTH.pack(len(body)) + body
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import secrets
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -88,9 +89,8 @@ class LandscapeEndpoint:
     async def _paint(
         self, request: Request, client: WorkerClient, works: list[LandscapeWork], wanted: float | None
     ) -> list[NDArray[np.uint8]]:
-        job = client.submit(works)
         seconds = timeout_of(wanted, self._context.settings.request_timeout_seconds)
-        with RequestGuard(request.receive, job, seconds):
+        with RequestGuard(request.receive, partial(client.submit, works), seconds) as job:
             pictures = [_pixels(event) for event in await finals(job)]
         record = record_of(request)
         record.images = len(pictures)

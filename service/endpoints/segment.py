@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -50,9 +51,9 @@ class SegmentEndpoint:
         client = self._context.find(parameters.model).client
         client.check_admission()
         photo = await self._photos.read(data)
-        job = client.submit([SegmentWork(photo.tobytes(), photo.shape[0], photo.shape[1])])
+        work = SegmentWork(photo.tobytes(), photo.shape[0], photo.shape[1])
         timeout = timeout_of(parameters.timeout, self._context.settings.request_timeout_seconds)
-        with RequestGuard(request.receive, job, timeout):
+        with RequestGuard(request.receive, partial(client.submit, [work]), timeout) as job:
             (event,) = await finals(job)
         assert isinstance(event, Picture)
         record = record_of(request)

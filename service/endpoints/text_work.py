@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -14,6 +15,7 @@ from service.endpoints.text_answer import TextAnswer, TextForm
 from service.http.request_guard import RequestGuard, timeout_of
 from service.http.request_log import record_of
 from service.http.sse import EventStream
+from service.workers.jobs import Job
 
 MakeForm = Callable[[str, str], TextForm]  # of the model's name and the request's id
 
@@ -47,16 +49,13 @@ async def answer_text(
     timeout = timeout_of(work.timeout, settings.request_timeout_seconds)
     if settings.log_prompts:
         record.prompt = "\n".join(map(str, dict.fromkeys(one.prompt for one in work.requests)))
-    job = client.submit(work.requests, work.stream)
-    answer = TextAnswer(
-        make_form(client.name, record.id),
-        job,
-        work.num_choices,
-        work.with_timings,
-        record,
-        context.metrics.text.of(client.name),
-    )
+    form, metrics = make_form(client.name, record.id), context.metrics.text.of(client.name)
+
+    def answer(job: Job) -> TextAnswer:
+        return TextAnswer(form, job, work.num_choices, work.with_timings, record, metrics)
+
+    submit = partial(client.submit, work.requests, work.stream)
     if work.stream:
-        return EventStream(answer.stream(), job, timeout)
-    with RequestGuard(request.receive, job, timeout):
-        return await answer.whole()
+        return EventStream(submit, lambda job: answer(job).stream(), timeout)
+    with RequestGuard(request.receive, submit, timeout) as job:
+        return await answer(job).whole()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from typing import NoReturn
 
 from starlette.types import Message, Receive
@@ -16,23 +17,28 @@ PATIENCE_SECONDS = 0.02  # how long a client may have left before anybody looks
 
 
 class RequestGuard:
-    """Fail ``job`` with 504 after ``seconds``, with 499 when the client leaves; free its places after it.
+    """Submit a job; fail it with 504 after ``seconds``, with 499 when the client leaves; free its places.
 
-    Whoever is done within `PATIENCE_SECONDS` costs one timer; only after that is the connection watched.
+    The job lives within the block and nowhere else, so that nothing that happens to a request can leave its
+    places taken. Whoever is done within `PATIENCE_SECONDS` costs one timer; only after that is the connection
+    watched.
     """
 
-    def __init__(self, receive: Receive, job: Job, seconds: float) -> None:
+    def __init__(self, receive: Receive, submit: Callable[[], Job], seconds: float) -> None:
         self._receive = receive
-        self._job = job
+        self._submit = submit
         self._seconds = seconds
         self._watcher: asyncio.Future[Message] | None = None
 
-    def __enter__(self) -> None:
+    def __enter__(self) -> Job:
+        """Raises what ``submit`` does."""
         self._loop = asyncio.get_running_loop()
+        self._job = self._submit()
         if self._seconds <= PATIENCE_SECONDS:
             self._timer = self._loop.call_later(self._seconds, self._on_deadline)
         else:
             self._timer = self._loop.call_later(PATIENCE_SECONDS, self._watch)
+        return self._job
 
     def __exit__(self, *_: object) -> None:
         self._timer.cancel()

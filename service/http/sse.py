@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
@@ -24,7 +24,7 @@ def event(data: bytes) -> bytes:
 
 
 class EventStream(Response):
-    """Streams ``events`` (complete, formatted chunks) while guarding ``job``.
+    """Submits a job and streams its ``events`` (complete, formatted chunks) while guarding it.
 
     An ApiError that ``events`` raises before its first chunk becomes an ordinary error answer, a later one an
     error event and the end.
@@ -32,15 +32,18 @@ class EventStream(Response):
 
     media_type = "text/event-stream"
 
-    def __init__(self, events: AsyncIterator[bytes], job: Job, timeout: float) -> None:
+    def __init__(
+        self, submit: Callable[[], Job], events: Callable[[Job], AsyncIterator[bytes]], timeout: float
+    ) -> None:
         super().__init__(headers={"Cache-Control": "no-cache", "X-Accel-Buffering": "no"})
         del self.headers["content-length"]
-        self._events = events
-        self._job = job
+        self._submit = submit
+        self._make_events = events
         self._timeout = timeout
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        with RequestGuard(receive, self._job, self._timeout):
+        with RequestGuard(receive, self._submit, self._timeout) as self._job:
+            self._events = self._make_events(self._job)
             try:
                 first = await anext(self._events)
             except ApiError as error:

@@ -69,8 +69,12 @@ class LabProcess(asyncio.Protocol):
         self._transport = cast(asyncio.Transport, transport)  # uvloop's is one in all but its base class
 
     def data_received(self, data: bytes) -> None:
-        for body in self._frames.feed(data):
-            self._on_message(decode_from_lab(body))
+        try:
+            for body in self._frames.feed(data):
+                self._on_message(decode_from_lab(body))
+        except Exception:
+            log.exception("the lab's process can't be understood")
+            self.end()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._transport = None

@@ -122,12 +122,14 @@ class LabRuns:
         self._runs[run.id] = run  # at once, so that nobody else takes its place while the process starts
         try:
             process = await self._running_process()
-        except OSError as error:
+            process.send(Create(run.id, config.model_dump_json().encode()))
+        except BaseException as error:  # a client that left, too
             self._runs.pop(run.id, None)
+            if not isinstance(error, OSError):
+                raise
             log.error("the lab can't be started: %s", error)
             raise ApiError(503, "the lab can't be started now", retry_after=5) from None
         self._metrics.started.inc()
-        process.send(Create(run.id, config.model_dump_json().encode()))
         return run
 
     def find(self, run_id: str) -> Run:

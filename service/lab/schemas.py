@@ -21,7 +21,7 @@ class LabControl(BaseModel):
     steps: Annotated[StrictInt, Field(ge=1, le=10_000)] | None = Field(
         None, description="Do so many more steps, then pause."
     )
-    speed: Annotated[StrictFloat | StrictInt, Field(ge=0.1, le=MAX_SPEED)] | None = Field(
+    speed: Annotated[StrictFloat, Field(ge=0.1, le=MAX_SPEED)] | None = Field(
         None, description="At most so many steps per second."
     )
     train: Train | None = Field(None, description="Which nets learn; the other one is frozen.")

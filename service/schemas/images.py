@@ -7,7 +7,7 @@ from typing import Annotated
 from pydantic import BaseModel, Field, StrictBool, StrictInt, StrictStr
 
 from service.images.formats import ImageFormat
-from service.schemas.fields import Seed, Strict, Timeout
+from service.schemas.fields import ModelName, Seed, Strict, Timeout
 
 
 class ImageParameters(Strict):
@@ -15,7 +15,7 @@ class ImageParameters(Strict):
 
     format: ImageFormat | None = Field(None, description="Decides over Accept among image types.")
     timeout: Timeout | None = None
-    model: StrictStr | None = None
+    model: ModelName | None = None
 
 
 class LandscapeParameters(ImageParameters):
@@ -23,7 +23,7 @@ class LandscapeParameters(ImageParameters):
 
     seed: Seed | None = Field(None, description="Image i is drawn with seed + i; drawn at random if absent.")
     n: Annotated[StrictInt, Field(ge=1, le=4)] = 1
-    class_seeds: dict[StrictStr, Seed] | None = Field(
+    class_seeds: Annotated[dict[StrictStr, Seed], Field(max_length=64)] | None = Field(
         None, description="Seeds for single classes, by name; the others follow `seed`."
     )
     metadata: StrictBool = Field(

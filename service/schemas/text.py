@@ -19,7 +19,7 @@ from pydantic import (
 )
 
 from models.gpt.request import TextRequest
-from service.schemas.fields import Seed, Strict, Timeout
+from service.schemas.fields import ModelName, Seed, Strict, Timeout
 
 MAX_PROMPT_CHARACTERS = 32_768
 MAX_TOKENS = 4096
@@ -30,15 +30,14 @@ StopString = Annotated[StrictStr, Field(min_length=1, max_length=64)]
 DrawnToken = Annotated[StrictInt, Field(ge=0, lt=MAX_TOKENS)]
 TokenId = Annotated[StrictInt, Field(ge=0, le=MAX_TOP_K)]
 TokenKey = Annotated[int, Field(ge=0, le=MAX_TOP_K)]  # JSON's keys are strings
-Number = StrictFloat | StrictInt
-Bias = Annotated[Number, Field(ge=-100, le=100)]
-Penalty = Annotated[Number, Field(ge=-2, le=2)]
+Bias = Annotated[StrictFloat, Field(ge=-100, le=100)]
+Penalty = Annotated[StrictFloat, Field(ge=-2, le=2)]
 PromptText = Annotated[StrictStr, Field(max_length=MAX_PROMPT_CHARACTERS)]
 NumTokens = Annotated[StrictInt, Field(ge=0, le=MAX_TOKENS)]
-Temperature = Annotated[Number, Field(ge=0, le=2)]
-TopP = Annotated[Number, Field(gt=0, le=1)]
-MinP = Annotated[Number, Field(ge=0, le=1)]
-RepetitionPenalty = Annotated[Number, Field(ge=0.1, le=10)]
+Temperature = Annotated[StrictFloat, Field(ge=0, le=2)]
+TopP = Annotated[StrictFloat, Field(gt=0, le=1)]
+MinP = Annotated[StrictFloat, Field(ge=0, le=1)]
+RepetitionPenalty = Annotated[StrictFloat, Field(ge=0.1, le=10)]
 NgramSize = Annotated[StrictInt, Field(ge=0, le=64)]
 Biases = Annotated[dict[TokenKey, Bias], Field(max_length=MAX_BIASES)]
 StopTokens = Annotated[list[TokenId], Field(max_length=64)]
@@ -116,7 +115,7 @@ class TextBody(Strict):
     )
     return_timings: StrictBool = Field(False, description="Say of each choice where its time went.")
     timeout: Timeout | None = Field(None, description="Seconds after which to answer 504.")
-    model: StrictStr | None = Field(None, description="A name from /models; the default model if absent.")
+    model: ModelName | None = Field(None, description="A name from /models; the default model if absent.")
 
     @field_validator("prompt", "stop")
     @classmethod

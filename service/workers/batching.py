@@ -10,18 +10,18 @@ from __future__ import annotations
 import logging
 import math
 import time
-import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import msgspec
 
-from models.errors import RequestError
+from service.workers.failures import guarded_failure
 from service.workers.messages import Event, Failed, Logprob, Results, TextPiece
 
 log = logging.getLogger("prospero.worker")
 _to_json = msgspec.json.Encoder().encode
+CAUGHT = (Exception, SystemExit)  # SystemExit: no model's business
 
 
 class Batcher(Protocol):
@@ -57,15 +57,6 @@ class TextEngineProtocol(Protocol):
     def admit(self, key: int, request: Any) -> None: ...
     def step(self) -> Sequence[Any]: ...
     def drop(self, key: int) -> None: ...
-
-
-def guarded_failure(key: int, error: BaseException, doing: str) -> Failed:
-    """Turn any exception into a `Failed`: a RequestError is the client's, all else gets an id and a log."""
-    if isinstance(error, RequestError):
-        return Failed(key, 422, error.message, error.field)
-    error_id = uuid.uuid4().hex[:12]
-    log.error("error %s while %s", error_id, doing, exc_info=error)
-    return Failed(key, 500, f"internal error {error_id}", None)
 
 
 @dataclass(slots=True)
@@ -145,16 +136,20 @@ class ContinuousBatcher:
     def admit(self, key: int, request: bytes, stream: bool) -> Failed | None:
         try:
             self._engine.admit(key, self._decode(request))
-        except Exception as error:
+        except CAUGHT as error:
             return guarded_failure(key, error, "admitting a text")
         self._streams[key] = _Stream(0.0 if stream else math.inf, time.monotonic())
         self._num_streamed += stream
         return None
 
     def drop(self, key: int) -> None:
-        if key in self._streams:
-            self._forget(key)
+        if key not in self._streams:
+            return
+        self._forget(key)
+        try:
             self._engine.drop(key)
+        except CAUGHT:
+            log.exception("dropping a text")  # what the engine still makes of it is thrown away
 
     def _forget(self, key: int) -> None:
         self._num_streamed -= self._streams.pop(key).due < math.inf
@@ -166,13 +161,13 @@ class ContinuousBatcher:
         batch_size, began = len(self._streams), time.monotonic()
         try:
             produced = self._engine.step()
-        except (Exception, SystemExit) as error:
+        except CAUGHT as error:
             return self._fail_all(error, batch_size, began)
         now = time.monotonic()
         if now >= self._next_round:
             self._next_round = now + min(self._interval, PIECE_SECONDS * (self._num_streamed - 1))
         num_tokens = 0
-        pieces: list[Event] = []
+        events: list[Event] = []
         find = self._streams.get
         for event in produced:  # up to a thousand a step: nothing here that isn't needed for each
             stream = find(event.key)
@@ -181,24 +176,35 @@ class ContinuousBatcher:
             if stream.first_at is None:
                 stream.first_at = now
             num_tokens += event.num_tokens
-            stream.num_tokens += event.num_tokens
-            stream.text += event.text
-            if event.logprobs:
-                stream.logprobs += map(_logprob, event.logprobs)
-            if event.prompt_logprobs:
-                stream.prompt_logprobs = tuple(map(_logprob, event.prompt_logprobs))
-            if event.token_ids:
-                stream.token_ids += event.token_ids
-                stream.prompt_token_ids = stream.prompt_token_ids or tuple(event.prompt_token_ids)
-            if event.attention is not None:
-                stream.attention.append(_to_json(event.attention))
-            if event.finish_reason is not None:
-                pieces.append(_piece(stream, event, now))
-                self._forget(event.key)
-            elif now >= stream.due and (stream.text or stream.logprobs):
-                pieces.append(_piece(stream, event, now))
-                stream.due = self._next_round
-        return Results(tuple(pieces), batch_size, now - began, num_tokens)
+            try:
+                piece = self._gather(stream, event, now)
+                if piece is not None:
+                    events.append(piece)
+            except CAUGHT as error:
+                events.append(guarded_failure(event.key, error, "gathering a text"))
+                self.drop(event.key)
+        return Results(tuple(events), batch_size, now - began, num_tokens)
+
+    def _gather(self, stream: _Stream, event: Any, now: float) -> TextPiece | None:
+        """Add what a step gave to what waits; the piece that leaves now, if one does."""
+        stream.num_tokens += event.num_tokens
+        stream.text += event.text
+        if event.logprobs:
+            stream.logprobs += map(_logprob, event.logprobs)
+        if event.prompt_logprobs:
+            stream.prompt_logprobs = tuple(map(_logprob, event.prompt_logprobs))
+        if event.token_ids:
+            stream.token_ids += event.token_ids
+            stream.prompt_token_ids = stream.prompt_token_ids or tuple(event.prompt_token_ids)
+        if event.attention is not None:
+            stream.attention.append(_to_json(event.attention))
+        if event.finish_reason is not None:
+            self._forget(event.key)
+            return _piece(stream, event, now)
+        if now >= stream.due and (stream.text or stream.logprobs):
+            stream.due = self._next_round
+            return _piece(stream, event, now)
+        return None
 
     def _fail_all(self, error: BaseException, batch_size: int, began: float) -> Results:
         failure = guarded_failure(0, error, f"stepping {batch_size} texts")
@@ -245,7 +251,7 @@ class DynamicBatcher:
     def admit(self, key: int, request: bytes, stream: bool) -> Failed | None:
         try:
             decoded = self._decode(request)
-        except Exception as error:
+        except CAUGHT as error:
             return guarded_failure(key, error, "admitting an image")
         if not self._pending:
             now = time.monotonic()
@@ -273,16 +279,25 @@ class DynamicBatcher:
         requests = [self._pending.pop(key) for key in keys]
         self._due = 0.0  # whoever is left has waited long enough
         began = time.monotonic()
-        events: tuple[Event, ...]
-        try:
-            images = self._forward(requests)
-            if len(images) != len(keys):
-                raise RuntimeError(f"the engine gave {len(images)} images for {len(keys)} requests")
-            events = tuple(self._answer(key, image) for key, image in zip(keys, images, strict=True))
-        except (Exception, SystemExit) as error:
-            failure = guarded_failure(0, error, f"forwarding {len(keys)} images")
-            events = tuple(Failed(key, failure.status, failure.message, None) for key in keys)
+        events = self._forward_all(keys, requests)
         self._last_ended = time.monotonic()
         if len(keys) > 1:
             self._last_company = self._last_ended
         return Results(events, len(keys), self._last_ended - began, 0)
+
+    def _forward_all(self, keys: list[int], requests: list[Any]) -> tuple[Event, ...]:
+        """An answer for each; those of a batch that fails are made alone, so that one costs no other."""
+        try:
+            images = self._forward(requests)
+            if len(images) != len(keys):
+                raise RuntimeError(f"the engine gave {len(images)} images for {len(keys)} requests")
+            return tuple(self._answer(key, image) for key, image in zip(keys, images, strict=True))
+        except CAUGHT as error:
+            if len(keys) == 1:
+                return (guarded_failure(keys[0], error, "making an image"),)
+            log.warning("%d images together failed, and are made one by one: %r", len(keys), error)
+        return tuple(
+            event
+            for key, request in zip(keys, requests, strict=True)
+            for event in self._forward_all([key], [request])
+        )

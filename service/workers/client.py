@@ -1,7 +1,8 @@
 """One worker as the HTTP process sees it: admission, a bounded queue, dispatch, cancellation, supervision.
 
 The queue lives here and not in the worker, so that a worker's death costs only what it was working on. A call
-is queued → sent → ended; `WorkerClient` is the one place that moves it along.
+is queued → sent → ended; `WorkerClient` is the one place that moves it along. What raises on the way costs
+the call that it happens to and no other: a place is booked after the call is sent, and freed before all else.
 """
 
 from __future__ import annotations
@@ -21,10 +22,11 @@ from enum import StrEnum
 from typing import Any
 
 from service.errors import ApiError
-from service.ipc import encode
+from service.workers.failures import guarded_failure
 from service.workers.jobs import Call, Job
 from service.workers.messages import (
     Cancel,
+    Event,
     Failed,
     FromWorker,
     Heartbeat,
@@ -33,10 +35,10 @@ from service.workers.messages import (
     Reloaded,
     Results,
     Submit,
-    TextPiece,
-    ToWorker,
+    is_last,
     pack,
 )
+from service.workers.outbox import Outbox
 
 log = logging.getLogger("prospero.engine")
 
@@ -93,8 +95,7 @@ class WorkerClient:
         self._on_sent = on_sent
         self._on_results = on_results
         self._on_death = on_death
-        self._transport: asyncio.Transport | None = None
-        self._outbox: list[bytes] = []
+        self._outbox: Outbox | None = None  # while a worker is connected
         self._capacity = 0
         self._queue: deque[Call] = deque()
         self._sent: dict[int, Call] = {}
@@ -158,8 +159,14 @@ class WorkerClient:
         if call.sent_at is None:
             with contextlib.suppress(ValueError):
                 self._queue.remove(call)
-        elif self._sent.pop(call.key, None) is not None:
-            self._send(Cancel(call.key))
+        elif call.key in self._sent:
+            assert self._outbox is not None
+            try:
+                self._outbox.send(Cancel(call.key))
+            except Exception:
+                log.exception("call %d can't be cancelled: its place is free when it is done", call.key)
+                return
+            del self._sent[call.key]
             self._dispatch()
 
     async def reload(self) -> Reloaded:
@@ -168,27 +175,31 @@ class WorkerClient:
         Raises:
             ApiError: 503 when the worker is not there or is lost meanwhile.
         """
-        if self.state is not State.READY:
+        if self.state is not State.READY or self._outbox is None:
             raise ApiError(503, f"the model {self.name!r} is {self.state.value}", retry_after=5)
         if self._reload is None:
+            self._outbox.send(Reload())
             self._reload = asyncio.get_running_loop().create_future()
-            self._send(Reload())
         return await asyncio.shield(self._reload)
 
     # ---- for the listener and the supervisor -----------------------------------------------------------
 
     def attach(self, transport: asyncio.Transport, pid: int) -> None:
         """A worker for this model has connected and begins to load."""
+        if self._outbox is not None:  # the end of the one before is yet to be heard
+            self.kill("another has come in its place")
         self.pid = pid
         self._absent_since = None
-        self._transport = transport
+        self._outbox = Outbox(transport, lambda error: self._on_broken(transport, error))
         self._heard_at = time.monotonic()
         self._attached_at = self._heard_at
         if self.state is State.DOWN:
             log.info("worker back, loading", extra={"fields": {"model": self.name, "pid": pid}})
 
     def receive(self, message: FromWorker) -> None:
-        """Act on one message of the attached worker."""
+        """Act on one message of the attached worker; of one that was just given up, on none."""
+        if self._outbox is None:
+            return
         self._heard_at = time.monotonic()
         match message:
             case Results():
@@ -212,26 +223,25 @@ class WorkerClient:
 
     def detach(self, transport: asyncio.Transport) -> None:
         """The worker's connection ended: fail what it was working on, keep what waits."""
-        if transport is not self._transport:
+        if self._outbox is None or transport is not self._outbox.transport:
             return
-        self._transport = None
+        self._outbox = None
         self._absent_since = time.monotonic()
-        self._outbox.clear()
         self.state = State.DOWN
         lost, self._sent = list(self._sent.values()), {}
         log.error(
             "worker lost", extra={"fields": {"model": self.name, "pid": self.pid, "in_flight": len(lost)}}
         )
         for call in lost:
-            call.end(Failed(call.key, 503, f"the worker of {self.name!r} was lost; try again", None))
+            self._end(call, Failed(call.key, 503, f"the worker of {self.name!r} was lost; try again", None))
         if self._reload is not None and not self._reload.done():
             self._reload.set_result(Reloaded("the worker was lost"))
-            self._reload = None
-        self._on_death(self)
+        self._reload = None
+        self._report(self._on_death, self)
 
     def supervise(self) -> None:
         """Kill a worker that has fallen silent; called a few times a second."""
-        if self._transport is None:
+        if self._outbox is None:
             return
         now = time.monotonic()
         if self.state is State.READY:
@@ -242,14 +252,15 @@ class WorkerClient:
 
     def kill(self, reason: str) -> None:
         """SIGKILL works on stopped processes too; LitServe starts the next one."""
+        outbox = self._outbox
+        if outbox is None:
+            return
         log.error("killing worker: %s", reason, extra={"fields": {"model": self.name, "pid": self.pid}})
         if self.pid is not None:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(self.pid, signal.SIGKILL)
-        if self._transport is not None:
-            transport = self._transport
-            self.detach(transport)
-            transport.abort()
+        self.detach(outbox.transport)
+        outbox.abort()
 
     def _choose_step_timeout(self, warmup_seconds: float) -> float:
         wanted = self._timeouts.step
@@ -265,39 +276,61 @@ class WorkerClient:
     # ---- within ----------------------------------------------------------------------------------------
 
     def _dispatch(self) -> None:
-        while self._queue and self.state is State.READY and len(self._sent) < self._capacity:
+        while self._queue and self._outbox is not None and self._has_place:
             call = self._queue.popleft()
+            try:
+                self._outbox.send(Submit(call.key, call.request, call.stream))
+            except Exception as error:
+                self._end(call, guarded_failure(call.key, error, "sending a call to its worker"))
+                continue
             call.sent_at = time.monotonic()
             self._sent[call.key] = call
-            self._send(Submit(call.key, call.request, call.stream))
-            self._on_sent(call.sent_at - call.job.created_at)
+            self._report(self._on_sent, call.sent_at - call.job.created_at)
 
-    def _send(self, message: ToWorker) -> None:
-        # What one turn of the event loop has to say leaves in one write.
-        if not self._outbox:
-            asyncio.get_running_loop().call_soon(self._flush)
-        self._outbox.append(encode(message))
+    @property
+    def _has_place(self) -> bool:
+        return self.state is State.READY and len(self._sent) < self._capacity
 
-    def _flush(self) -> None:
-        frames, self._outbox = self._outbox, []
-        if self._transport is not None and frames:
-            self._transport.write(b"".join(frames))
+    def _on_broken(self, transport: asyncio.Transport, error: Exception) -> None:
+        if self._outbox is not None and self._outbox.transport is transport:
+            self.kill(f"nothing can be said to it: {error!r}")
 
     def _deliver(self, results: Results) -> None:
         for event in results.events:
-            last = not isinstance(event, TextPiece) or event.finish_reason is not None
+            last = is_last(event)
             call = self._sent.pop(event.key, None) if last else self._sent.get(event.key)
-            if call is None:
+            if call is None or call.ended:
                 continue  # cancelled while the step was under way
             if last:
-                if call.sent_at is not None:
-                    seconds = time.monotonic() - call.sent_at
-                    self._service_seconds += 0.1 * (seconds - self._service_seconds)
-                call.end(event)
+                self._note_seconds(call)
+                self._end(call, event)
             else:
-                call.job.deliver(call.index, event)
-        self._on_results(self, results)
+                self._tell(call, event)
+        self._report(self._on_results, self, results)
         self._dispatch()
+
+    def _end(self, call: Call, event: Event) -> None:
+        if not call.ended:
+            call.ended = True
+            self._tell(call, event)
+
+    def _tell(self, call: Call, event: Event) -> None:
+        try:
+            call.job.deliver(call.index, event)
+        except Exception:
+            log.exception("what call %d gave can't be told", call.key)
+
+    def _report(self, listener: Callable[..., None], *figures: object) -> None:
+        """Counting is others' business: what raises there stops nothing here."""
+        try:
+            listener(*figures)
+        except Exception:
+            log.exception("counting for %s", self.name)
+
+    def _note_seconds(self, call: Call) -> None:
+        if call.sent_at is not None:
+            seconds = time.monotonic() - call.sent_at
+            self._service_seconds += 0.1 * (seconds - self._service_seconds)
 
     def _retry_after(self) -> int:
         rounds = (len(self._queue) + 1) / max(1, self._capacity)

@@ -93,7 +93,3 @@ class Call:
         self.stream = stream
         self.sent_at: float | None = None
         self.ended = False
-
-    def end(self, event: Event) -> None:
-        self.ended = True
-        self.job.deliver(self.index, event)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import socket
 import tempfile
 from collections.abc import Mapping
@@ -11,7 +12,9 @@ from typing import cast
 
 from service.ipc import FrameBuffer
 from service.workers.client import WorkerClient
-from service.workers.messages import Starting, decode_from_worker
+from service.workers.messages import FromWorker, Starting, decode_from_worker
+
+log = logging.getLogger("prospero.workers")
 
 
 def listen() -> tuple[socket.socket, str]:
@@ -46,14 +49,23 @@ class WorkerProtocol(asyncio.Protocol):
         self._transport = cast(asyncio.Transport, transport)  # uvloop's is one in all but its base class
 
     def data_received(self, data: bytes) -> None:
-        assert self._transport is not None
-        for body in self._frames.feed(data):
-            message = decode_from_worker(body)
-            if isinstance(message, Starting):
-                self._client = self._clients[message.model]
-                self._client.attach(self._transport, message.pid)
-            elif self._client is not None:
-                self._client.receive(message)
+        try:
+            for body in self._frames.feed(data):
+                self._receive(decode_from_worker(body))
+        except Exception as error:  # nobody knows what it meant, or whom
+            log.exception("a worker can't be understood")
+            if self._client is not None:
+                self._client.kill(f"it can't be understood: {error!r}")
+            if self._transport is not None:
+                self._transport.abort()
+
+    def _receive(self, message: FromWorker) -> None:
+        if isinstance(message, Starting):
+            assert self._transport is not None
+            self._client = self._clients[message.model]
+            self._client.attach(self._transport, message.pid)
+        elif self._client is not None:
+            self._client.receive(message)
 
     def connection_lost(self, exc: Exception | None) -> None:
         if self._client is not None and self._transport is not None:

@@ -132,6 +132,11 @@ class Failed(Message):
 Event = TextPiece | Picture | Failed
 
 
+def is_last(event: Event) -> bool:
+    """Whether nothing more comes for its key."""
+    return not isinstance(event, TextPiece) or event.finish_reason is not None
+
+
 class Results(Message):
     """What one step gave: its events, how many requests it worked on, and how long it took."""
 

@@ -16,15 +16,19 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
+import msgspec
 from litserve import LitAPI
 from litserve.loops import LitLoop
 from litserve.specs.base import LitSpec
 
 from service.garbage import freeze_gc
+from service.ipc import encode
 from service.logs import configure_logging
 from service.workers.batching import Batcher, Loader
+from service.workers.failures import guarded_failure
 from service.workers.messages import (
     Cancel,
+    Event,
     FromWorker,
     Heartbeat,
     Ready,
@@ -34,6 +38,7 @@ from service.workers.messages import (
     Starting,
     Submit,
     connect_worker,
+    is_last,
 )
 
 HEARTBEAT_SECONDS = 0.2
@@ -147,7 +152,7 @@ class Worker:
                 if refusal is None:
                     self._owner[key] = self._batcher
                 else:
-                    self._connection.send(Results((refusal,), 0, 0.0, 0))
+                    self._send(Results((refusal,), 0, 0.0, 0))
             case Cancel(key):
                 if (batcher := self._owner.pop(key, None)) is not None:
                     batcher.drop(key)
@@ -163,9 +168,31 @@ class Worker:
         if results is None:
             return
         for event in results.events:
-            if getattr(event, "finish_reason", "end") is not None:
+            if is_last(event):
                 self._owner.pop(event.key, None)
-        self._connection.send(results, urgent=bool(results.events))
+        self._send(results)
+
+    def _send(self, results: Results) -> None:
+        """Send what a step gave; an event that no message can carry fails alone."""
+        try:
+            self._connection.send(results, urgent=bool(results.events))
+        except OSError:
+            raise  # the HTTP process has gone
+        except Exception:
+            for event in results.events:
+                self._send_alone(event)
+            self._connection.send(msgspec.structs.replace(results, events=()), urgent=False)
+
+    def _send_alone(self, event: Event) -> None:
+        try:
+            self._connection.send(Results((event,), 0, 0.0, 0))
+        except OSError:
+            raise
+        except Exception as error:
+            if (batcher := self._owner.pop(event.key, None)) is not None:
+                batcher.drop(event.key)
+            failed = guarded_failure(event.key, error, "sending an answer")
+            self._connection.send(Results((failed,), 0, 0.0, 0))
 
     def _beat(self) -> None:
         # Sends from its own thread, so that silence means a stopped or dead process and not a long step.
@@ -177,7 +204,9 @@ class Worker:
 
     def _load_again(self) -> None:
         try:
-            self._reloaded = self._config.load(self._device)
+            loaded = self._config.load(self._device)
+            encode(self._ready(loaded))  # one that can't even be described can't be swapped in
+            self._reloaded = loaded
         except (Exception, SystemExit) as error:
             log.error("reload of %s failed: %s", self._config.model, error)
             self._reloaded = str(error) or type(error).__name__

@@ -32,8 +32,8 @@ def load(device: str) -> Batcher:
 
 def endpoint(context: EndpointContext) -> PostHandler:
     async def post(request: Request) -> Response:
-        job = context.find(None).client.submit([(await request.body()).decode()])
-        with RequestGuard(request.receive, job, seconds=10.0):
+        client, text = context.find(None).client, (await request.body()).decode()
+        with RequestGuard(request.receive, lambda: client.submit([text]), seconds=10.0) as job:
             (event,) = await finals(job)
         return Response(event.pixels if isinstance(event, Picture) else None)
 

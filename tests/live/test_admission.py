@@ -93,6 +93,26 @@ def test_more_than_could_ever_fit_is_refused(small: Server) -> None:
         assert client.post("/generate/text", json={"prompt": "a", "n": 6, "max_tokens": 1}).status_code == 200
 
 
+@pytest.mark.parametrize("stream", [False, True])
+def test_what_no_message_can_carry_takes_no_place(small: Server, stream: bool) -> None:
+    wait_until(lambda: is_idle(small))
+    beyond: list[dict[str, object]] = [
+        {"top_k": 2**64},
+        {"seed": 2**64},
+        {"max_characters": 2**64},
+        {"stop_token_ids": [2**64]},
+        {"logit_bias": {str(2**64): 1}},
+        {"n": 2**64},
+    ]
+    with small.client() as client:
+        for body in beyond * 2:
+            answer = client.post("/generate/text", json={"prompt": "a", "stream": stream} | body)
+            assert answer.status_code == 422, answer.text
+        assert is_idle(small)
+        full = {"prompt": "a", "n": SLOTS + QUEUE, "max_tokens": 1}
+        assert client.post("/generate/text", json=full).status_code == 200
+
+
 def test_refusals_are_counted(full: Server) -> None:
     name, labels = "prospero_http_requests_total", {"route": "/generate/text", "status": "429"}
     before = total(full, name, **labels)

@@ -44,7 +44,7 @@ def stream(events: Any, client: Client, timeout: float = 60.0) -> None:
 
     async def run() -> None:
         job = Job(None)  # type: ignore[arg-type]  # no calls to withdraw
-        await EventStream(events(job), job, timeout)({"type": "http"}, client.receive, client.send)
+        await EventStream(lambda: job, events, timeout)({"type": "http"}, client.receive, client.send)
 
     asyncio.run(run())
 

@@ -167,6 +167,52 @@ def test_a_failing_step_fails_what_was_in_it_with_one_id(prompt: str) -> None:
     assert pieces(batcher.step())[0].text == "a"
 
 
+def test_an_event_that_no_piece_can_be_made_of_fails_alone() -> None:
+    class Looks(FakeTextEngine):
+        def step(self) -> list[FakeEvent]:
+            events = super().step()
+            return [replace(one, attention=object() if one.key == 1 else None) for one in events]
+
+    batcher = text_batcher(engine=Looks(4))
+    batcher.admit(1, text(), stream=True)
+    batcher.admit(2, text(), stream=True)
+    results = batcher.step()
+    assert results is not None
+    failed, piece = results.events
+    assert isinstance(failed, Failed)
+    assert (failed.key, failed.status) == (1, 500)
+    assert isinstance(piece, TextPiece)
+    assert piece.text == "a"
+    assert [one.key for one in pieces(batcher.step())] == [2]
+
+
+def test_an_engine_that_cannot_drop_costs_nobody_anything() -> None:
+    class Clings(FakeTextEngine):
+        def drop(self, key: int) -> None:
+            raise SystemExit(1)
+
+    batcher = text_batcher(engine=Clings(4))
+    batcher.admit(1, text(), stream=True)
+    batcher.admit(2, text(), stream=True)
+    batcher.drop(1)
+    assert [one.key for one in pieces(batcher.step())] == [2]
+    batcher.drop(2)
+    assert batcher.wait_seconds() is None
+
+
+@pytest.mark.parametrize("error", [ValueError("as asked"), SystemExit(3)])
+def test_whatever_admitting_raises_is_the_calls_alone(error: BaseException) -> None:
+    class Refuses(FakeTextEngine):
+        def admit(self, key: int, request: TextRequest) -> None:
+            raise error
+
+    batcher = text_batcher(engine=Refuses(4))
+    failed = batcher.admit(1, text(), stream=True)
+    assert failed is not None
+    assert failed.status == 500
+    assert batcher.wait_seconds() is None
+
+
 def picture(seed: int = 0) -> bytes:
     return pack(LandscapeWork(b"\0", 1, 1, seed, {}))
 
@@ -270,6 +316,23 @@ def test_a_failing_forward_fails_its_batch_only(forward: Any) -> None:
     assert isinstance(failed, Failed)
     assert (failed.key, failed.status) == (1, 500)
     assert batcher.wait_seconds() == 0.0  # the other still waits for its turn
+
+
+def test_a_picture_that_fails_fails_alone() -> None:
+    sizes = []
+
+    def paint(seeds: list[int]) -> list[bytes]:
+        sizes.append(len(seeds))
+        return [bytes([100 // seed]) * 3 for seed in seeds]
+
+    batcher = dynamic_batcher(max_batch=4, forward=paint)
+    for key, seed in enumerate((1, 0, 2)):
+        batcher.admit(key, picture(seed), stream=False)
+    results = batcher.step()
+    assert results is not None
+    assert [isinstance(event, Failed) for event in results.events] == [False, True, False]
+    assert [event.key for event in results.events] == [0, 1, 2]
+    assert sizes == [3, 1, 1, 1]
 
 
 def test_dropped_pictures_join_no_forward() -> None:

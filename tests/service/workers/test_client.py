@@ -50,6 +50,18 @@ class Worker:
         return encode(message) in self.written
 
 
+def make_client(
+    name: str = "gpt",
+    max_queue: int = 2,
+    step: float | None = None,
+    on_sent: Callable[[float], None] = lambda _: None,
+    on_results: Callable[[WorkerClient, Results], None] = lambda *_: None,
+    on_death: Callable[[WorkerClient], None] = lambda _: None,
+) -> WorkerClient:
+    timeouts = Timeouts(1.2, 300.0, step)
+    return WorkerClient(name, "gpt", max_queue, timeouts, on_sent, on_results, on_death)
+
+
 class Setup:
     def __init__(
         self, capacity: int = 2, max_queue: int = 2, ready: bool = True, step: float | None = None
@@ -57,14 +69,13 @@ class Setup:
         self.waits: list[float] = []
         self.results: list[Results] = []
         self.deaths = 0
-        self.client = WorkerClient(
-            "gpt",
+        self.client = make_client(
             "gpt",
             max_queue,
-            Timeouts(1.2, 300.0, step),
-            lambda seconds: self.waits.append(seconds),
-            lambda _, one: self.results.append(one),
-            self._on_death,
+            step,
+            on_sent=self.waits.append,
+            on_results=lambda _, one: self.results.append(one),
+            on_death=self._on_death,
         )
         self.worker = Worker()
         if ready:
@@ -131,6 +142,35 @@ async def test_what_no_message_can_carry_takes_no_place() -> None:
     with pytest.raises(OverflowError):
         setup.client.submit([WORK, replace(WORK, top_k=2**64)])
     assert setup.books == (0, 0)
+
+
+@in_loop
+async def test_an_answer_that_cannot_be_told_frees_its_place_and_costs_no_other() -> None:
+    setup = Setup()
+    deaf, hears, waits = (setup.client.submit([WORK]) for _ in range(3))
+
+    deaf._events = None  # type: ignore[assignment]  # a mailbox that takes nothing
+    setup.finish(1, 2)
+    assert len(await finals(hears)) == 1
+    assert setup.books == (1, 0)
+    setup.finish(3)
+    assert len(await finals(waits)) == 1
+
+
+@in_loop
+async def test_a_call_that_cannot_be_sent_fails_and_the_next_is_sent() -> None:
+    setup = Setup(capacity=1)
+    setup.client.submit([WORK])
+    bad, good = setup.client.submit([WORK]), setup.client.submit([WORK])
+    bad.calls[0].request = object()  # type: ignore[assignment]
+    setup.finish(1)
+    with pytest.raises(ApiError) as caught:
+        await finals(bad)
+    assert (caught.value.status, caught.value.field) == (500, None)
+    assert str(caught.value).startswith("internal error ")
+    assert setup.books == (1, 0)
+    setup.finish(3)
+    assert len(await finals(good)) == 1
 
 
 @in_loop
@@ -215,14 +255,14 @@ async def test_a_failed_choice_ends_its_job_and_frees_the_rest() -> None:
         await asyncio.sleep(60)
 
     setup.client.receive(Results((Failed(1, 422, "no", "prompt"),), 1, 0.0, 0))
-    with pytest.raises(ApiError) as caught, RequestGuard(never, job, 60):
+    with pytest.raises(ApiError) as caught, RequestGuard(never, lambda: job, 60):
         await finals(job)
     assert (caught.value.status, caught.value.field) == (422, "prompt")
     assert setup.books == (0, 0)
 
 
 async def wait_for(job: Job, receive: Callable[[], Any], seconds: float) -> ApiError:
-    with pytest.raises(ApiError) as caught, RequestGuard(receive, job, seconds):
+    with pytest.raises(ApiError) as caught, RequestGuard(receive, lambda: job, seconds):
         await finals(job)
     return caught.value
 
