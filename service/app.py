@@ -36,7 +36,7 @@ from service.http.openapi import complete_document
 from service.http.request_log import RequestLog
 from service.kinds import Kinds, default_models
 from service.lab.routes import add_lab
-from service.lifecycle import Lifecycle
+from service.lifecycle import Lifecycle, Phase
 from service.metrics import Metrics
 from service.registry import LoadedModel, ModelRegistry
 from service.settings import Settings
@@ -74,6 +74,7 @@ class Application:
         models = [LoadedModel(entry, self._client(entry)) for entry in catalog]
         self._models = ModelRegistry(models, default_models(kinds, settings), reread)
         self._metrics.watch(self._models.clients.values())
+        self._metrics.watch_draining(lambda: lifecycle.phase is not Phase.SERVING)
         self._supervisor = Supervisor(settings, lifecycle, self._metrics, self._models, listener, announce)
 
     def _client(self, entry: Entry) -> WorkerClient:

@@ -144,6 +144,7 @@ class TextAnswer:
         if piece.finish_reason is None:
             return
         tokens = self._usage.completion_tokens
+        self._metrics.finished[piece.finish_reason].inc()
         self._metrics.prompt_tokens.inc(piece.prompt_tokens)
         self._metrics.per_token.observe(self._job.engine_seconds * len(self._job.calls) / max(1, tokens))
         self._record.tokens = tokens

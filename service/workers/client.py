@@ -121,6 +121,15 @@ class WorkerClient:
         return len(self._queue)
 
     @property
+    def max_running(self) -> int:
+        """0 until it is ready."""
+        return self._capacity
+
+    @property
+    def max_waiting(self) -> int:
+        return self._max_queue
+
+    @property
     def absent_seconds(self) -> float:
         """For how long there has been no worker at all, not even one that loads."""
         return 0.0 if self._absent_since is None else time.monotonic() - self._absent_since

@@ -44,6 +44,13 @@ def test_every_series_is_there_from_the_start(fresh: Server) -> None:
         key = (("method", "POST"), ("route", "/generate/text"), ("status", status))
         assert start["prospero_http_requests_total", key] == 0
     assert sum_of(start, "prospero_lab_runs_ended_total") == 0
+    for reason in ("length", "stop"):
+        assert start["prospero_text_finished_total", (("model", "fake-text"), ("reason", reason))] == 0
+    assert sum_of(start, "prospero_draining") == 0
+    assert 0 < sum_of(start, "prospero_memory_used_bytes") < sum_of(start, "prospero_memory_limit_bytes")
+    assert sum_of(start, "prospero_requests_running_max", model="fake-text") == 1
+    assert sum_of(start, "prospero_requests_waiting_max", model="fake-text") == 256
+    assert sum_of(start, "prospero_worker_resident_memory_bytes", model="fake-segmenter") > 2**20
     build = {"version": VERSION, "python": platform.python_version()}
     assert sum_of(start, "prospero_build_info", **build) == 1
 
@@ -65,6 +72,7 @@ def test_time_in_the_queue_is_seen(fresh: Server) -> None:
     body = {"prompt": "a", "max_tokens": 20, "n": 4}
     assert httpx.post(fresh.url + "/generate/text", json=body).status_code == 200
     after = metrics(fresh)
+    assert sum_of(after, "prospero_text_finished_total", reason="length") == 4
     grown = {end: sum_of(after, name + end, model="fake-text") - sum_of(before, name + end, model="fake-text")
              for end in ("_count", "_sum")}  # fmt: skip
     assert grown["_count"] == 4
