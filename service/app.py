@@ -33,6 +33,7 @@ from service.http.auth import ApiKeys
 from service.http.body_limit import BodyLimits
 from service.http.middleware import PostHandler, RequestLayer
 from service.http.openapi import complete_document
+from service.http.origins import Origins
 from service.http.request_log import RequestLog
 from service.kinds import Kinds, default_models
 from service.lab.routes import add_lab
@@ -43,6 +44,9 @@ from service.settings import Settings
 from service.supervisor import RestartLimit, Supervisor
 from service.workers.client import Timeouts, WorkerClient
 from service.workers.messages import Results
+
+# What scripts of other sites may read of an answer, beyond the few headers that browsers always show.
+EXPOSED_HEADERS = ("X-Request-ID", "X-Seed", "X-Unmatched-Fraction", "Retry-After", "Location")
 
 
 class Application:
@@ -137,6 +141,7 @@ class Application:
         layer = RequestLayer(
             routes,
             posts,
+            Origins(settings.cors_origins),
             ApiKeys(self._keys, open_paths),
             Admission(self._lifecycle, clients, polls),
             BodyLimits(
@@ -149,8 +154,13 @@ class Application:
         )
         if not settings.cors_origins:
             return layer
-        origins = list(settings.cors_origins)
-        return CORSMiddleware(layer, allow_origins=origins, allow_methods=["*"], allow_headers=["*"])
+        return CORSMiddleware(
+            layer,
+            allow_origins=list(settings.cors_origins),
+            allow_methods=["*"],
+            allow_headers=["*"],
+            expose_headers=EXPOSED_HEADERS,
+        )
 
 
 def _answers(app: FastAPI) -> dict[str, set[tuple[str, int]]]:

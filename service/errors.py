@@ -35,6 +35,7 @@ class ErrorBody(BaseModel):
 TYPES = {
     400: "bad_request",
     401: "unauthorized",
+    403: "forbidden",
     404: "not_found",
     405: "method_not_allowed",
     406: "not_acceptable",

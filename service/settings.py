@@ -111,7 +111,7 @@ class Settings(BaseSettings):
         description="comma-separated addresses and networks, or *: believe X-Forwarded-For",
     )
     cors_origins: Annotated[tuple[str, ...], NoDecode] = Field(
-        (), description="comma-separated; empty: CORS off"
+        (), description="of pages that may call, comma-separated; empty: CORS off"
     )
 
     # The GAN Lab.
@@ -137,6 +137,8 @@ class Settings(BaseSettings):
         parts = tuple(part.strip() for part in value.split(",") if part.strip())
         if not parts and field.field_name == "api_keys":
             raise ValueError(_EMPTY_SECRET)
+        if field.field_name == "cors_origins":  # an origin has no path, and browsers write it in lower case
+            return tuple(one.rstrip("/").lower() for one in parts)
         return parts
 
     @field_validator("host")

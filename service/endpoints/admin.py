@@ -48,6 +48,6 @@ def add_admin(app: FastAPI, token: SecretStr | None, models: ModelRegistry) -> N
         methods=["POST"],
         summary="Load every checkpoint anew",
         response_model=ReloadResponse,
-        responses=failed | errors(401, 404, 408, 413, 500, 503),
+        responses=failed | errors(401, 403, 404, 408, 413, 500, 503),
         openapi_extra={"security": [{scheme: []} for scheme in ADMIN_SCHEME]},
     )

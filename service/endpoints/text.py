@@ -14,7 +14,8 @@ from starlette.responses import Response
 from service.endpoints.context import EndpointContext
 from service.endpoints.text_answer import TextUsage
 from service.endpoints.text_work import TextWork, answer_text
-from service.errors import ErrorBody, parse_json
+from service.errors import ErrorBody
+from service.http.json_body import read_json
 from service.http.openapi import COMMON_ERRORS, errors, events, json_body
 from service.schemas.text import TextBody, TextEvent, TextResponse
 from service.workers.messages import Logprob, TextPiece
@@ -46,7 +47,7 @@ class TextEndpoint:
         self._context = context
 
     async def post(self, request: Request) -> Response:
-        body = parse_json(TextBody, await request.body())
+        body = await read_json(request, TextBody)
         seed = secrets.randbits(53) if body.seed is None else body.seed
         work = TextWork(
             body.model, body.requests(seed), body.n, body.stream, body.timeout, body.return_timings

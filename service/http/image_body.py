@@ -15,6 +15,7 @@ from starlette.formparsers import MultiPartException
 from starlette.requests import Request
 
 from service.errors import ApiError, from_validation
+from service.http.json_body import media_type_of
 from service.images.formats import IMAGE_TYPES, UNREAD_TYPES, unread
 from service.schemas.images import ImageParameters
 
@@ -27,7 +28,7 @@ async def read_image_body(request: Request, field: str, parameters: type[P]) -> 
     Raises:
         ApiError: 415 for another content type, 400 for a malformed body, 422 for what is missing or wrong.
     """
-    content_type = request.headers.get("content-type", "").split(";")[0].strip().lower()
+    content_type = media_type_of(request)
     if content_type in IMAGE_TYPES:
         return await request.body(), _from_strings({}, request, parameters)
     if content_type == "multipart/form-data":

@@ -21,6 +21,7 @@ from service.errors import ApiError, ErrorShape, error_response, own_shape
 from service.http.admission import Admission
 from service.http.auth import ApiKeys
 from service.http.body_limit import BodyLimits, LimitedBody
+from service.http.origins import Origins
 from service.http.request_guard import CLIENT_GONE
 from service.http.request_log import RequestLog, RequestRecord, sent_path
 
@@ -47,6 +48,7 @@ class RequestLayer:
         self,
         app: ASGIApp,
         posts: Mapping[str, PostHandler],
+        origins: Origins,
         keys: ApiKeys,
         admission: Admission,
         limits: BodyLimits,
@@ -55,6 +57,7 @@ class RequestLayer:
     ) -> None:
         self._app = app
         self._posts = posts
+        self._origins = origins
         self._keys = keys
         self._admission = admission
         self._limits = limits
@@ -108,6 +111,7 @@ class RequestLayer:
         self, scope: Scope, path: str, headers: dict[bytes, bytes], receive: Receive, send: Send
     ) -> None:
         try:
+            self._origins.check(scope["method"], headers)
             self._keys.check(path, headers)
             self._admission.check(scope["method"], path)
             body = LimitedBody(receive, headers, self._limits)

@@ -19,6 +19,7 @@ from service.schemas.images import ImageParameters
 _ERRORS = {
     400: "The body is malformed.",
     401: "API keys are required here, and none or an unknown one was sent.",
+    403: "Sent by a browser for a page of another site, whose origin is not allowed.",
     404: "No such model.",
     406: "Nothing that is accepted can hold the answer.",
     408: "The body came too slowly.",
@@ -69,7 +70,7 @@ def errors(*statuses: int) -> dict[int | str, dict[str, Any]]:
     return entries
 
 
-COMMON_ERRORS = errors(401, 404, 408, 413, 415, 422, 429, 500, 503, 504)  # of every route to a model
+COMMON_ERRORS = errors(401, 403, 404, 408, 413, 415, 422, 429, 500, 503, 504)  # of every route to a model
 
 
 def json_body(schema: type[BaseModel]) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from models.lab.config import LabConfig
-from service.errors import parse_json
+from service.http.json_body import read_json
 from service.http.openapi import errors, events, json_body
 from service.lab.event_stream import LabStream
 from service.lab.runs import LabRuns, Run
@@ -34,7 +34,7 @@ class LabEndpoint:
 
     async def create(self, request: Request) -> Response:
         """Make a run. It trains as soon, and as long, as its events are read."""
-        run = await self._runs.create(parse_json(LabConfig, await request.body()))
+        run = await self._runs.create(await read_json(request, LabConfig))
         headers = {"Location": f"{request.scope.get('root_path', '')}/lab/runs/{run.id}"}
         return _answer(run, 201, headers)
 
@@ -45,7 +45,7 @@ class LabEndpoint:
     async def control(self, run_id: str, request: Request) -> Response:
         """Pause, resume, step, slow down, or freeze one of the nets."""
         run = self._runs.find(run_id)
-        self._runs.control(run, parse_json(LabControl, await request.body()))
+        self._runs.control(run, await read_json(request, LabControl))
         return _answer(run)
 
     async def delete(self, run_id: str) -> Response:
@@ -67,7 +67,7 @@ def add_lab(app: FastAPI, settings: Settings, lifecycle: Lifecycle, metrics: Lab
     """Add the routes under ``/lab``."""
     lab = LabEndpoint(LabRuns(settings, lifecycle, metrics))
     one = errors(401, 404, 422, 500, 503)
-    body = errors(400, 408, 413)
+    body = errors(400, 403, 408, 413, 415)
     app.add_api_route(
         "/lab/runs",
         lab.create,
@@ -90,7 +90,12 @@ def add_lab(app: FastAPI, settings: Settings, lifecycle: Lifecycle, metrics: Lab
         openapi_extra=json_body(LabControl),
     )
     app.add_api_route(
-        path, lab.delete, methods=["DELETE"], status_code=204, summary="End a lab run", responses=one
+        path,
+        lab.delete,
+        methods=["DELETE"],
+        status_code=204,
+        summary="End a lab run",
+        responses=one | errors(403),
     )
     app.add_api_route(
         path + "/events",

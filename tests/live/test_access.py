@@ -15,6 +15,7 @@ import pytest
 from harness.probes import total, wait_until
 from harness.server import Server, fake_server
 
+JSON = {"Content-Type": "application/json"}
 TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 
 
@@ -141,9 +142,58 @@ def test_cors_for_the_origins_that_are_set(locked: Server, fake: Server) -> None
     for response in (post(locked, origin | {"X-API-Key": "one"}), post(locked, origin)):  # errors too
         assert response.headers["access-control-allow-origin"] == "https://studio.example"
     other = post(locked, {"Origin": "https://elsewhere.example", "X-API-Key": "one"})
+    assert other.status_code == 403
     assert "access-control-allow-origin" not in other.headers
     assert "access-control-allow-origin" not in post(fake, origin).headers
     assert httpx.options(fake.url + "/generate/text", headers=preflight).status_code == 405
+
+
+def test_scripts_of_allowed_origins_may_read_our_headers(locked: Server) -> None:
+    answer = post(locked, {"Origin": "https://studio.example", "X-API-Key": "one"})
+    exposed = {one.strip().lower() for one in answer.headers["access-control-expose-headers"].split(",")}
+    assert exposed >= {"x-request-id", "x-seed", "x-unmatched-fraction", "retry-after"}
+    security = {"x-content-type-options", "x-frame-options"}
+    assert {one for one in answer.headers if one.startswith("x-")} - exposed == security
+
+
+def changing(server: Server) -> list[tuple[str, str, set[str]]]:
+    """Method, path and content types of every documented operation that does more than read."""
+    document = httpx.get(server.url + "/openapi.json").raise_for_status().json()
+    return [
+        (method.upper(), path, set(one.get("requestBody", {}).get("content", {})))
+        for path, operations in document["paths"].items()
+        for method, one in operations.items()
+        if method not in ("get", "head")
+    ]
+
+
+def test_pages_of_other_sites_send_nothing(fake: Server) -> None:
+    operations = [*changing(fake), ("POST", "/admin/reload", set())]
+    assert {path for _, path, _ in operations} >= {"/generate/text", "/segment", "/lab/runs"}
+    files = {"sketch": b"x"}
+    for method, path, _ in operations:
+        for origin in ("https://elsewhere.example", "null", fake.url + "0"):
+            answer = httpx.request(method, fake.url + path, headers={"Origin": origin}, files=files)
+            assert answer.status_code == 403, (method, path, origin)
+            assert answer.json()["error"]["type"] == "forbidden"
+        own = httpx.request(method, fake.url + path, headers={"Origin": fake.url}, files=files)
+        assert own.status_code != 403, (method, path)
+    assert httpx.get(fake.url + "/models", headers={"Origin": "null"}).status_code == 200
+
+
+def test_json_says_that_it_is_json(fake: Server) -> None:
+    """A page elsewhere can send text/plain, or nothing said, without being asked."""
+    routes = [(method, path) for method, path, types in changing(fake) if "application/json" in types]
+    assert {path for _, path in routes} >= {"/generate/text", "/generate/landscape", "/segment", "/lab/runs"}
+    for method, path in routes:
+        for content_type in ("text/plain", "", "application/x-www-form-urlencoded", "text/json"):
+            headers = {"Content-Type": content_type} if content_type else {}
+            answer = httpx.request(method, fake.url + path, content=b"{}", headers=headers)
+            assert answer.status_code == (404 if "{" in path else 415), (path, content_type)
+    body = b'{"prompt": "a", "max_tokens": 1}'
+    for content_type in ("application/json", "Application/JSON; charset=utf-8"):
+        headers = {"Content-Type": content_type}
+        assert httpx.post(fake.url + "/generate/text", content=body, headers=headers).status_code == 200
 
 
 def test_what_every_answer_carries(fake: Server) -> None:
@@ -178,7 +228,7 @@ def test_a_large_body_is_refused(locked: Server) -> None:
     assert post(locked, key, "x" * 19_000).status_code == 200
     assert post(locked, key, "x" * 20_000).status_code == 413
     chunks = (b"x" * 1000 for _ in range(50))  # no Content-Length to judge by
-    response = httpx.post(locked.url + "/generate/text", content=chunks, headers=key)
+    response = httpx.post(locked.url + "/generate/text", content=chunks, headers=key | JSON)
     assert response.status_code == 413
     assert response.json()["error"]["type"] == "body_too_large"
 
@@ -188,7 +238,10 @@ def connect(server: Server) -> socket.socket:
     return socket.create_connection((host, int(port)), timeout=30)
 
 
-HEAD = b"POST /generate/text HTTP/1.1\r\nHost: t\r\nX-API-Key: one\r\nContent-Length: 100\r\n\r\n"
+HEAD = (
+    b"POST /generate/text HTTP/1.1\r\nHost: t\r\nX-API-Key: one\r\n"
+    b"Content-Type: application/json\r\nContent-Length: 100\r\n\r\n"
+)
 
 
 def test_a_body_that_never_comes(locked: Server) -> None:
@@ -242,8 +295,8 @@ def test_a_client_that_never_reads_holds_no_slot(fake: Server) -> None:
     with connect(fake) as connection:
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         body = b'{"prompt": "a", "max_tokens": 4096, "stream": true, "n": 8, "timeout": 1}'
-        head = b"POST /generate/text HTTP/1.1\r\nHost: t\r\nContent-Length: %d\r\n\r\n" % len(body)
-        connection.sendall(head + body)
+        head = b"POST /generate/text HTTP/1.1\r\nHost: t\r\nContent-Type: application/json\r\n"
+        connection.sendall(head + b"Content-Length: %d\r\n\r\n" % len(body) + body)
         wait_until(lambda: total(fake, "prospero_requests_running", model="fake-text") == 8)
         wait_until(lambda: total(fake, "prospero_requests_running", model="fake-text") == 0, seconds=8)
 

@@ -14,6 +14,7 @@ from PIL import Image
 
 from harness.pictures import png
 
+JSON = {"content-type": "application/json"}
 LIMIT, PICTURE_LIMIT = 16 * 1024 * 1024, 64 * 1024 * 1024
 
 
@@ -86,15 +87,15 @@ def test_text_without_a_prompt(client: httpx.Client) -> None:
 
 @pytest.mark.parametrize("body", [b"", b"{", b"\xff\xfe", b'{"prompt": "a"'])
 def test_malformed_json(client: httpx.Client, body: bytes) -> None:
-    check(client.post("/generate/text", content=body), 400, "bad_request", None, "JSON")
+    check(client.post("/generate/text", content=body, headers=JSON), 400, "bad_request", None, "JSON")
 
 
 def test_json_that_is_no_object(client: httpx.Client) -> None:
-    assert client.post("/generate/text", content=b"[1]").status_code == 422
+    assert client.post("/generate/text", content=b"[1]", headers=JSON).status_code == 422
 
 
 def test_lone_surrogates_are_refused(client: httpx.Client) -> None:
-    response = client.post("/generate/text", content=b'{"prompt": "\\ud800"}')
+    response = client.post("/generate/text", content=b'{"prompt": "\\ud800"}', headers=JSON)
     assert response.status_code in (400, 422)
 
 
@@ -119,7 +120,9 @@ def test_unknown_route_and_method(client: httpx.Client) -> None:
 
 
 def test_body_over_the_limit(client: httpx.Client) -> None:
-    check(client.post("/generate/text", content=b" " * (LIMIT + 1)), 413, "body_too_large", None)
+    check(
+        client.post("/generate/text", content=b" " * (LIMIT + 1), headers=JSON), 413, "body_too_large", None
+    )
     path, headers = "/generate/landscape", {"content-type": "image/png"}
     chunks = (b"x" * 65536 for _ in range(LIMIT // 65536 + 1))  # of a picture so many may come
     check(client.post(path, content=chunks, headers=headers), 422, "invalid_request", "sketch")

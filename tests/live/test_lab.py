@@ -262,7 +262,8 @@ def test_the_lab_has_the_lowest_priority(client: httpx.Client, server: Server) -
     ],
 )
 def test_bad_configurations(client: httpx.Client, body: Any, status: int, field: str | None) -> None:
-    response = client.post("/lab/runs", content=body if isinstance(body, bytes) else json.dumps(body))
+    content = body if isinstance(body, bytes) else json.dumps(body)
+    response = client.post("/lab/runs", content=content, headers={"content-type": "application/json"})
     assert response.status_code == status
     assert response.json()["error"]["field"] == field
     assert response.json()["error"]["type"] == {400: "bad_request", 422: "invalid_request"}[status]

@@ -14,6 +14,7 @@ from service.errors import ApiError
 from service.http.auth import ApiKeys
 from service.http.body_limit import BodyLimits
 from service.http.middleware import RequestLayer
+from service.http.origins import Origins
 from service.http.request_log import RequestLog
 from service.metrics import Metrics
 
@@ -33,6 +34,7 @@ class Harness:
         self.layer = RequestLayer(
             self._app,
             {"/echo": endpoint or self._echo},
+            Origins(()),
             ApiKeys(keys, open_paths),
             SimpleNamespace(check=gate, is_leaving=is_leaving),  # type: ignore[arg-type]
             BodyLimits(max_bytes=1000, max_picture_bytes=1400, max_buffered_bytes=1500, seconds=0.2),
@@ -145,6 +147,16 @@ def test_an_unexpected_error_is_a_500_that_tells_nothing_but_its_id() -> None:
         assert status(messages) == 500
         assert b"a secret" not in messages[1]["body"]
         assert b"internal error " in messages[1]["body"]
+
+    asyncio.run(run())
+
+
+def test_foreign_pages_are_refused_before_all_else() -> None:
+    async def run() -> None:
+        keys = frozenset({"k"})
+        messages = await Harness(keys=keys).post(60.0, b"", host="a", origin="https://b", x_api_key="k")
+        assert status(messages) == 403
+        assert status(await Harness().post(b"", host="a", origin="https://a")) == 200
 
     asyncio.run(run())
 

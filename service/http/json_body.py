@@ -1,0 +1,26 @@
+"""A body that must be JSON and say so: what says otherwise may come unasked from a page of another site."""
+
+from __future__ import annotations
+
+from starlette.requests import Request
+
+from service.errors import ApiError, Body, parse_json
+
+JSON = "application/json"
+
+
+async def read_json(request: Request, schema: type[Body]) -> Body:
+    """The request's body as ``schema``.
+
+    Raises:
+        ApiError: 415 for another content type or none, 400 for what is not JSON, 422 for what doesn't fit.
+    """
+    given = media_type_of(request)
+    if given != JSON:
+        raise ApiError(415, f"Content-Type {given or '(none)'!r}; send {JSON}")
+    return parse_json(schema, await request.body())
+
+
+def media_type_of(request: Request) -> str:
+    """What the request says its body is, in lower case and without parameters; empty if it says nothing."""
+    return request.headers.get("content-type", "").split(";")[0].strip().lower()
