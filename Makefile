@@ -18,7 +18,7 @@ SERVE := $(VENV)/.serve-$(BUILD)
 TRAIN := $(VENV)/.train
 DEV := $(VENV)/.dev
 
-.PHONY: help serve compile test check e2e format-check lint types check-all format train-text train-landscape gpu-train eval-text eval-landscape lock clean bench bench-peers bench-engine bench-transport soak gpu-check
+.PHONY: help serve compile test check e2e format-check lint types check-all format train-text train-landscape gpu-train eval-text eval-landscape lock dashboard clean bench bench-peers bench-engine bench-transport soak gpu-check
 
 help: ## this list
 	@awk -F':.*## ' '/^[a-z0-9-]+:.*## / {printf "make %-16s %s\n", $$1, $$2}' Makefile
@@ -53,8 +53,9 @@ lint: $(DEV)
 types: $(DEV)
 	$(RUN) -m mypy
 
-check-all: check ## check, and what needs haproxy, wrk and a Docker engine   [SKIP="docker haproxy wrk"]
-	$(PYTEST) -m slow $(if $(filter haproxy,$(SKIP)),--deselect tests/live/test_rolling_restart.py)
+check-all: check ## check, and what needs haproxy, wrk, Prometheus and a Docker engine   [SKIP="docker haproxy prometheus wrk"]
+	$(PYTEST) -m slow $(if $(filter haproxy,$(SKIP)),--deselect tests/live/test_rolling_restart.py) \
+	  $(if $(filter prometheus,$(SKIP)),--deselect tests/live/test_prometheus.py)
 	$(if $(filter wrk,$(SKIP)),@echo "skipped: wrk",$(RUN) -m benchmarks.transport --rounds 1 --seconds 1)
 	$(if $(filter docker,$(SKIP)),@echo "skipped: docker",deploy/check_compose.sh)
 
@@ -83,6 +84,9 @@ eval-text: $(TRAIN) ## score the bundled GPT as it is served   [DATA=input.txt M
 eval-landscape: $(TRAIN) ## measure a landscape model beside its baselines   [DATA=siftflow/ MODEL=checkpoints/landscape ARGS="--pix2pix ..."]
 	$(PROSPERO) evaluate landscape $(or $(MODEL),checkpoints/landscape) --device $(DEVICE) \
 	  --data "$(DATA)" --out runs/landscape-evaluation $(ARGS)
+
+dashboard: $(DEV) ## write the Grafana dashboard anew from deploy/dashboard.py
+	$(RUN) -m deploy.dashboard
 
 lock: ## write requirements*.txt anew from pyproject.toml   [ARGS="--upgrade-package NAME"]
 	"$$(deploy/find_python.sh)" deploy/lock.py $(ARGS)

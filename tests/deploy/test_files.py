@@ -48,7 +48,7 @@ def test_the_gpu_file_changes_every_service_that_computes() -> None:
 
 
 def test_prometheus_scrapes_the_service() -> None:
-    config = yaml.safe_load((ROOT / "deploy" / "prometheus.yml").read_text())
+    config = yaml.safe_load((ROOT / "deploy" / "prometheus" / "prometheus.yml").read_text())
     port = Settings.model_fields["port"].default
     assert config["scrape_configs"][0]["static_configs"] == [{"targets": [f"prospero:{port}"]}]
     assert "prospero" in compose()["services"]
