@@ -78,8 +78,8 @@ gpu-train: ## the landscape GAN in the minutes that a card is at hand   [PYTHON=
 	$(or $(PYTHON),$(RUN)) -m training.landscape.gpu_train $(addprefix --pack ,$(PACK)) \
 	  --out "$(or $(OUT),runs/gpu-landscape)" --seconds $(or $(SECONDS_IN_ALL),360) $(ARGS)
 
-eval-text: $(TRAIN) ## score the bundled GPT as it is served   [DATA=input.txt MODEL=checkpoints/gpt-shakespeare]
-	$(PROSPERO) evaluate text $(or $(MODEL),checkpoints/gpt-shakespeare) $(if $(DATA),--data "$(DATA)")
+eval-text: $(TRAIN) ## score the bundled GPT as it is served, and how it reads   [DATA=input.txt MODEL=checkpoints/gpt-shakespeare ARGS=--write]
+	$(PROSPERO) evaluate text $(or $(MODEL),checkpoints/gpt-shakespeare) $(if $(DATA),--data "$(DATA)") $(ARGS)
 
 eval-landscape: $(TRAIN) ## measure a landscape model beside its baselines   [DATA=siftflow/ MODEL=checkpoints/landscape ARGS="--pix2pix ..."]
 	$(PROSPERO) evaluate landscape $(or $(MODEL),checkpoints/landscape) --device $(DEVICE) \

@@ -5,12 +5,17 @@ from __future__ import annotations
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
 
 from models.gpt.decoding import Decoder, Sequence
 from models.gpt.tokenizer import Tokenizer
 from training.text.networks import Network, read_windows
 
 WINDOWS_PER_PASS = 8
+IGNORED = -100  # as a target: PyTorch's number for what is not scored
+CHARACTERS_IN_A_WINDOW = (
+    256  # nanoGPT's context on the same text: what models of any tokenizer are compared by
+)
 CONTEXTS_IN_A_ROW = 4  # of the sliding metric: three quarters of the tokens see a full context, or more
 
 
@@ -35,6 +40,32 @@ def nats_per_character(
         total += _sum_nats(network, windows[rows], wanted[rows])
     if num_whole < len(targets):
         total += _sum_nats(network, inputs[None, num_whole:], targets[None, num_whole:])
+    return total / len(text)
+
+
+@torch.inference_mode()
+def nats_per_character_in_windows(
+    network: Network, tokenizer: Tokenizer, text: str, num_characters: int = CHARACTERS_IN_A_WINDOW
+) -> float:
+    """Score every character of `text` once, in windows of so many characters that see nothing before them.
+
+    That is but for one character: each window is split into tokens by itself and read behind the last
+    character of the one before, the first behind a newline: as a model of characters sees it.
+    """
+    network.eval()
+    device = network.embedding.weight.device
+    total = 0.0
+    starts = range(0, len(text), num_characters)
+    for first in range(0, len(starts), WINDOWS_PER_PASS):
+        rows, wanted = [], []
+        for start in starts[first : first + WINDOWS_PER_PASS]:
+            given = tokenizer.encode(text[start - 1] if start else "\n")
+            tokens = tokenizer.encode(text[start : start + num_characters])
+            rows.append(torch.tensor((given + tokens)[:-1]))
+            wanted.append(torch.tensor([IGNORED] * (len(given) - 1) + tokens))
+        inputs = pad_sequence(rows, batch_first=True)  # what comes after a row's end changes nothing in it
+        targets = pad_sequence(wanted, batch_first=True, padding_value=IGNORED)
+        total += _sum_nats(network, inputs.to(device), targets.to(device))
     return total / len(text)
 
 

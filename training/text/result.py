@@ -10,15 +10,18 @@ import torch
 
 from models.checkpoint import save_checkpoint
 from models.gpt.engine import TextEngine
+from models.gpt.kernel import load_kernel
 from models.gpt.network import GPT
 from models.gpt.tokenizer import TOKENIZER_FILE, Tokenizer
 from training.run import Run, write_atomically
 from training.text.data import Corpus
 from training.text.evaluate import (
     nats_per_character,
+    nats_per_character_in_windows,
     served_nats_per_character,
     sliding_nats_per_character,
 )
+from training.text.quality import text_quality
 from training.text.report import draw_curve, draw_samples, write_readme
 from training.text.trainer import Trainer
 
@@ -45,14 +48,16 @@ def write_result(run: Run, trainer: Trainer, tokenizer: Tokenizer, corpus: Corpu
     exact = nats_per_character(network, tokenizer, corpus.validation) if is_done else math.nan
     tensors = {name: tensor.to(torch.bfloat16) for name, tensor in network.state_dict().items()}
     network.load_state_dict(tensors)
-    engine = TextEngine(network, tokenizer)
+    engine = TextEngine(network, tokenizer, kernel=load_kernel() if trainer.device.type == "cpu" else None)
     scores = {} if not is_done else _scores(metric, exact, engine, corpus.validation)
     metrics = scores | _circumstances(run, trainer)
+    if is_done and trainer.settings.split == "release":
+        metrics["text_quality"] = text_quality(engine, corpus.training, corpus.validation)
     samples = draw_samples(engine)
     files = {TOKENIZER_FILE: tokenizer.to_json(), "curve.png": draw_curve(run.read_log())}
     readme = write_readme(name, trainer.settings, metrics, samples, corpus.name)
     save_checkpoint(run.folder / "checkpoint", network.config, tensors, metrics, readme, files)
-    for request, text in samples:
+    for request, text in samples[:3]:
         run.say(f"--- {request.prompt!r}, seed {request.seed}\n{request.prompt}{text}")
     said = f"{metric} {scores[metric]:.4f}" if scores else f"not scored before step {run.num_steps}"
     run.say(f"{run.folder / 'checkpoint'}: {said}")
@@ -64,6 +69,7 @@ def _scores(metric: str, exact: float, engine: TextEngine, text: str) -> dict[st
     return {
         metric: round(nats_per_character(network, tokenizer, text), 5),
         f"{metric}_float32": round(exact, 5),
+        f"{metric}_in_256": round(nats_per_character_in_windows(network, tokenizer, text), 5),
         **_as_served(metric, engine, text),
         "characters_per_token": round(len(text) / len(tokenizer.encode(text)), 3),
     }

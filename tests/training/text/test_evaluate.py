@@ -13,6 +13,7 @@ from models.gpt.network import GPT, CausalAttention
 from models.gpt.tokenizer import CharacterTokenizer
 from training.text.evaluate import (
     nats_per_character,
+    nats_per_character_in_windows,
     scored_tokens,
     served_nats_per_character,
     sliding_nats_per_character,
@@ -54,6 +55,20 @@ def test_windows_equal_a_sum_token_by_token() -> None:
         logits = network.logits(network(window, CausalAttention())[0, -1])
         total -= torch.log_softmax(logits, -1)[tokens[i + 1]].item()
     assert nats_per_character(network, tokenizer, TEXT) == pytest.approx(total / len(TEXT), rel=1e-5)
+
+
+def test_windows_of_characters_see_one_character_before_them_and_no_more() -> None:
+    network, tokenizer = make_network(), make_bpe(TEXT, 300)
+    network.embedding.weight.mul_(30)  # so that what stands before matters
+    total = 0.0
+    for start in range(0, len(TEXT), 11):
+        given = tokenizer.encode(TEXT[start - 1] if start else "\n")
+        wanted = tokenizer.encode(TEXT[start : start + 11])
+        logits = network.logits(network(torch.tensor([given + wanted[:-1]]), CausalAttention()))[0]
+        total -= torch.log_softmax(logits, -1)[range(len(wanted)), wanted].sum().item()
+    found = nats_per_character_in_windows(network, tokenizer, TEXT, 11)
+    assert found == pytest.approx(total / len(TEXT), rel=1e-5)
+    assert found != pytest.approx(nats_per_character_in_windows(network, tokenizer, TEXT, 12), rel=1e-3)
 
 
 @pytest.mark.parametrize("max_slots", [3, 40])

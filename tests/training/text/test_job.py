@@ -63,6 +63,28 @@ def test_data_to_checkpoint_to_words(text: Path, tmp_path: Path, capsys: pytest.
     assert "steps/s" in capsys.readouterr().err
 
 
+def test_a_release_says_how_it_reads_and_so_does_its_evaluation(
+    text: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "gpt-words"
+    released = ("--set", "split=release", "--set", "steps=4", "--out", str(out))
+    assert main(arguments(text, tmp_path / "run", *released)) == 0
+    metrics = read_metrics(out)
+    quality = metrics["text_quality"]
+    assert quality["held_out_text"]["unknown_words"] == 0
+    assert quality["temperature_1.0"]["unknown_words"] > 0.5, "it can't have learnt words in four steps"
+    readme = (out / "README.md").read_text()
+    assert "## How it reads" in readme
+    assert readme.count("temperature 0.8:") == 20
+    stale = {**metrics, "text_quality": {}, "validation_nats_per_character_in_256": 9.0}
+    (out / "metrics.json").write_text(json.dumps(stale))
+    assert main(["evaluate", str(out), "--data", str(text), "--threads", "1", "--write"]) == 0
+    assert read_metrics(out) == metrics
+    told = capsys.readouterr().out
+    assert f"windows of 256 characters: {metrics['validation_nats_per_character_in_256']:.4f}" in told
+    assert "| unknown words | " in told
+
+
 def test_resuming_after_a_kill_changes_no_bit(text: Path, tmp_path: Path) -> None:
     drawn = ("bpe_dropout=0.1", "renaming=0.5", "echo_steps=10", "early_context=16")
     drawn_each_epoch = [word for setting in drawn for word in ("--set", setting)]
