@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import string
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -14,6 +15,7 @@ from msgspec.msgpack import Decoder
 
 from models.errors import RequestError
 from models.gpt.request import TextRequest
+from models.gpt.tokenizer import CharacterTokenizer
 from service.catalog import Entry
 from service.settings import Settings
 from service.workers.batching import Batcher, ContinuousBatcher, DynamicBatcher
@@ -179,8 +181,9 @@ class FakeLoaders:
 def fake_catalog(folder: Path) -> list[Entry]:
     """One model of each kind that needs no checkpoint."""
     common: dict[str, Any] = {"parameters": 0, "training_data": "none", "metrics": {}}
+    letters = CharacterTokenizer(string.printable)
     return [
-        Entry("fake-text", "gpt", folder, **common),
+        Entry("fake-text", "gpt", folder, tokenizer=letters, **common),
         Entry("fake-landscape", "landscape", folder, image_size=64, has_class_seeds=True, **common),
         Entry("fake-segmenter", "segmenter", folder, image_size=256, **common),
     ]

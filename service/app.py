@@ -39,6 +39,8 @@ from service.kinds import Kinds, default_models
 from service.lab.routes import add_lab
 from service.lifecycle import Lifecycle, Phase
 from service.metrics import Metrics
+from service.openai.errors import openai_shape
+from service.openai.models import add_openai_models
 from service.registry import LoadedModel, ModelRegistry
 from service.settings import Settings
 from service.supervisor import RestartLimit, Supervisor
@@ -107,6 +109,7 @@ class Application:
         """Add all routes to ``app``, wrap it in our layer, and live as long as it does."""
         posts = self._add_models(app)
         add_info(app, self._models)
+        add_openai_models(app, self._models)
         health.add_health(app, self._models, self._lifecycle)
         add_metrics(app, self._metrics)
         add_admin(app, self._settings.admin_token, self._models)
@@ -116,13 +119,15 @@ class Application:
         _extend_lifespan(app, self._supervisor)
 
     def _add_models(self, app: FastAPI) -> dict[str, PostHandler]:
-        """One POST route per kind; what is returned serves them, past FastAPI, which documents them."""
+        """The POST routes of each kind; what is returned serves them, past FastAPI, which documents them."""
         threads = ThreadPoolExecutor(max(2, os.cpu_count() or 1), thread_name_prefix="images")
         posts: dict[str, PostHandler] = {}
         for name, kind in self._kinds.items():
             find = partial(self._models.find, name)
-            posts[kind.route] = kind.endpoint(EndpointContext(self._settings, find, self._metrics, threads))
-            app.add_api_route(kind.route, posts[kind.route], methods=["POST"], **kind.documentation)
+            context = EndpointContext(self._settings, find, self._metrics, threads)
+            for path, route in kind.routes.items():
+                posts[path] = route.endpoint(context).post
+                app.add_api_route(path, posts[path], methods=["POST"], **route.documentation)
         return posts
 
     def _layers(self, app: FastAPI, posts: dict[str, PostHandler], page: frozenset[str]) -> ASGIApp:
@@ -135,8 +140,9 @@ class Application:
         complete_document(app, bool(self._keys), open_paths)
         polls = health.PATHS | {"/metrics"}
         clients = {
-            kind.route: [model.client for model in self._models.models if model.entry.kind == name]
+            path: [model.client for model in self._models.models if model.entry.kind == name]
             for name, kind in self._kinds.items()
+            for path in kind.routes
         }
         layer = RequestLayer(
             routes,
@@ -151,6 +157,7 @@ class Application:
                 settings.body_timeout_seconds,
             ),
             RequestLog(self._metrics, _answers(app), frozenset() if settings.log_polls else polls),
+            {"/v1/": openai_shape},
         )
         if not settings.cors_origins:
             return layer

@@ -9,6 +9,7 @@ from typing import Any
 
 from models.checkpoint import (
     CONFIG_FILE,
+    WEIGHTS_FILE,
     CheckpointConfig,
     CheckpointError,
     check_weights,
@@ -16,6 +17,8 @@ from models.checkpoint import (
     read_kind,
     read_metrics,
 )
+from models.gpt.config import GPTConfig
+from models.gpt.tokenizer import Tokenizer, read_tokenizer
 
 Configs = Mapping[str, type[CheckpointConfig]]  # by kind, what a checkpoint's config must say
 
@@ -30,8 +33,10 @@ class Entry:
     parameters: int
     training_data: str
     metrics: dict[str, Any]
+    modified: int = 0  # when its weights were written, seconds since 1970
     image_size: int = 0  # images only: the longer side of what it gives, pixels
     has_class_seeds: bool = False
+    tokenizer: Tokenizer | None = None  # of text
 
 
 def read_catalog(folder: Path, configs: Configs) -> list[Entry]:
@@ -74,6 +79,8 @@ def _read_entry(folder: Path, configs: Configs) -> Entry:
         parameters=check_weights(folder),
         training_data=config.training_data,
         metrics=read_metrics(folder),
+        modified=int((folder / WEIGHTS_FILE).stat().st_mtime),
         image_size=getattr(config, "image_size", 0),
         has_class_seeds=getattr(config, "has_class_seeds", False),
+        tokenizer=read_tokenizer(folder, config.vocabulary) if isinstance(config, GPTConfig) else None,
     )

@@ -1,14 +1,17 @@
 """The kinds of model that are served, one entry each: all that tells a kind from the others stands here.
 
 A new kind takes an entry, and what the entry names. The catalogue reads `config`; the server `loader`; the
-application `route`, `endpoint`, `documentation`, `default_setting`, `max_queue` and `metrics`.
+application `routes`, `default_setting`, `max_queue` and `metrics`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
+
+from starlette.requests import Request
+from starlette.responses import Response
 
 from models.checkpoint import CheckpointConfig
 from models.gpt.config import GPTConfig
@@ -17,11 +20,25 @@ from models.segmenter.config import SegmenterConfig
 from service.catalog import Entry
 from service.endpoints import landscape, segment, text
 from service.endpoints.context import EndpointContext
-from service.http.middleware import PostHandler
 from service.metrics import Metrics, StepMetrics
+from service.openai import completions
 from service.settings import Settings, variable_of
 from service.workers.batching import Loader
 from service.workers.loaders import LandscapeLoader, SegmentLoader, TextLoader
+
+
+class Endpoint(Protocol):
+    """Answers the requests of a path."""
+
+    async def post(self, request: Request) -> Response: ...
+
+
+@dataclass(frozen=True)
+class Route:
+    """What answers the requests of a path, and what FastAPI's ``add_api_route`` is told of it."""
+
+    endpoint: Callable[[EndpointContext], Endpoint]
+    documentation: Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -31,9 +48,7 @@ class Kind:
     Args:
         config: what ``config.json`` says of a checkpoint whose ``kind`` this is.
         loader: makes what loads an entry within its worker: the engine, and how it batches.
-        route: the path that takes its requests, by POST.
-        endpoint: makes what answers there.
-        documentation: what FastAPI's ``add_api_route`` is told of the route: schemas, answers, errors.
+        routes: the paths that take its requests, by POST.
         default_setting: the setting that names the checkpoint for requests that name none; else the first.
         max_queue: how many calls may wait for a worker.
         metrics: makes what counts a model's steps, with every series that it will have.
@@ -41,9 +56,7 @@ class Kind:
 
     config: type[CheckpointConfig]
     loader: Callable[[Entry, Settings], Loader]
-    route: str
-    endpoint: Callable[[EndpointContext], PostHandler]
-    documentation: Mapping[str, Any]
+    routes: Mapping[str, Route]
     default_setting: str | None
     max_queue: Callable[[Settings], int]
     metrics: Callable[[Metrics, str], StepMetrics]
@@ -82,9 +95,10 @@ KINDS: Kinds = {
     "gpt": Kind(
         config=GPTConfig,
         loader=_load_text,
-        route="/generate/text",
-        endpoint=lambda context: text.TextEndpoint(context).post,
-        documentation=text.DOCUMENTATION,
+        routes={
+            "/generate/text": Route(text.TextEndpoint, text.DOCUMENTATION),
+            "/v1/completions": Route(completions.CompletionsEndpoint, completions.DOCUMENTATION),
+        },
         default_setting="text_model",
         max_queue=lambda settings: settings.text_queue,
         metrics=lambda metrics, model: metrics.text.of(model),
@@ -92,9 +106,7 @@ KINDS: Kinds = {
     "landscape": Kind(
         config=LandscapeConfig,
         loader=_load_landscape,
-        route="/generate/landscape",
-        endpoint=lambda context: landscape.LandscapeEndpoint(context).post,
-        documentation=landscape.DOCUMENTATION,
+        routes={"/generate/landscape": Route(landscape.LandscapeEndpoint, landscape.DOCUMENTATION)},
         default_setting="landscape_model",
         max_queue=lambda settings: settings.landscape_queue,
         metrics=lambda metrics, model: metrics.images.of(model, is_landscape=True),
@@ -102,9 +114,7 @@ KINDS: Kinds = {
     "segmenter": Kind(
         config=SegmenterConfig,
         loader=_load_segmenter,
-        route="/segment",
-        endpoint=lambda context: segment.SegmentEndpoint(context).post,
-        documentation=segment.DOCUMENTATION,
+        routes={"/segment": Route(segment.SegmentEndpoint, segment.DOCUMENTATION)},
         default_setting="segment_model",
         max_queue=lambda settings: settings.segment_queue,
         metrics=image_metrics,

@@ -26,9 +26,10 @@ ROOMS_OF_SERVICE = {  # which folder may import which; all may import the files 
     "http": {"images", "metrics", "schemas", "workers"},
     "endpoints": {"images", "metrics", "schemas", "workers", "http"},
     "lab": {"http", "metrics"},
+    "openai": {"images", "schemas", "workers", "http", "endpoints"},
 }
 # What the HTTP process imports.
-LIGHT_NAMES = {"config.py", "palette.py", "checkpoint.py", "errors.py", "request.py"}
+LIGHT_NAMES = {"config.py", "palette.py", "checkpoint.py", "errors.py", "request.py", "tokenizer.py"}
 PICKLE = {"pickle", "dill", "joblib", "cloudpickle", "shelve", "marshal"}
 
 

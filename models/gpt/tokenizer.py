@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 from typing import Protocol
@@ -121,6 +122,15 @@ def parse_tokenizer(text: str) -> Tokenizer:
             raise ValueError("'characters' must be a string of different characters")
         return CharacterTokenizer(characters)
     return BPETokenizer(tokenizers.Tokenizer.from_str(text))
+
+
+def decode(tokenizer: Tokenizer, tokens: Sequence[int]) -> str:
+    """The text that token ids spell; RequestError for one that the vocabulary lacks."""
+    pieces = tokenizer.pieces
+    foreign = next((token for token in tokens if not 0 <= token < len(pieces)), None)
+    if foreign is not None:
+        raise RequestError("prompt", f"this model has no token {foreign}")
+    return b"".join([pieces[token] for token in tokens]).decode("utf-8", errors="replace")
 
 
 @cache

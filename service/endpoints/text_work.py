@@ -15,6 +15,7 @@ from service.endpoints.text_answer import TextAnswer, TextForm
 from service.http.request_guard import RequestGuard, timeout_of
 from service.http.request_log import record_of
 from service.http.sse import EventStream
+from service.workers.client import WorkerClient
 from service.workers.jobs import Job
 
 MakeForm = Callable[[str, str], TextForm]  # of the model's name and the request's id
@@ -25,36 +26,36 @@ class TextWork:
     """Texts to make, all or none, and how to answer.
 
     Args:
-        model: a name, None for the default.
-        requests: those of the first prompt's choices, then those of the next prompt's.
         num_choices: of each prompt.
+        requests: makes those of the first prompt's choices, then those of the next prompt's.
         timeout: seconds, within the server's own limit.
         with_timings: say of each choice where its time went.
     """
 
-    model: str | None
-    requests: list[TextRequest]
+    num_prompts: int
     num_choices: int
+    requests: Callable[[], list[TextRequest]]
     stream: bool
     timeout: float | None
     with_timings: bool
 
 
 async def answer_text(
-    context: EndpointContext, request: Request, work: TextWork, make_form: MakeForm
+    context: EndpointContext, request: Request, client: WorkerClient, work: TextWork, make_form: MakeForm
 ) -> Response:
     """Submit a call per choice, and answer with them."""
-    client = context.find(work.model).client
     settings, record = context.settings, record_of(request)
     timeout = timeout_of(work.timeout, settings.request_timeout_seconds)
+    client.check_admission(work.num_prompts * work.num_choices)  # before so many requests are made
+    requests = work.requests()
     if settings.log_prompts:
-        record.prompt = "\n".join(map(str, dict.fromkeys(one.prompt for one in work.requests)))
+        record.prompt = "\n".join(map(str, dict.fromkeys(one.prompt for one in requests)))
     form, metrics = make_form(client.name, record.id), context.metrics.text.of(client.name)
 
     def answer(job: Job) -> TextAnswer:
         return TextAnswer(form, job, work.num_choices, work.with_timings, record, metrics)
 
-    submit = partial(client.submit, work.requests, work.stream)
+    submit = partial(client.submit, requests, work.stream)
     if work.stream:
         return EventStream(submit, lambda job: answer(job).stream(), timeout)
     with RequestGuard(request.receive, submit, timeout) as job:

@@ -15,10 +15,15 @@ async def read_json(request: Request, schema: type[Body]) -> Body:
     Raises:
         ApiError: 415 for another content type or none, 400 for what is not JSON, 422 for what doesn't fit.
     """
+    return parse_json(schema, await json_bytes(request))
+
+
+async def json_bytes(request: Request) -> bytes:
+    """The body of a request that says it is JSON; ApiError 415 for another content type or none."""
     given = media_type_of(request)
     if given != JSON:
         raise ApiError(415, f"Content-Type {given or '(none)'!r}; send {JSON}")
-    return parse_json(schema, await request.body())
+    return await request.body()
 
 
 def media_type_of(request: Request) -> str:

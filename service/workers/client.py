@@ -138,11 +138,14 @@ class WorkerClient:
         """Raise what `submit` would raise, so that a full queue can refuse before a body is even read.
 
         Raises:
-            ApiError: 503 when the worker is not there, 429 when the queue is full.
+            ApiError: 503 when the worker is not there, 429 when the queue is full, 422 if it never has room.
         """
         if self.state is not State.READY:
             seconds = max(1, math.ceil(self._load_seconds))
             raise ApiError(503, f"the model {self.name!r} is {self.state.value}", retry_after=seconds)
+        most = self._capacity + self._max_queue
+        if count > most:
+            raise ApiError(422, f"{count} at once, where {self.name!r} takes {most} at most")
         free = self._capacity - len(self._sent) if not self._queue else 0
         if len(self._queue) + count - max(0, free) > self._max_queue:
             raise ApiError(429, f"too many requests wait for {self.name!r}", retry_after=self._retry_after())

@@ -7,9 +7,8 @@ from starlette.responses import Response
 from models.checkpoint import CheckpointConfig
 from service.catalog import read_catalog
 from service.endpoints.context import EndpointContext
-from service.http.middleware import PostHandler
 from service.http.request_guard import RequestGuard, finals
-from service.kinds import KINDS, Kind, configs_of, image_metrics
+from service.kinds import KINDS, Kind, Route, configs_of, image_metrics
 from service.run import serve
 from service.server import build_server
 from service.settings import read_settings
@@ -30,22 +29,21 @@ def load(device: str) -> Batcher:
     )
 
 
-def endpoint(context: EndpointContext) -> PostHandler:
-    async def post(request: Request) -> Response:
-        client, text = context.find(None).client, (await request.body()).decode()
+class MirrorEndpoint:
+    def __init__(self, context: EndpointContext) -> None:
+        self._context = context
+
+    async def post(self, request: Request) -> Response:
+        client, text = self._context.find(None).client, (await request.body()).decode()
         with RequestGuard(request.receive, lambda: client.submit([text]), seconds=10.0) as job:
             (event,) = await finals(job)
         return Response(event.pixels if isinstance(event, Picture) else None)
-
-    return post
 
 
 MIRROR = Kind(
     config=CheckpointConfig,
     loader=lambda *_: load,
-    route="/mirror",
-    endpoint=endpoint,
-    documentation={"summary": "Mirror a text"},
+    routes={"/mirror": Route(MirrorEndpoint, {"summary": "Mirror a text"})},
     default_setting=None,
     max_queue=lambda _: 4,
     metrics=image_metrics,

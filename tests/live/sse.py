@@ -9,9 +9,14 @@ import httpx
 
 
 def stream_text(client: httpx.Client, **body: Any) -> list[Any]:
-    """POST a streamed text; its events decoded, "[DONE]" as a string, comments left out."""
+    """POST a streamed text; its events as `read_events` gives them."""
+    return read_events(client, "/generate/text", {"stream": True, **body})
+
+
+def read_events(client: httpx.Client, path: str, body: dict[str, Any]) -> list[Any]:
+    """POST; the events of the answer decoded, "[DONE]" as a string, comments left out."""
     events: list[Any] = []
-    with client.stream("POST", "/generate/text", json={"stream": True, **body}) as response:
+    with client.stream("POST", path, json=body) as response:
         assert response.status_code == 200, response.read()
         assert response.headers["content-type"].startswith("text/event-stream")
         for line in response.iter_lines():
