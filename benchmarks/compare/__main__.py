@@ -1,6 +1,6 @@
 """``make bench``: ours beside its peers, over HTTP; writes benchmarks/RESULTS.md and its plots.
 
-    python -m benchmarks.compare [--quick] [--only text landscape growth] [--data input.txt] [--out FOLDER]
+    python -m benchmarks.compare [--quick] [--only text same-weights landscape growth] …
 
 ``make bench-peers`` installs the peers before; what is missing is said so in the results. What was measured
 is kept in state/bench/results.json: ``--only`` replaces its sections and leaves the others as they were,
@@ -19,12 +19,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from benchmarks.compare import engine_rate, growth, landscape, machine, plots, report, text
+from benchmarks.compare import engine_rate, growth, landscape, machine, plots, report, same_weights, text
 from benchmarks.compare.fleet import CONTENDERS, OURS, Contender, Fleet, copy_without_kernel
 from benchmarks.peers.install import ROOT
 
 RAW = ROOT / "state" / "bench" / "results.json"
-SECTIONS = ("text", "landscape", "growth")
+SECTIONS = ("text", "same-weights", "landscape", "growth")
 
 
 def command_text(contender: Contender) -> str:
@@ -56,6 +56,8 @@ def measure(args: argparse.Namespace, passage: str, found: dict[str, Any]) -> No
     with Fleet() as fleet:
         if "text" in args.only:
             attempt("text", lambda: measure_text(fleet, contenders, plan, passage, found), found)
+    if "same-weights" in args.only:
+        attempt("the same model", lambda: measure_same_weights(plan, found), found)
     with Fleet() as fleet:
         if "landscape" in args.only:
             attempt("landscape", lambda: measure_landscape(fleet, args.quick, found), found)
@@ -98,6 +100,14 @@ def measure_text(
     found["cells"] = text.workload_a(fleet, contenders, plan, passage)
     found["engine_rates"] += engine_rate.measure(plan.seconds, rounds=2)
     found["steps"] = text.workload_b(fleet, contenders, found["cells"], plan, passage)
+
+
+def measure_same_weights(plan: text.Plan, found: dict[str, Any]) -> None:
+    """A model after the other: both servers of both widths fill the memory."""
+    found["same_weights"] = []
+    for shape in same_weights.SHAPES:
+        with Fleet() as fleet:
+            found["same_weights"] += same_weights.measure(fleet, shape, plan)
 
 
 def measure_landscape(fleet: Fleet, is_quick: bool, found: dict[str, Any]) -> None:

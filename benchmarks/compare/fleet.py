@@ -43,6 +43,7 @@ class Contender:
     has_slots: bool = False  # started anew for each number of clients, with as many slots
     peer: str | None = None  # the folder under state/peers that it needs
     folder: Path = ROOT  # where it is started
+    positions: int = POSITIONS  # of each slot
 
     def missing(self) -> str | None:
         """Why it can't be run, if so."""
@@ -53,7 +54,7 @@ class Contender:
 
     def command_line(self, port: int, slots: int, stream: bool) -> list[str]:
         words = [*self.command, *(self.stream_option if stream else ())]
-        context = POSITIONS * slots
+        context = self.positions * slots
         return [word.format(port=port, slots=slots, context=context) for word in words]
 
 
@@ -61,20 +62,21 @@ def _python(peer: str) -> str:
     return str(PEERS / peer / "venv" / "bin" / "python")
 
 
-def _llama_cpp(kind: str) -> Contender:
+def llama_cpp(file: Path, name: str, positions: int = POSITIONS) -> Contender:
+    """llama.cpp's server on a GGUF ``file``; prompt and answer have ``positions`` tokens at most."""
     threads = str(NUM_CORES)
     command = (
         *(
             str(PEERS / "llama-cpp" / "build" / "bin" / "llama-server"),
             "--model",
-            str(MODEL / f"{kind}.gguf"),
+            str(file),
         ),
         *("--port", "{port}", "--parallel", "{slots}", "--ctx-size", "{context}"),
         *("--threads", threads, "--threads-batch", threads, "--threads-http", "256"),
         *("--cache-ram", "0", "--no-ui", "--log-disable"),
     )
     return Contender(
-        f"llama.cpp {kind}", LLAMA_CPP, text_apis.LLAMA_CPP, command, has_slots=True, peer="llama-cpp"
+        name, LLAMA_CPP, text_apis.LLAMA_CPP, command, has_slots=True, peer="llama-cpp", positions=positions
     )
 
 
@@ -87,7 +89,7 @@ OURS = Contender(
 )
 WITHOUT_KERNEL = ROOT / "state" / "bench" / "without-kernel"
 EAGER = replace(OURS, name="Prospero, not compiled", rounds=1, folder=WITHOUT_KERNEL)
-LLAMA_F16, LLAMA_Q8 = _llama_cpp("f16"), _llama_cpp("q8_0")
+LLAMA_F16, LLAMA_Q8 = (llama_cpp(MODEL / f"{kind}.gguf", f"llama.cpp {kind}") for kind in ("f16", "q8_0"))
 VLLM_CPU = Contender(
     "vLLM",
     VLLM,

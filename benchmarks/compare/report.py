@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from benchmarks.compare import report_growth, report_landscape, report_text, targets
+from benchmarks.compare import report_growth, report_landscape, report_same_weights, report_text, targets
 from benchmarks.compare.tables import table
 
 Results = dict[str, Any]
@@ -20,6 +20,8 @@ def render(results: Results) -> str:
             report_text.workload_b(results),
             report_text.engine(results),
         ]
+    if "same_weights" in results:
+        parts.append(report_same_weights.same_weights(results["same_weights"]))
     if "landscape" in results:
         parts.append(report_landscape.landscape(results["landscape"]))
     if {"slots", "together"} <= results.keys():

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from benchmarks.compare.report_landscape import best_rate, fastest, overhead
+from benchmarks.compare.report_same_weights import bars
 from benchmarks.compare.report_text import OURS, engine_ratio, held_rates
 from benchmarks.compare.statistics import median
 from benchmarks.compare.tables import best_peer, number, table, values_of
@@ -49,6 +50,9 @@ def targets(results: Results) -> Iterator[Target]:
     """Those of the sections that were measured."""
     if "cells" in results:
         yield from _text(results)
+    if "same_weights" in results:
+        for what, value, must, goal in bars(results["same_weights"]):
+            yield Target(what, value, must, goal)
     if "landscape" in results:
         yield from _landscape(results["landscape"])
     if "start" in results:
