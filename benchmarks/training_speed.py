@@ -18,7 +18,7 @@ import time
 from pathlib import Path
 
 from models.checkpoint import read_metrics
-from training.run import read_log
+from training.log import read_log
 from training.text.timing import METRIC, TARGETS, seconds_to
 
 OURS, THEIRS = "first-light", "nanogpt"  # presets, and so the runs' names

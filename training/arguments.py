@@ -12,14 +12,18 @@ from typing import Any, TypeVar
 import torch
 from pydantic import ValidationError
 
-from training.run import Settings, TrainingError
+from training.errors import TrainingError
+from training.run import Settings, read_settings
 
 S = TypeVar("S", bound=Settings)
 
 
 def add_run_arguments(parser: argparse.ArgumentParser, presets: Mapping[str, Settings]) -> None:
     """Add what every job has that trains a checkpoint."""
-    parser.add_argument("--preset", choices=sorted(presets), default=next(iter(presets)))
+    first = next(iter(presets))
+    parser.add_argument(
+        "--preset", choices=sorted(presets), help=f"(default: {first}; or what the run that goes on has)"
+    )
     parser.add_argument("--run", type=Path, required=True, metavar="FOLDER", help="log, state and checkpoint")
     parser.add_argument(
         "--out", type=Path, metavar="CHECKPOINT", help="where the checkpoint of a run that is done goes"
@@ -52,6 +56,18 @@ def add_finish_argument(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--finish", action="store_true", help="take the run in --run for done as it stands, and write --out"
     )
+
+
+def plan_settings(args: argparse.Namespace, presets: Mapping[str, S]) -> S:
+    """What a job is asked to train with: a preset, or what the run that goes on has, and ``--set``.
+
+    Raises:
+        TrainingError: there is nothing to go on from, or a change can't be followed.
+    """
+    first = next(iter(presets.values()))
+    if args.preset is None and (args.resume or args.finish):
+        return resolve_settings(read_settings(args.run, type(first)), args.set)
+    return resolve_settings(first if args.preset is None else presets[args.preset], args.set)
 
 
 def resolve_settings(base: S, overrides: list[str]) -> S:

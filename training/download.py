@@ -11,7 +11,7 @@ from urllib.parse import urlparse
 
 from tqdm import tqdm
 
-from training.run import TrainingError
+from training.errors import TrainingError
 
 CHUNK_BYTES = 1 << 16
 TIMEOUT_SECONDS = 30.0

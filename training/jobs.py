@@ -10,6 +10,9 @@ import importlib
 import sys
 from typing import NamedTuple
 
+from models.checkpoint import CheckpointError
+from training.errors import TrainingError
+
 
 class Job(NamedTuple):
     """What `prospero` calls it, where it is, and what it does."""
@@ -72,9 +75,6 @@ def run_job(job: Job, program: str, arguments: list[str]) -> int:
             raise
         print(f"error: {program} needs {error.name}: pip install 'prospero[train]'", file=sys.stderr)
         return 1
-    from models.checkpoint import CheckpointError
-    from training.run import TrainingError  # brings torch along, which a list of jobs needs not
-
     args = parser.parse_args(arguments)
     try:
         args.run_job(args)

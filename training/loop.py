@@ -14,8 +14,9 @@ from typing import Any
 
 from torch import Tensor
 
+from training.errors import TrainingError
 from training.ranks import ALONE, Ranks
-from training.run import Run, TrainingError
+from training.run import Run
 
 LOG_EVERY = 10  # steps
 

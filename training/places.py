@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from models.checkpoint import CheckpointError, check_replaceable
-from training.run import TrainingError
+from training.errors import TrainingError
 
 
 def check_out(out: Path | None, run: Path) -> None:

@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from models.checkpoint import CheckpointError, read_metrics, replacing
+from training.errors import TrainingError
 from training.loop import Loop
-from training.run import TrainingError
 
 
 def publish(checkpoint: Path, out: Path, files: Mapping[str, bytes] | None = None) -> None:

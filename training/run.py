@@ -1,19 +1,19 @@
 """The run folder that every training job keeps: settings, log, progress, resumable state, time box.
 
     <folder>/settings.json   what the run was started with; a resumed run must match it
-    <folder>/log.jsonl       one JSON object a line
-    <folder>/state.pt        everything that training needs to go on, replaced atomically
+    <folder>/log.jsonl       one JSON object a line (`log.py`)
+    <folder>/state.pt        everything that training needs to go on, replaced atomically (`state.py`)
 
 A time box only stops a run: schedules depend on steps, so that stopping and resuming changes nothing.
 """
 
 from __future__ import annotations
 
-import json
-import os
+import hashlib
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -21,11 +21,11 @@ import torch
 from pydantic import ConfigDict, ValidationError
 
 from models.earlier_names import EarlierNames
+from training.errors import TrainingError
+from training.files import write_atomically
+from training.log import append_line, cut_log, read_log
 from training.progress import Progress
-
-
-class TrainingError(Exception):
-    """A run that can't start or go on, for a reason that its user can mend. Its text is fit to print."""
+from training.state import read_state, write_state
 
 
 class Settings(EarlierNames):
@@ -35,6 +35,28 @@ class Settings(EarlierNames):
 
 
 S = TypeVar("S", bound=Settings)
+STATE_FILE = "state.pt"
+
+
+@dataclass(frozen=True)
+class DataIdentity:
+    """Which data a run is trained on.
+
+    Attributes:
+        name: what people call it.
+        sha256: of all that is trained on or chosen by.
+        source: path or URL that it was read from, so that a run that goes on finds it; None: many places.
+    """
+
+    name: str
+    sha256: str
+    source: str | None = None
+
+    @classmethod
+    def of_parts(cls, name: str, source: Path | None, digests: Iterable[str]) -> DataIdentity:
+        """Identify what has several parts, by the digest of each."""
+        sha256 = hashlib.sha256("".join(digests).encode()).hexdigest()
+        return cls(name, sha256, None if source is None else str(source.resolve()))
 
 
 class Run:
@@ -44,6 +66,7 @@ class Run:
         step: optimiser steps done.
         seconds: time spent in steps, over all resumptions, no evaluations (`timed`, or callers add to it).
         cpu_seconds: processor time of all threads within `timed`; other programs on the machine don't count.
+        data: what it is trained on; None for a state from before states had it, until it is settled.
         unlogged: losses of the steps since the log's last line; they are part of the state.
     """
 
@@ -67,9 +90,9 @@ class Run:
         self.folder, self.num_steps, self.step = folder, num_steps, 0
         self.seconds = self.cpu_seconds = 0.0
         self.unlogged: list[dict[str, float]] = []
+        self.data: DataIdentity | None = None
         self._is_main = is_main
         self._progress = Progress(num_steps) if is_main else None
-        self._state_path = folder / "state.pt"
         self._deadline = None if max_minutes is None else time.monotonic() + 60 * max_minutes
         if resume:
             kept, given = read_settings(folder, type(settings)).model_dump(), settings.model_dump()
@@ -80,6 +103,13 @@ class Run:
             check_is_free(folder, type(settings))
         if is_main:
             write_settings(folder, settings)
+            if not resume:
+                cut_log(folder, 0)  # of a run that never saved a state
+
+    @property
+    def data_folder(self) -> Path | None:
+        """Where the data of the state that is gone on from were read; None for a run that begins."""
+        return None if self.data is None or self.data.source is None else Path(self.data.source)
 
     @property
     def is_time_up(self) -> bool:
@@ -100,8 +130,7 @@ class Run:
         line = {"step": self.step, "seconds": round(self.seconds, 3), **metrics}
         if self.cpu_seconds:
             line["cpu_seconds"] = round(self.cpu_seconds, 3)
-        with (self.folder / "log.jsonl").open("a", encoding="utf-8") as file:
-            file.write(json.dumps(line) + "\n")
+        append_line(self.folder, line)
 
     def read_log(self) -> list[dict[str, Any]]:
         """Every line of the log, oldest first; lines after the state that was resumed are gone."""
@@ -118,40 +147,48 @@ class Run:
             self._progress.say(text)
 
     def save_state(self, state: Mapping[str, Any]) -> None:
-        """Write what `load_state` gives back, with step and clock; a crash leaves the old or the new."""
+        """Write what `load_state` gives back, with step, clock and data; a crash leaves the old or the new.
+
+        Raises:
+            TrainingError: it can't be written; the one before it is kept.
+        """
         if not self._is_main:
             return
         clocks = {"seconds": self.seconds, "cpu_seconds": self.cpu_seconds}
-        whole = {"step": self.step, **clocks, "unlogged": self.unlogged, "state": dict(state)}
-        fresh = self._state_path.with_suffix(".tmp")
-        with fresh.open("wb") as file:
-            torch.save(whole, file)
-            file.flush()
-            os.fsync(file.fileno())
-        fresh.replace(self._state_path)
+        data = {} if self.data is None else {"data": asdict(self.data)}
+        whole = {"step": self.step, **clocks, **data, "unlogged": self.unlogged, "state": dict(state)}
+        write_state(self.folder / STATE_FILE, whole)
 
     def load_state(self, device: torch.device) -> dict[str, Any]:
-        """Read the state back, set step and clock, and drop the log's lines from after it."""
-        whole = torch.load(self._state_path, map_location=device, weights_only=True)
+        """Read the state back, set step, clock and data, and drop the log's lines from after it.
+
+        Raises:
+            TrainingError: the state can't be read.
+        """
+        whole = read_state(self.folder / STATE_FILE, device)
         self.step, self.seconds = whole["step"], whole["seconds"]
         # States may be from before there were these.
         self.cpu_seconds, self.unlogged = whole.get("cpu_seconds", 0.0), whole.get("unlogged", [])
+        self.data = DataIdentity(**whole["data"]) if "data" in whole else None
         if self._is_main:
-            kept = [line for line in self.read_log() if line["step"] <= self.step]
-            text = "".join(json.dumps(line) + "\n" for line in kept)
-            write_atomically(self.folder / "log.jsonl", text.encode())
+            cut_log(self.folder, self.step)
         state: dict[str, Any] = whole["state"]
         return state
+
+    def settle_data(self, data: DataIdentity) -> None:
+        """Say what is trained on; a run that goes on takes nothing else.
+
+        Raises:
+            TrainingError: the run's state is from other data.
+        """
+        if self.data is not None and self.data.sha256 != data.sha256:
+            theirs, ours = (f"{one.name} (SHA-256 {one.sha256[:12]}…)" for one in (self.data, data))
+            raise TrainingError(f"{self.folder}: was trained on {theirs}, not on {ours}; give what it was")
+        self.data = data
 
     def close(self) -> None:
         if self._progress is not None:
             self._progress.close()
-
-
-def read_log(folder: Path) -> list[dict[str, Any]]:
-    """Every line of a run's log, oldest first; none where there is no log."""
-    path = folder / "log.jsonl"
-    return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
 
 
 def read_settings(folder: Path, settings_type: type[S]) -> S:
@@ -160,7 +197,7 @@ def read_settings(folder: Path, settings_type: type[S]) -> S:
     Raises:
         TrainingError: no state there, or settings that are no longer understood.
     """
-    if not (folder / "state.pt").exists():
+    if not (folder / STATE_FILE).exists():
         raise TrainingError(f"{folder}: nothing to resume (no state.pt)")
     try:
         return settings_type.model_validate_json((folder / "settings.json").read_bytes())
@@ -176,7 +213,7 @@ def check_is_free(folder: Path, settings_type: type[Settings]) -> None:
     """
     if folder.exists() and not folder.is_dir():
         raise TrainingError(f"--run {folder}: a file is there already; give a folder")
-    if (folder / "state.pt").exists():
+    if (folder / STATE_FILE).exists():
         raise TrainingError(f"{folder}: holds a run already; give --resume or another folder")
     if not folder.exists() or all(path.name.startswith(".") for path in folder.iterdir()):
         return
@@ -190,13 +227,3 @@ def write_settings(folder: Path, settings: Settings) -> None:
     """Make the run's folder and write its settings.json."""
     folder.mkdir(parents=True, exist_ok=True)
     write_atomically(folder / "settings.json", (settings.model_dump_json(indent=2) + "\n").encode())
-
-
-def write_atomically(path: Path, content: bytes) -> None:
-    """Write a whole file or none."""
-    fresh = path.with_name(f".{path.name}.tmp")
-    with fresh.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    fresh.replace(path)

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from training.download import fetch, is_url
-from training.run import TrainingError
+from training.errors import TrainingError
 
 BODY = b"To be, or not to be\n" * 20_000
 SHA256 = hashlib.sha256(BODY).hexdigest()

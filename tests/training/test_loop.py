@@ -9,8 +9,9 @@ import pytest
 import torch
 from torch import Tensor
 
+from training.errors import TrainingError
 from training.loop import Loop, average
-from training.run import Run, Settings, TrainingError
+from training.run import Run, Settings
 
 
 class Dials(Settings):

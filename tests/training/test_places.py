@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from training.__main__ import main
+from training.errors import TrainingError
 from training.places import check_report_folder
-from training.run import TrainingError
 
 JOBS: dict[str, Sequence[str]] = {
     "text": ["--data=DATA/words.txt", "--preset=tiny", "--set=steps=1"],

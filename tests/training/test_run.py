@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import pickle
 import time
 from pathlib import Path
 from typing import ClassVar
@@ -11,7 +12,9 @@ import pytest
 import torch
 
 from training.arguments import pick_device, resolve_settings
-from training.run import Run, Settings, TrainingError
+from training.errors import TrainingError
+from training.log import read_log
+from training.run import DataIdentity, Run, Settings
 
 
 class Dials(Settings):
@@ -105,3 +108,55 @@ def test_time_within_steps_is_counted_on_both_clocks_and_kept(tmp_path: Path) ->
     assert (again.seconds, again.cpu_seconds) == (run.seconds, run.cpu_seconds)
     assert again.read_log()[0]["cpu_seconds"] == round(run.cpu_seconds, 3)
     again.close()
+
+
+def test_a_run_goes_on_with_its_data_alone(tmp_path: Path) -> None:
+    run, data = (
+        Run(tmp_path, Dials(), 4, resume=False),
+        DataIdentity("words.txt", "a" * 64, "/there/words.txt"),
+    )
+    run.settle_data(data)
+    run.save_state({})
+    again = Run(tmp_path, Dials(), 4, resume=True)
+    again.load_state(torch.device("cpu"))
+    assert again.data == data
+    assert again.data_folder == Path("/there/words.txt")
+    with pytest.raises(TrainingError, match=r"was trained on words\.txt \(SHA-256 aaaaaaaaaaaa…\)"):
+        again.settle_data(DataIdentity("words.txt", "b" * 64))
+    again.settle_data(DataIdentity("moved.txt", "a" * 64))
+
+
+def test_states_from_before_they_had_their_data_go_on(tmp_path: Path) -> None:
+    Run(tmp_path, Dials(), 4, resume=False).save_state({})
+    again = Run(tmp_path, Dials(), 4, resume=True)
+    again.load_state(torch.device("cpu"))
+    again.settle_data(DataIdentity("words.txt", "a" * 64))
+
+
+def test_lines_that_were_cut_short_never_were(tmp_path: Path) -> None:
+    run = Run(tmp_path, Dials(), 4, resume=False)
+    run.step = 1
+    run.log(loss=1.0)
+    run.save_state({})
+    with (tmp_path / "log.jsonl").open("ab") as log:
+        log.write(b'{"step": 2, "lo\xc3')  # killed while it wrote
+    assert [line["step"] for line in read_log(tmp_path)] == [1]
+    again = Run(tmp_path, Dials(), 4, resume=True)
+    again.load_state(torch.device("cpu"))
+    again.step = 2
+    again.log(loss=0.5)
+    assert [line["loss"] for line in read_log(tmp_path)] == [1.0, 0.5]
+
+
+@pytest.mark.parametrize("length", [0, 1, 100, -1])
+def test_a_state_that_is_cut_short_is_refused_in_one_line(tmp_path: Path, length: int) -> None:
+    Run(tmp_path, Dials(), 4, resume=False).save_state({"weights": torch.zeros(1000)})
+    path = tmp_path / "state.pt"
+    content = path.read_bytes()
+    for wrong in (content[:length], pickle.dumps({"step": 1}), pickle.dumps(print)):
+        path.write_bytes(wrong)
+        again = Run(tmp_path, Dials(), 4, resume=True)
+        with pytest.raises(TrainingError, match=r"state\.pt: truncated, or no state of a run") as caught:
+            again.load_state(torch.device("cpu"))
+        assert "\n" not in str(caught.value)
+        assert path.read_bytes() == wrong

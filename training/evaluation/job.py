@@ -10,6 +10,7 @@ from models.checkpoint import CheckpointError
 from models.landscape.engine import LandscapeEngine
 from models.pix2pix.painter import Pix2PixPainter
 from training.arguments import pick_device
+from training.errors import TrainingError
 from training.eval_segmenter.engine import WEIGHTS, EvalSegmenter
 from training.evaluation.contact_sheet import contact_sheet
 from training.evaluation.lite2 import Lite2
@@ -17,9 +18,9 @@ from training.evaluation.measure import Bench
 from training.evaluation.painter import Enlarged, Painter
 from training.evaluation.references import load_references
 from training.evaluation.report import as_json, as_markdown
+from training.files import write_atomically
 from training.photos.sheet import encode, spread_rows
 from training.places import check_report_folder
-from training.run import TrainingError, write_atomically
 
 SIDE = 256  # of photos and paintings alike; smaller paintings are enlarged
 SHEET_ROWS, SHEET_SEEDS = 24, (1, 2, 3)

@@ -21,9 +21,10 @@ from models.lab.config import Data, LabConfig
 from models.lab.frames import Viewer
 from models.lab.trainer import Trainer
 from models.lab.yardstick import REPORT, DivergedError, Yardstick
+from training.errors import TrainingError
+from training.files import write_atomically
 from training.lab.picture import save_animation, save_timeline
 from training.progress import Progress
-from training.run import TrainingError, write_atomically
 
 # What the report's figure asks of a seed.
 MAX_WASSERSTEIN_RATIO = 2.0

@@ -33,6 +33,7 @@ from training.photos.photo_set import (
     well_labelled,
 )
 from training.photos.targets import UNSURE, inputs_of, is_open
+from training.run import DataIdentity, Run
 from training.segmenter.labelling import complete, label, predict_all
 
 SIDE = 256  # photos are kept at this size
@@ -73,14 +74,26 @@ def add_data_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def load_training(args: argparse.Namespace, folder: Path) -> PhotoSet:
-    """What to train on, at SIDE²: from ``--pack``, from the pack in ``folder``, or made and left there.
+def load_photos(args: argparse.Namespace, run: Run, size: int) -> tuple[PhotoSet, PhotoSet | None]:
+    """What to train on, at SIDE², and what to measure by, at ``size``², unless there are packs alone.
 
     Raises:
         DataError: neither packs nor folders are given, or a folder is not what it should be.
+        TrainingError: the run that goes on was trained on other photos.
     """
-    kept = folder / "photos.pack"
-    if args.pack or kept.exists():
+    args.data = args.data or run.data_folder
+    training = load_training(args, run)
+    held_out = None if args.data is None else load_held_out(args.data, size)
+    digests = [part.digest() for part in (training, held_out) if part is not None]
+    name = ", ".join(path.name for path in (args.data, *args.pack) if path is not None)
+    run.settle_data(DataIdentity.of_parts(name, args.data, digests))
+    return training, held_out
+
+
+def load_training(args: argparse.Namespace, run: Run) -> PhotoSet:
+    """From ``--pack``, from the pack that the run has if it goes on, or made from folders and left there."""
+    kept = run.folder / "photos.pack"
+    if args.pack or (run.step > 0 and kept.exists()):
         return read_packs(args.pack or [kept])
     if args.data is None:
         raise DataError("--data FOLDER or --pack FILE says which photos to train on")
@@ -96,7 +109,6 @@ def load_training(args: argparse.Namespace, folder: Path) -> PhotoSet:
     sets = [complete_set(people, network, device)]
     sets += [found for photos in args.photos if (found := label_folder(photos, network, device))]
     data = weigh(sets)
-    folder.mkdir(parents=True, exist_ok=True)
     write_pack(data, kept)
     return read_packs([kept])  # a run that is resumed reads it, too, and sees the same pixels
 

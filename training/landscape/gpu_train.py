@@ -23,6 +23,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from models.landscape.engine import LandscapeEngine, LandscapeRequest
 from training.arguments import pick_device, resolve_settings
+from training.errors import TrainingError
 from training.landscape.batches import Batches
 from training.landscape.dataset import describe, plain_maps
 from training.landscape.job import CALIBRATION_BATCHES, CALIBRATION_STEP, choose_styles
@@ -32,7 +33,6 @@ from training.landscape.trainer import Trainer
 from training.photos.pack import read_packs
 from training.photos.sheet import encode, tile
 from training.places import check_report_folder
-from training.run import TrainingError
 from training.storage import shrink_tensor
 
 SHARD_BYTES = 15 << 20

@@ -13,10 +13,10 @@ import torch
 from numpy.typing import NDArray
 
 from models.landscape.palette import CLASS_NAMES
-from training.arguments import add_finish_argument, add_run_arguments, pick_device, resolve_settings
+from training.arguments import add_finish_argument, add_run_arguments, pick_device, plan_settings
 from training.evaluation.held_out import Evaluation
 from training.landscape.batches import Batches
-from training.landscape.dataset import add_data_arguments, describe, load_held_out, load_training, plain_maps
+from training.landscape.dataset import add_data_arguments, describe, load_photos, plain_maps
 from training.landscape.export import METRIC, save_landscape
 from training.landscape.settings import PRESETS
 from training.landscape.style_bank import NUM_COLOURS, StyleBank, make_bank
@@ -42,20 +42,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Train until the last step or the end of the time box; what is exported is the averaged generator."""
-    settings = resolve_settings(PRESETS[args.preset], args.set)
+    settings = plan_settings(args, PRESETS)
     device = pick_device(args.device, args.threads)
     check_out(args.out, args.run)
     run = Run(args.run, settings, settings.steps, args.resume or args.finish, args.max_minutes)
-    data = load_training(args, args.run)
+    state = run.load_state(device) if args.resume or args.finish else None
+    data, held_out = load_photos(args, run, settings.image_size)
     bank = make_bank(data.photos, plain_maps(data.maps))
     data = data.shrink(settings.image_size)
     batches = Batches(data, bank, settings, device)
     trainer = Trainer(settings, settings.model(describe(data), 1), bank, batches)
-    if args.resume or args.finish:
-        trainer.load_state(run.load_state(device))
-    evaluation = None
-    if args.data is not None:
-        evaluation = Evaluation(data, load_held_out(args.data, settings.image_size))
+    if state is not None:
+        trainer.load_state(state)
+    evaluation = None if held_out is None else Evaluation(data, held_out)
     styles = choose_styles(bank, settings.num_styles, data.chances)
     loop = Loop(
         run,

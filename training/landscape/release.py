@@ -16,6 +16,7 @@ from typing import Any
 
 from models.checkpoint import CheckpointError
 from training.landscape.export import METRIC
+from training.log import read_log
 from training.plots import new_figure, to_png
 from training.publishing import publish
 
@@ -35,7 +36,7 @@ def release(runs: Sequence[Path], evaluation: Path, out: Path) -> None:
     checkpoint = runs[-1] / "checkpoint"
     before, terms, after = (checkpoint / "README.md").read_text().partition("\n## Terms")
     papers = {
-        "curve.png": draw_curve([read_log(run) for run in runs]),
+        "curve.png": draw_curve([read_pictures(run) for run in runs]),
         "evaluation.md": (evaluation / "report.md").read_bytes(),
         "evaluation-sheet.jpg": (evaluation / "sheet.jpg").read_bytes(),
         "README.md": (before + PAPERS + terms + after).encode(),
@@ -43,9 +44,9 @@ def release(runs: Sequence[Path], evaluation: Path, out: Path) -> None:
     publish(checkpoint, out, papers)
 
 
-def read_log(run: Path) -> list[Line]:
+def read_pictures(run: Path) -> list[Line]:
     """A run's log, each line with the number of ``pictures`` seen by then, earlier runs' included."""
-    lines = [json.loads(line) for line in (run / "log.jsonl").read_text().splitlines()]
+    lines = read_log(run)
     batch = json.loads((run / "settings.json").read_text())["batch"]
     told = [line["grown_from"] for line in lines if "grown_from" in line]  # the same each time
     grown_from: list[Line] = told[0] if told else []

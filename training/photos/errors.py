@@ -1,6 +1,6 @@
 """What goes wrong with the user's data, in words fit to print without a traceback."""
 
-from training.run import TrainingError
+from training.errors import TrainingError
 
 
 class DataError(TrainingError):

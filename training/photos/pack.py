@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from training.files import replacing_file
 from training.photos.errors import DataError
 from training.photos.photo_set import PhotoSet, join
 
@@ -27,7 +28,7 @@ FIXED_DATE = (2026, 1, 1, 0, 0, 0)  # equal photos give equal bytes
 def write_pack(data: PhotoSet, path: Path, quality: int = QUALITY) -> None:
     """Write ``data`` to ``path``."""
     facts = {"names": data.names, "chances": None if data.chances is None else data.chances.tolist()}
-    with zipfile.ZipFile(path, "w") as archive:
+    with replacing_file(path) as file, zipfile.ZipFile(file, "w") as archive:
         _add(archive, "names.json", json.dumps(facts).encode(), zipfile.ZIP_DEFLATED)
         with ThreadPoolExecutor() as threads:
             encoded = threads.map(lambda photo: _encode(photo, quality), data.photos)

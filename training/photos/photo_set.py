@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,6 +35,14 @@ class PhotoSet:
 
     def __len__(self) -> int:
         return len(self.names)
+
+    def digest(self) -> str:
+        """SHA-256 of all of it, in hex."""
+        found = hashlib.sha256(json.dumps([self.names, self.photos.shape]).encode())
+        for part in (self.photos, self.maps, self.chances):
+            if part is not None:
+                found.update(np.ascontiguousarray(part).data)
+        return found.hexdigest()
 
     def where(self, kept: Sequence[bool] | NDArray[np.bool_]) -> PhotoSet:
         """Return the photos where ``kept`` is true; DataError if there is none."""

@@ -8,11 +8,11 @@ import copy
 from models.checkpoint import save_checkpoint
 from models.pix2pix.network import Pix2PixConfig
 from models.pix2pix.painter import Pix2PixPainter
-from training.arguments import add_finish_argument, add_run_arguments, pick_device, resolve_settings
+from training.arguments import add_finish_argument, add_run_arguments, pick_device, plan_settings
 from training.evaluation.contact_sheet import contact_sheet
 from training.evaluation.held_out import Evaluation
 from training.landscape.batches import Batches
-from training.landscape.dataset import add_data_arguments, describe, load_held_out, load_training, plain_maps
+from training.landscape.dataset import add_data_arguments, describe, load_photos, plain_maps
 from training.landscape.export import METRIC, SHEET_ROWS, SHEET_SEEDS
 from training.landscape.style_bank import make_bank
 from training.loop import Loop
@@ -42,20 +42,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Train until the last step or the end of the time box."""
-    settings = resolve_settings(PRESETS[args.preset], args.set)
+    settings = plan_settings(args, PRESETS)
     device = pick_device(args.device, args.threads)
-    if args.data is None:
-        raise DataError("--data FOLDER has the held-out photos that it is measured by")
     check_out(args.out, args.run)
     run = Run(args.run, settings, settings.steps, args.resume or args.finish, args.max_minutes)
-    data = load_training(args, args.run)
+    state = run.load_state(device) if args.resume or args.finish else None
+    data, held_out = load_photos(args, run, settings.image_size)
+    if held_out is None:
+        raise DataError("--data FOLDER has the held-out photos that it is measured by")
     bank = make_bank(data.photos, plain_maps(data.maps))
     data = data.shrink(settings.image_size)
     trainer = Pix2PixTrainer(settings, device)
-    if args.resume or args.finish:
-        trainer.load_state(run.load_state(device))
+    if state is not None:
+        trainer.load_state(state)
     batches = Batches(data, bank, settings, device)
-    evaluation = Evaluation(data, load_held_out(args.data, settings.image_size))
+    evaluation = Evaluation(data, held_out)
     config = settings.model(describe(data))
     loop = Loop(
         run,

@@ -15,12 +15,13 @@ from torch import nn
 
 from models.checkpoint import save_checkpoint
 from models.landscape.palette import broad_table
-from training.arguments import add_finish_argument, add_run_arguments, pick_device, resolve_settings
+from training.arguments import add_finish_argument, add_run_arguments, pick_device, plan_settings
 from training.loop import Loop
+from training.photos.errors import DataError
 from training.photos.photo_set import PhotoSet, is_held_out, is_natural, load_siftflow, well_labelled
 from training.places import check_out
 from training.publishing import train_and_publish
-from training.run import Run
+from training.run import DataIdentity, Run
 from training.segmenter.confusion import count_confusion, score
 from training.segmenter.readme import write_readme, write_sheet
 from training.segmenter.settings import LabellerSettings
@@ -53,23 +54,34 @@ def add_arguments(parser: argparse.ArgumentParser, presets: Mapping[str, Labelle
     """Add the arguments of either run."""
     add_run_arguments(parser, presets)
     add_finish_argument(parser)
-    parser.add_argument("--data", type=Path, required=True, metavar="FOLDER", help="the SIFT Flow folder")
+    parser.add_argument(
+        "--data",
+        type=Path,
+        metavar="FOLDER",
+        help="the SIFT Flow folder (default: what the run that goes on has)",
+    )
     parser.add_argument("--save-every", type=int, default=500, metavar="STEPS", help="state and snapshot")
 
 
 def fit(args: argparse.Namespace, presets: Mapping[str, LabellerSettings], labeller: Labeller) -> None:
     """Train until the last step or the end of the time box; what is exported is the averaged network."""
-    settings = resolve_settings(presets[args.preset], args.set)
+    settings = plan_settings(args, presets)
     device = pick_device(args.device, args.threads)
     check_out(args.out, args.run)
     run = Run(args.run, settings, settings.steps, args.resume or args.finish, args.max_minutes)
+    state = run.load_state(device) if args.resume or args.finish else None
+    args.data = args.data or run.data_folder
+    if args.data is None:
+        raise DataError("--data FOLDER says which photos to train on")
     # Crops zoom in, so photos are kept a quarter larger than they are trained at.
     side = min(settings.image_size * 5 // 4 // 32 * 32, 256)
     photos = labeller.load(args, side, lambda name: not is_held_out(name))
     held_out = load_siftflow(args.data, settings.model("").image_size, is_held_out)
+    digests = (photos.digest(), held_out.digest())
+    run.settle_data(DataIdentity.of_parts(args.data.name, args.data, digests))
     trainer = LabellerTrainer(settings, well_labelled(photos, MAX_UNLABELLED), device)
-    if args.resume or args.finish:
-        trainer.load_state(run.load_state(device))
+    if state is not None:
+        trainer.load_state(state)
     loop = Loop(
         run,
         trainer.train_step,

@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from training.arguments import add_box_arguments, add_finish_argument, pick_device, resolve_settings
+from training.files import write_atomically
 from training.loop import Loop
 from training.plots import new_figure, to_png
-from training.run import Run, write_atomically
+from training.run import Run
 from training.seq2seq.bottleneck import BottleneckSettings, Pair, measure
 
 

@@ -9,10 +9,11 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-import torch
-
 from training.arguments import resolve_settings
-from training.run import TrainingError, read_settings, write_settings
+from training.errors import TrainingError
+from training.files import replacing_file
+from training.run import STATE_FILE, read_settings, write_settings
+from training.state import read_state
 from training.text.optimiser import rate_factor
 from training.text.settings import TextSettings
 
@@ -31,7 +32,7 @@ def start_cooldown(run: Path, overrides: list[str], num_decay_steps: int) -> tup
         TrainingError: nothing to finish, or overrides that can't be followed.
     """
     kept = read_settings(run, TextSettings)
-    step = torch.load(run / "state.pt", map_location="cpu", weights_only=True, mmap=True)["step"]
+    step = read_state(run / STATE_FILE, mmap=True)["step"]
     factor = rate_factor(kept, step) if step < kept.steps else 0.0
     if factor <= kept.final_fraction:
         raise TrainingError(
@@ -39,12 +40,12 @@ def start_cooldown(run: Path, overrides: list[str], num_decay_steps: int) -> tup
         )
     settings = decay_now(resolve_settings(kept, overrides), step, factor, num_decay_steps)
     folder = run / f"finish-{step}+{settings.steps - step}"
-    if not (folder / "state.pt").exists():
+    if not (folder / STATE_FILE).exists():
         write_settings(folder, settings)
         if (run / "log.jsonl").exists():
             shutil.copyfile(run / "log.jsonl", folder / "log.jsonl")
-        shutil.copyfile(run / "state.pt", folder / "state.tmp")
-        (folder / "state.tmp").replace(folder / "state.pt")
+        with (run / STATE_FILE).open("rb") as state, replacing_file(folder / STATE_FILE) as copy:
+            shutil.copyfileobj(state, copy)
     return folder, settings
 
 

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from training.download import fetch, is_url
-from training.run import TrainingError
+from training.errors import TrainingError
 from training.text.settings import TextSettings
 
 TINY_SHAKESPEARE_URL = (
@@ -69,9 +69,9 @@ def _read_file(path: Path) -> str:
         raise TrainingError(f"{path}: not UTF-8 (byte {error.start} is {byte:#04x})") from None
 
 
-def name_text(source: str, text: str) -> str:
+def name_text(source: str, sha256: str) -> str:
     """What papers call the text: never the path that it was read from."""
-    if hashlib.sha256(text.encode()).hexdigest() == TINY_SHAKESPEARE_SHA256:
+    if sha256 == TINY_SHAKESPEARE_SHA256:
         return TINY_SHAKESPEARE
     return source if is_url(source) else Path(source).resolve().name
 
@@ -81,6 +81,7 @@ class Corpus:
     """A text with its name, in its two parts."""
 
     name: str
+    sha256: str  # of the whole text
     training: str
     validation: str
 
@@ -95,7 +96,8 @@ def read_corpus(source: str, sha256: str | None, split: Literal["dev", "release"
     training, validation = split_text(text, split)
     if not validation:
         raise TrainingError(f"{source}: {len(text)} characters are too few to split")
-    return Corpus(name_text(source, text), training, validation)
+    sha256 = hashlib.sha256(text.encode()).hexdigest()
+    return Corpus(name_text(source, sha256), sha256, training, validation)
 
 
 def split_text(text: str, split: Literal["dev", "release"]) -> tuple[str, str]:

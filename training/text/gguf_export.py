@@ -22,7 +22,7 @@ from torch import Tensor
 from models.checkpoint import CheckpointError, read_config, read_weights
 from models.gpt.config import GPTConfig
 from models.gpt.tokenizer import read_tokenizer
-from training.run import TrainingError
+from training.errors import TrainingError
 from training.text.gguf_vocabulary import add_vocabulary
 
 WIDTHS = {"float32": Width.F32, "bfloat16": Width.BF16, "float16": Width.F16, "int8": Width.Q8_0}

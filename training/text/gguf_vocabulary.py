@@ -9,7 +9,7 @@ import gguf
 from gguf import TokenType
 
 from models.gpt.tokenizer import BPETokenizer, CharacterTokenizer, Tokenizer
-from training.run import TrainingError
+from training.errors import TrainingError
 
 NO_MERGES = ["\u0100 \u0101"]  # the list must not be empty; no text has these two bytes
 NO_BYTE = "\u00ff"  # stands for the byte 0xff, which no UTF-8 has

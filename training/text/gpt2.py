@@ -9,7 +9,7 @@ import torch
 
 from models.gpt.config import GPTConfig
 from models.gpt.tokenizer import BPETokenizer
-from training.run import TrainingError
+from training.errors import TrainingError
 from training.text.nanogpt import rename
 from training.text.tokenizer_files import read_tokenizer_files
 from training.text.weight_files import read_tensors

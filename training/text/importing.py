@@ -17,7 +17,7 @@ from models.checkpoint import CheckpointError, save_checkpoint
 from models.gpt.config import GPTConfig
 from models.gpt.network import GPT
 from models.gpt.tokenizer import TOKENIZER_FILE, Tokenizer
-from training.run import TrainingError
+from training.errors import TrainingError
 from training.text.gpt2 import read_gpt2
 from training.text.llama import MODEL_TYPES, read_llama
 from training.text.nanogpt import read_nanogpt

@@ -5,16 +5,19 @@ from __future__ import annotations
 import argparse
 from functools import lru_cache
 from pathlib import Path
+from typing import Any, Literal
 
 import numpy as np
 
-from models.gpt.tokenizer import BPETokenizer, Tokenizer
-from training.arguments import add_run_arguments, pick_device, resolve_settings
+from models.gpt.tokenizer import BPETokenizer, Tokenizer, parse_tokenizer
+from training.arguments import add_run_arguments, pick_device, plan_settings
+from training.download import is_url
+from training.errors import TrainingError
 from training.loop import Loop
 from training.places import check_out
 from training.publishing import publish_better
 from training.ranks import Ranks, join_ranks
-from training.run import Run, TrainingError
+from training.run import DataIdentity, Run
 from training.text.cooldown import start_cooldown
 from training.text.data import TINY_SHAKESPEARE_URL, Batches, Corpus, Tokens, read_corpus
 from training.text.echo import Echo
@@ -25,11 +28,15 @@ from training.text.settings import PRESETS, TextSettings
 from training.text.trainer import Trainer
 from training.text.vocabulary import DroppedBPE, make_bpe, make_characters
 
+TOKENIZER = "tokenizer"  # its name in the state
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_run_arguments(parser, PRESETS)
     parser.add_argument(
-        "--data", default=TINY_SHAKESPEARE_URL, metavar="PATH|URL", help="UTF-8 file, folder of .txt, or URL"
+        "--data",
+        metavar="PATH|URL",
+        help="file, folder of .txt, or URL (default: Tiny Shakespeare, or what the run that goes on has)",
     )
     parser.add_argument("--sha256", help="what a download from another URL than the default must have")
     parser.add_argument(
@@ -50,19 +57,20 @@ def run(args: argparse.Namespace) -> None:
         device = pick_device(ranks.device, args.threads)
         with ranks.main_first():
             folder, settings, is_resumed = plan(args)
-            corpus = read_corpus(args.data, args.sha256, settings.split)
+            run = Run(folder, settings, settings.steps, is_resumed, args.max_minutes, ranks.is_main)
+            state = run.load_state(device) if is_resumed else None
+            corpus = load_corpus(args, run, settings.split)
         if settings.batch % ranks.world:
             raise TrainingError(f"--set batch={settings.batch}: can't be shared by {ranks.world} processes")
         if settings.network == "lstm" and args.out is not None:
             raise TrainingError("--out: an LSTM is measured, not served; its figures stay in --run")
-        tokenizer = make_tokenizer(corpus.training, settings)
-        check_alphabet(args.data, tokenizer, corpus)
+        tokenizer = kept_tokenizer(state) or make_tokenizer(corpus.training, settings)
+        check_alphabet(tokenizer, corpus)
         batches = make_batches(corpus.training, tokenizer, settings)
         config = settings.network_config(len(tokenizer.pieces), corpus.described)
-        run = Run(folder, settings, settings.steps, is_resumed, args.max_minutes, ranks.is_main)
         trainer = Trainer(config, settings, batches, device, ranks)
-        if is_resumed:
-            trainer.restore(run.load_state(device))
+        if state is not None:
+            trainer.restore(state)
         introduce(run, trainer, tokenizer, ranks)
 
         def evaluate() -> dict[str, float]:
@@ -75,7 +83,7 @@ def run(args: argparse.Namespace) -> None:
         is_done = Loop(
             run,
             trainer.train_step,
-            trainer.state,
+            lambda: trainer.state() | {TOKENIZER: tokenizer.to_json().decode()},
             settings.save_every,
             evaluate=evaluate if is_evaluated else None,
             evaluate_every=settings.eval_every,
@@ -94,7 +102,7 @@ def plan(args: argparse.Namespace) -> tuple[Path, TextSettings, bool]:
     if args.finish is not None:
         folder, settings = start_cooldown(args.run, args.set, args.finish)
         return folder, settings, True
-    return args.run, resolve_settings(PRESETS[args.preset], args.set), args.resume
+    return args.run, plan_settings(args, PRESETS), args.resume
 
 
 def introduce(run: Run, trainer: Trainer, tokenizer: Tokenizer, ranks: Ranks) -> None:
@@ -103,13 +111,28 @@ def introduce(run: Run, trainer: Trainer, tokenizer: Tokenizer, ranks: Ranks) ->
     run.say(f"{num_parameters / 1e6:.2f}M parameters, {tokenizer.name}, on {trainer.device}{shared}")
 
 
-def check_alphabet(source: str, tokenizer: Tokenizer, corpus: Corpus) -> None:
+def load_corpus(args: argparse.Namespace, run: Run, split: Literal["dev", "release"]) -> Corpus:
+    """The text that is asked for, or else what the run's state is from; TrainingError if these differ."""
+    kept = None if run.data is None else run.data.source
+    source = args.data or kept or TINY_SHAKESPEARE_URL
+    corpus = read_corpus(source, args.sha256, split)
+    found_again = source if is_url(source) else str(Path(source).resolve())
+    run.settle_data(DataIdentity(corpus.name, corpus.sha256, found_again))
+    return corpus
+
+
+def kept_tokenizer(state: dict[str, Any] | None) -> Tokenizer | None:
+    """The tokenizer that a state was trained with; states may be from before they had it."""
+    return parse_tokenizer(state[TOKENIZER]) if state is not None and TOKENIZER in state else None
+
+
+def check_alphabet(tokenizer: Tokenizer, corpus: Corpus) -> None:
     """TrainingError when the validation part can't be encoded."""
     try:
         tokenizer.encode(corpus.validation)
     except ValueError as error:
         raise TrainingError(
-            f"{source}: the validation part has characters that training lacks ({error})"
+            f"{corpus.name}: the validation part has characters that training lacks ({error})"
         ) from None
 
 

@@ -13,7 +13,8 @@ from models.gpt.engine import TextEngine
 from models.gpt.kernel import load_kernel
 from models.gpt.network import GPT
 from models.gpt.tokenizer import TOKENIZER_FILE, Tokenizer
-from training.run import Run, write_atomically
+from training.files import write_atomically
+from training.run import Run
 from training.text.data import Corpus
 from training.text.evaluate import (
     nats_per_character,

@@ -13,7 +13,8 @@ from typing import Any
 from models.checkpoint import METRICS_FILE, CheckpointError, read_metrics
 from models.gpt.engine import TextEngine
 from training.arguments import pick_device
-from training.run import TrainingError, write_atomically
+from training.errors import TrainingError
+from training.files import write_atomically
 from training.text.data import TINY_SHAKESPEARE_URL, read_text, split_text
 from training.text.evaluate import (
     nats_per_character,

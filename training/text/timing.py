@@ -6,7 +6,8 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from training.run import TrainingError, read_log
+from training.errors import TrainingError
+from training.log import read_log
 
 TARGETS = (1.60, 1.50)
 METRIC = "dev_nats_per_character"

@@ -9,7 +9,7 @@ import tokenizers
 from tokenizers import AddedToken, decoders, models, pre_tokenizers
 
 from models.gpt.tokenizer import BPETokenizer, CharacterTokenizer, Tokenizer, parse_tokenizer
-from training.run import TrainingError
+from training.errors import TrainingError
 from training.text.plain_pickle import read_plain_pickle
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 from safetensors.torch import load_file
 
-from training.run import TrainingError
+from training.errors import TrainingError
 
 WHOLE = ("model.safetensors", "pytorch_model.bin")
 

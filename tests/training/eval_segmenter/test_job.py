@@ -27,14 +27,14 @@ TINY = {
 }
 
 
-def train(data: Path, run: Path, steps: int, *more: str) -> None:
+def train(data: Path, run: Path, steps: int, *more: str) -> int:
     pairs = [f"--set={key}={json.dumps(value)}" for key, value in (TINY | {"steps": steps}).items()]
-    assert main(["eval-segmenter", f"--data={data}", f"--run={run}", "--threads=1", *pairs, *more]) == 0
+    return main(["eval-segmenter", f"--data={data}", f"--run={run}", "--threads=1", *pairs, *more])
 
 
 def test_learns_and_is_loaded_as_it_was_scored(siftflow: Path, tmp_path: Path) -> None:
     out = tmp_path / "segmenter"
-    train(siftflow, tmp_path / "run", 60, f"--out={out}")
+    assert train(siftflow, tmp_path / "run", 60, f"--out={out}") == 0
     metrics = json.loads((out / "metrics.json").read_text())
     assert metrics["pixel_accuracy"] > 0.6  # guessing sky everywhere gives about a half
     held_out = load_siftflow(siftflow, 32, is_held_out)

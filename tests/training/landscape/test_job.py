@@ -48,8 +48,8 @@ def train(data: Path, run: Path, steps: int, *more: str, **changes: object) -> i
 
 
 def test_stopped_and_resumed_equals_uninterrupted(siftflow: Path, segmenter: Path, tmp_path: Path) -> None:
-    def run(data: Path, folder: Path, steps: int, *more: str) -> None:
-        assert train(data, folder, steps, f"--segmenter={segmenter}", *more) == 0
+    def run(data: Path, folder: Path, steps: int, *more: str) -> int:
+        return train(data, folder, steps, f"--segmenter={segmenter}", *more)
 
     parts = ("generator", "averaged", "feature_discriminators", "label_discriminator")
     assert_resumes_exactly(run, siftflow, tmp_path, parts)

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from training.landscape.release import main, read_log
+from training.landscape.release import main, read_pictures
 
 
 def make_run(folder: Path, batch: int, lines: list[dict[str, Any]]) -> Path:
@@ -36,8 +36,8 @@ def test_publishes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     large = make_run(
         tmp_path / "large", 4, [losses(10), losses(20), measured(20, grown), measured(40, grown)]
     )
-    assert [line["pictures"] for line in read_log(small)] == [80, 160]
-    assert [line["pictures"] for line in read_log(large)] == [200, 240, 240, 320]
+    assert [line["pictures"] for line in read_pictures(small)] == [80, 160]
+    assert [line["pictures"] for line in read_pictures(large)] == [200, 240, 240, 320]
     evaluation, out = tmp_path / "evaluation", tmp_path / "out"
     evaluation.mkdir()
     (evaluation / "report.md").write_text("# Evaluation")

@@ -18,10 +18,10 @@ from training.pix2pix.settings import PRESETS
 TINY = {"image_size": 32, "width": 8, "discriminator_width": 8, "batch": 4}
 
 
-def train(data: Path, run: Path, steps: int, *more: str, **changes: object) -> None:
+def train(data: Path, run: Path, steps: int, *more: str, **changes: object) -> int:
     settings = TINY | {"steps": steps} | changes
     pairs = [f"--set={key}={json.dumps(value)}" for key, value in settings.items()]
-    assert main(["pix2pix", f"--data={data}", f"--run={run}", "--threads=1", *pairs, *more]) == 0
+    return main(["pix2pix", f"--data={data}", f"--run={run}", "--threads=1", *pairs, *more])
 
 
 @pytest.fixture
@@ -32,7 +32,7 @@ def labeller(segmenter: Path) -> str:
 
 def test_learns_and_paints(siftflow: Path, labeller: str, tmp_path: Path) -> None:
     run = tmp_path / "run"
-    train(siftflow, run, 60, labeller, rate=0.002)
+    assert train(siftflow, run, 60, labeller, rate=0.002) == 0
     lines = [json.loads(line) for line in (run / "log.jsonl").read_text().splitlines()]
     losses = [line["l1"] for line in lines if "l1" in line]
     assert losses[-1] < 0.6 * losses[0]
@@ -52,8 +52,8 @@ def test_resumes_exactly(siftflow: Path, labeller: str, tmp_path: Path) -> None:
     assert_resumes_exactly(labelled, siftflow, tmp_path, ("generator", "discriminator"))
 
 
-def _train_with(labeller: str, data: Path, run: Path, steps: int, *more: str) -> None:
-    train(data, run, steps, labeller, *more)
+def _train_with(labeller: str, data: Path, run: Path, steps: int, *more: str) -> int:
+    return train(data, run, steps, labeller, *more)
 
 
 def test_shapes_and_field_of_view() -> None:

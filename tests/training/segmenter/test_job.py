@@ -1,13 +1,12 @@
 """The segmenter job learns, exports what the engine serves, and resumes exactly."""
 
-import argparse
 import json
 from pathlib import Path
 
 from models.segmenter.engine import SegmenterEngine
 from tests.training.resuming import assert_resumes_exactly
+from training.__main__ import main
 from training.photos.photo_set import is_held_out, load_siftflow
-from training.segmenter import job
 
 TINY = [
     "image_size=32",
@@ -21,16 +20,14 @@ TINY = [
 ]
 
 
-def train(data: Path, run: Path, steps: int, *more: str) -> None:
-    parser = argparse.ArgumentParser()
-    job.add_arguments(parser)
+def train(data: Path, run: Path, steps: int, *more: str) -> int:
     pairs = [f"--set={pair}" for pair in (*TINY, f"steps={steps}")]
-    job.run(parser.parse_args([f"--data={data}", f"--run={run}", "--threads=1", *pairs, *more]))
+    return main(["segmenter", f"--data={data}", f"--run={run}", "--threads=1", *pairs, *more])
 
 
 def test_learns_and_exports(siftflow: Path, tmp_path: Path) -> None:
     out = tmp_path / "segmenter"
-    train(siftflow, tmp_path / "run", 60, f"--out={out}")
+    assert train(siftflow, tmp_path / "run", 60, f"--out={out}") == 0
     metrics = json.loads((out / "metrics.json").read_text())
     assert metrics["pixel_accuracy"] > 0.6  # guessing sky everywhere gives about a half
     held_out = load_siftflow(siftflow, 256, is_held_out)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from training.run import TrainingError
+from training.errors import TrainingError
 from training.text.data import Batches, read_text, split_text
 from training.text.echo import Echo
 from training.text.settings import TextSettings

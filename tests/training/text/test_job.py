@@ -140,6 +140,48 @@ def test_finishing_equals_a_run_that_was_planned_so(text: Path, tmp_path: Path) 
     assert main(["text", "--data", str(text), "--run", str(tmp_path / "planned"), "--finish"]) == 1
 
 
+def test_a_run_goes_on_with_its_own_text_or_not_at_all(
+    text: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As documented: what the run has need not be said again, neither text nor preset nor settings."""
+    mine = tmp_path / "mine.txt"
+    mine.write_bytes(text.read_bytes())
+    run, out = tmp_path / "run", tmp_path / "out"
+    shape = ["--set", "steps=900", "--set", "vocabulary=300"]
+    assert main(arguments(mine, run, *shape, "--max-minutes", "0")) == 0
+    config = json.loads((run / "checkpoint" / "config.json").read_text())
+    before = {path: path.read_bytes() for path in run.rglob("*") if path.is_file()}
+    for words in (["--resume"], ["--finish", "5"]):
+        for changed in (text.read_text()[::-1], text.read_text()[:-1]):
+            other = tmp_path / "other.txt"
+            other.write_text(changed)
+            assert main(["text", "--run", str(run), "--data", str(other), *words]) == 1
+            assert "was trained on mine.txt" in capsys.readouterr().err
+    kept = {path: content for path, content in before.items() if path.parent.name != "finish-1+5"}
+    assert {path: path.read_bytes() for path in kept} == kept
+    monkeypatch.chdir(tmp_path / "run")  # the text is found from anywhere
+    assert main(["text", "--run", str(run), "--finish", "5", "--threads", "1", "--out", str(out)]) == 0
+    assert json.loads((out / "config.json").read_text()) == config
+    assert main(["text", "--run", str(run), "--resume", "--max-minutes", "0", "--threads", "1"]) == 0
+    assert torch.load(run / "state.pt", weights_only=True)["step"] == 2
+    mine.unlink()
+    assert main(["text", "--run", str(run), "--resume"]) == 1
+    assert "mine.txt: No such file" in capsys.readouterr().err
+    moved = ["--data", str(text)]  # the same text under another name
+    assert main(["text", "--run", str(run), "--resume", "--max-minutes", "0", "--threads", "1", *moved]) == 0
+
+
+def test_the_state_s_tokenizer_is_taken_not_made_anew(
+    text: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = tmp_path / "run"
+    assert main(arguments(text, run, "--max-minutes", "0")) == 0
+    tokenizer = (run / "checkpoint" / "tokenizer.json").read_bytes()
+    monkeypatch.setattr("training.text.job.make_bpe", lambda *_: pytest.fail("made anew"))
+    assert main(arguments(text, run, "--resume")) == 0
+    assert (run / "checkpoint" / "tokenizer.json").read_bytes() == tokenizer
+
+
 def test_release_runs_look_at_the_validation_text_once(text: Path, tmp_path: Path) -> None:
     run = tmp_path / "run"
     assert main(arguments(text, run, "--set", "split=release")) == 0

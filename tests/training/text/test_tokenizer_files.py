@@ -13,7 +13,7 @@ from tokenizers import AddedToken
 
 from models.gpt.tokenizer import CharacterTokenizer
 from tests.models.gpt.small import make_bpe
-from training.run import TrainingError
+from training.errors import TrainingError
 from training.text import plain_pickle
 from training.text.plain_pickle import read_plain_pickle
 from training.text.tokenizer_files import read_tokenizer_files, read_vocabulary
