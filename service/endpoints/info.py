@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
-from fastapi import FastAPI
+from fastapi import FastAPI, Query
 from starlette.responses import Response
 
 from models.landscape.palette import PALETTE, UNLABELLED_SOURCES
 from models.version import VERSION
+from service.errors import ApiError
 from service.http.openapi import errors
+from service.images.palette_files import PALETTE_TYPES, palette_file
 from service.metrics import CONTENT_TYPE, Metrics
 from service.registry import LoadedModel, ModelRegistry
 from service.schemas.info import ModelEntry, ModelsResponse, PaletteEntry, PaletteResponse, VersionResponse
 
+_PALETTE_FORMATS = ["json", *PALETTE_TYPES]
+PaletteFormat = Annotated[str, Query(json_schema_extra={"enum": _PALETTE_FORMATS})]
 _OF_EVERY_KIND = {"parameters", "training_data", "metrics", "device", "dtype", "determinism"}
 
 
@@ -23,8 +27,13 @@ class InfoEndpoint:
     def __init__(self, models: ModelRegistry) -> None:
         self._models = models
 
-    async def palette(self) -> PaletteResponse:
-        """The classes that a sketch is drawn with."""
+    async def palette(self, format: PaletteFormat = "json") -> PaletteResponse | Response:
+        """The classes that a sketch is drawn with; as `aco` for Photoshop, as `gpl` for GIMP and Krita."""
+        if format in PALETTE_TYPES:
+            headers = {"Content-Disposition": f'attachment; filename="prospero.{format}"'}
+            return Response(palette_file(format), headers=headers, media_type=PALETTE_TYPES[format])
+        if format != "json":
+            raise ApiError(422, f"must be one of {', '.join(_PALETTE_FORMATS)}", "format")
         classes = [
             PaletteEntry(
                 id=one.id,
@@ -69,9 +78,22 @@ def add_info(app: FastAPI, models: ModelRegistry) -> None:
     """Add ``/palette``, ``/models`` and ``/version``, which the OpenAPI document names, too."""
     app.version = VERSION
     info, responses = InfoEndpoint(models), errors(401, 500, 503)
-    app.add_api_route("/palette", info.palette, summary="The colours to draw with", responses=responses)
+    app.add_api_route(
+        "/palette",
+        info.palette,
+        summary="The colours to draw with",
+        response_model=PaletteResponse,
+        responses=palette_answer() | responses | errors(422),
+    )
     app.add_api_route("/models", info.models, summary="The loaded checkpoints", responses=responses)
     app.add_api_route("/version", info.version, summary="The version that answers", responses=responses)
+
+
+def palette_answer() -> dict[int | str, dict[str, Any]]:
+    """The `responses` entry of the palette: JSON, or a file."""
+    binary = {"schema": {"type": "string", "format": "binary"}}
+    files = {media_type.split(";")[0]: binary for media_type in PALETTE_TYPES.values()}
+    return {200: {"content": files, "description": "The classes and their colours."}}
 
 
 def add_metrics(app: FastAPI, metrics: Metrics) -> None:

@@ -2,9 +2,10 @@
 
 import { checkedValue, inputById } from "../dom.js";
 import { halfWidths } from "./brush.js";
+import { Gestures } from "./gestures.js";
 import { outline } from "./view.js";
 
-/** @typedef {import("./view.js").Point} Point */
+/** @typedef {import("./viewport.js").Point} Point */
 /** @typedef {import("./tools.js").Tool} Tool */
 
 const STEP = 8; // of the arrow keys, in pixels of the sketch
@@ -34,14 +35,16 @@ export class CanvasInput {
     this.view = view;
     this.tools = tools;
     this.bench = bench;
+    this.gestures = new Gestures(surface, view.viewport, { abandon: () => this.#abandon(), moved: () => this.#moved() });
     surface.addEventListener("pointerdown", (event) => this.#down(event));
     surface.addEventListener("pointermove", (event) => this.#move(event));
     surface.addEventListener("pointerup", (event) => this.#up(event));
-    surface.addEventListener("pointercancel", () => this.cancel());
+    surface.addEventListener("pointercancel", (event) => this.gestures.up(event) || this.cancel());
     surface.addEventListener("pointerleave", () => this.#hover(null));
     surface.addEventListener("blur", () => this.#hover(null));
     surface.addEventListener("contextmenu", (event) => event.preventDefault());
     surface.addEventListener("keydown", (event) => this.#key(event));
+    surface.addEventListener("keyup", (event) => this.#keyUp(event));
   }
 
   get tool() {
@@ -50,9 +53,31 @@ export class CanvasInput {
 
   /** Give up what is being drawn. */
   cancel() {
-    (this.#using ?? this.tool).cancel();
+    for (const tool of Object.values(this.tools)) tool.cancel();
     this.#pointer = this.#using = null;
     this.show();
+  }
+
+  /** The stroke that is being drawn was none. */
+  #abandon() {
+    const tool = this.#using;
+    this.#pointer = this.#using = null;
+    if (tool?.abandon) tool.abandon();
+    else tool?.cancel();
+    this.#hover(null);
+  }
+
+  /** The view has been zoomed or panned. */
+  #moved() {
+    this.view.frame();
+    this.show();
+  }
+
+  /** Zoom about the middle; by 0, all of the map. @param {number} factor */
+  zoom(factor) {
+    if (factor) this.view.viewport.zoomAt({ x: 0.5, y: 0.5 }, factor);
+    else this.view.viewport.reset();
+    this.#moved();
   }
 
   /** Draw the overlay anew. */
@@ -67,8 +92,8 @@ export class CanvasInput {
   /** @param {PointerEvent} event @returns {Point} */
   #place(event) {
     const box = this.surface.getBoundingClientRect();
-    const scale = this.view.map.width / box.width;
-    return { x: Math.floor((event.clientX - box.left) * scale), y: Math.floor((event.clientY - box.top) * scale) };
+    const { x, y } = this.view.viewport.toMap({ x: (event.clientX - box.left) / box.width, y: (event.clientY - box.top) / box.height });
+    return { x: Math.floor(x), y: Math.floor(y) };
   }
 
   /** @param {PointerEvent} event @returns {import("./tools.js").Modifiers} */
@@ -79,7 +104,7 @@ export class CanvasInput {
 
   /** @param {PointerEvent} event */
   #down(event) {
-    if (this.#pointer !== null || event.button > 2) return;
+    if (this.gestures.down(event) || this.#pointer !== null || event.button > 2) return;
     event.preventDefault();
     this.surface.focus({ preventScroll: true });
     const picks = event.button === 2 || event.altKey;
@@ -92,6 +117,7 @@ export class CanvasInput {
 
   /** @param {PointerEvent} event */
   #move(event) {
+    if (this.gestures.move(event)) return this.#hover(null);
     if (this.#pointer === null) this.tool.hover?.(this.#place(event));
     else if (this.#pointer === event.pointerId) {
       const passed = event.getCoalescedEvents?.() ?? [];
@@ -102,7 +128,7 @@ export class CanvasInput {
 
   /** @param {PointerEvent} event */
   #up(event) {
-    if (this.#pointer !== event.pointerId) return;
+    if (this.gestures.up(event) || this.#pointer !== event.pointerId) return;
     this.#using?.up(this.#place(event), this.#modifiers(event));
     this.#pointer = this.#using = null;
     this.#hover(event.pointerType === "touch" ? null : event);
@@ -126,22 +152,27 @@ export class CanvasInput {
       this.#at = { x: clip(this.#at.x + arrow[0] * step, width), y: clip(this.#at.y + arrow[1] * step, height) };
       if (this.#pointer === -1) this.tool.move(this.#at, modifiers);
       else this.tool.hover?.(this.#at);
-    } else if (event.key === " " && this.#at) this.#press(this.#at, modifiers);
+    } else if (event.key === " ") this.gestures.space(true);
     else if (event.key === "Escape") this.cancel();
     else if (!(event.key === "Enter" && this.tool.finish?.())) return;
     event.preventDefault();
     this.show();
   }
 
-  /** Space: a stamp, a click, or one end of a line. @param {Point} at @param {import("./tools.js").Modifiers} modifiers */
+  /** Space acts when it comes up: with a drag in between it has panned. @param {KeyboardEvent} event */
+  #keyUp(event) {
+    if (event.key !== " " || this.gestures.space(false) || !this.#at) return;
+    this.#press(this.#at, { shiftKey: event.shiftKey, scale: 1 });
+    this.show();
+  }
+
+  /** Space: a stamp, a click, or one end of a drag. @param {Point} at @param {import("./tools.js").Modifiers} modifiers */
   #press(at, modifiers) {
-    const isLine = checkedValue("tool") === "line";
-    if (this.#pointer !== -1) this.tool.down(at, modifiers);
-    if (isLine && this.#pointer !== -1) this.#pointer = -1;
-    else {
-      this.tool.up(at, modifiers);
-      this.#pointer = null;
-    }
+    const isHeld = this.#pointer === -1;
+    const holds = !isHeld && this.tool.holds?.(at);
+    if (!isHeld) this.tool.down(at, modifiers);
+    if (!holds) this.tool.up(at, modifiers);
+    this.#pointer = holds ? -1 : null;
   }
 
   /** @param {CanvasRenderingContext2D} context @param {number} pixel @param {Point} at */

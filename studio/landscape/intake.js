@@ -10,6 +10,7 @@ import { KEYWORD, parseJson, unpack } from "./portable.js";
 import { readText } from "./png.js";
 import { readSketch } from "./read_sketch.js";
 import { encode } from "./runs.js";
+import { sidesOf, stretch } from "./stretch.js";
 
 const MAX_UNMATCHED = 0.5;
 const MAX_RATIO = 2; // of a sketch's sides, as the server takes it
@@ -132,19 +133,13 @@ async function check(sketch) {
 }
 
 /**
- * Stretched to the canvas's size, by the nearest pixel.
+ * Stretched to the canvas's size.
  * @param {Uint8Array} data
  * @param {{width: number, height: number}} shape
  * @param {number} longer
  * @returns {Picture}
  */
 function enlarged(data, shape, longer) {
-  const scale = longer / Math.max(shape.width, shape.height);
-  const [width, height] = [Math.round(shape.width * scale), Math.round(shape.height * scale)];
-  const labels = new Uint8Array(width * height);
-  for (let y = 0; y < height; y++) {
-    const row = Math.floor(((y + 0.5) * shape.height) / height) * shape.width;
-    for (let x = 0; x < width; x++) labels[y * width + x] = data[row + Math.floor(((x + 0.5) * shape.width) / width)];
-  }
-  return { width, height, runs: encode(labels) };
+  const [width, height] = sidesOf(shape.width / shape.height, longer);
+  return { width, height, runs: encode(stretch({ ...shape, data }, width, height).data) };
 }

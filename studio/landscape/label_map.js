@@ -13,6 +13,9 @@ export class LabelMap {
   /** @type {Rect | null} what has changed since it was last taken */
   #dirty = null;
 
+  /** Whether all that is written is written on the other side, too. */
+  isMirrored = false;
+
   /**
    * @param {number} width
    * @param {number} height
@@ -45,6 +48,12 @@ export class LabelMap {
    * @param {number} value
    */
   span(y, left, right, value) {
+    this.#span(y, left, right, value);
+    if (this.isMirrored) this.#span(y, this.width - 1 - right, this.width - 1 - left, value);
+  }
+
+  /** @param {number} y @param {number} left @param {number} right @param {number} value */
+  #span(y, left, right, value) {
     if (y < 0 || y >= this.height || right < 0 || left >= this.width || left > right) return;
     left = Math.max(0, left);
     right = Math.min(this.width - 1, right);

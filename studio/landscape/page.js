@@ -6,6 +6,7 @@ import { forgetModels, modelLine, modelOf } from "../models.js";
 import { notify } from "../notice.js";
 import { rollSeed } from "../seed.js";
 import { CanvasInput } from "./canvas_input.js";
+import { CanvasShape } from "./canvas_shape.js";
 import { DeskView } from "./desk.js";
 import { Drawing, SIDE } from "./drawing.js";
 import { DrawingsView } from "./drawings_view.js";
@@ -14,6 +15,7 @@ import { Gallery } from "./gallery.js";
 import { Intake } from "./intake.js";
 import { Keeper } from "./keeper.js";
 import { LabelMap } from "./label_map.js";
+import { Layout } from "./layout.js";
 import { Painter } from "./painter.js";
 import { Palette } from "./palette.js";
 import { fromLink } from "./portable.js";
@@ -38,8 +40,10 @@ class LandscapePage {
     this.drawing = new Drawing(this.#fresh());
     const overlay = canvasById("sketch-overlay");
     this.view = new View(canvasById("sketch"), overlay, this.drawing.map, palette.colors);
-    this.desk = new DeskView(palette, { tool: () => this.canvasInput.cancel(), brush: () => this.canvasInput.show() });
+    this.desk = new DeskView(palette, this.drawing.map, { tool: () => this.canvasInput.cancel(), brush: () => this.canvasInput.show() });
     this.canvasInput = new CanvasInput(overlay, this.view, makeTools(this.#bench), this.#bench);
+    this.canvasShape = new CanvasShape(this.drawing.map, (picture) => this.#change({ picture }));
+    this.layout = new Layout(() => this.canvasInput.show());
     this.seeds = new Seeds(() => this.drawing.style, (style) => this.#change({ style }));
     this.result = new Result();
     this.painter = new Painter(this.drawing, palette, this.result, {
@@ -75,6 +79,7 @@ class LandscapePage {
       value: () => this.palette.selected.id,
       size: () => this.desk.size,
       shape: () => this.desk.shape,
+      isSmooth: () => this.desk.isSmooth,
       pick: (id) => {
         this.palette.select(id);
         this.desk.take("brush");
@@ -95,7 +100,14 @@ class LandscapePage {
       l: tool("line"),
       p: tool("polygon"),
       g: tool("fill"),
+      m: tool("mountain"),
+      h: tool("horizon"),
+      s: tool("select"),
       i: tool("pick"),
+      "+": () => this.canvasInput.zoom(1.5),
+      "-": () => this.canvasInput.zoom(1 / 1.5),
+      0: () => this.canvasInput.zoom(0),
+      f: () => this.layout.toggle(),
       "[": () => this.desk.resize(0.8),
       "]": () => this.desk.resize(1.25),
       d: () => this.desk.nextShape(),
@@ -129,8 +141,7 @@ class LandscapePage {
   /** What was on the canvas when the page was left. */
   async resume() {
     const desk = await this.keeper.resume().catch(() => null);
-    if (desk) this.desk.state = desk;
-    else this.desk.take("brush");
+    this.desk.state = desk ?? this.desk.state;
     this.#show();
     this.drawings.showName();
     await this.drawings.show().catch(() => {});
@@ -142,6 +153,9 @@ class LandscapePage {
     buttonById("clear").addEventListener("click", () => this.#clear());
     buttonById("restyle").addEventListener("click", () => this.#restyle());
     buttonById("vary").addEventListener("click", () => this.#vary());
+    buttonById("zoom-out").addEventListener("click", () => this.canvasInput.zoom(1 / 1.5));
+    buttonById("zoom-in").addEventListener("click", () => this.canvasInput.zoom(1.5));
+    buttonById("zoom-all").addEventListener("click", () => this.canvasInput.zoom(0));
     buttonById("save-result").addEventListener("click", () => this.painter.save());
     byId("palette").addEventListener("change", () => this.#showRestyle());
     showStarts(this.palette, (example) => this.#change({ picture: this.#example(example) }));
@@ -262,8 +276,9 @@ class LandscapePage {
 
   #show() {
     const { width, height } = this.drawing.map;
-    byId("page-landscape").style.setProperty("--ratio", String(width / height));
+    byId("canvas-area").style.setProperty("--ratio", String(width / height));
     this.view.refresh();
+    this.canvasShape.show();
     this.seeds.show();
     this.#showRestyle();
     buttonById("undo").disabled = !this.drawing.history.canUndo;

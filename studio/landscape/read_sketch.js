@@ -1,6 +1,7 @@
 /** A picture's pixels as a label map: colours matched, background and blurred edges resolved, holes filled. */
 
 import { FIRM_DELTA_E, UNMATCHED, deltaE } from "./color.js";
+import { grow, neighbours } from "./grow.js";
 
 const CLOSE_DELTA_E = 8; // as near as a sketch comes that went through a JPEG
 const SAME_DELTA_E = 6; // to the background's colour
@@ -46,7 +47,7 @@ export function readSketch(rgba, width, height, match) {
 }
 
 /**
- * One colour of no class that reaches in from the border is paper: not drawn yet.
+ * One colour of no class that reaches in from the border is paper, and not drawn yet; nor is its blurred edge.
  * @param {Uint8Array} data
  * @param {Uint8Array} isDrawn
  * @param {Uint32Array} colors
@@ -70,6 +71,9 @@ function leaveOutBackground(data, isDrawn, colors, width) {
     isDrawn[at] = 0;
     for (const to of neighbours(at, width, data.length)) if (isPaper(to)) stack.push(to);
   }
+  const isBlurred = Uint8Array.from(data, (_, at) => Number(isPaperLike(at)));
+  grow(data, width, (at) => isDrawn[at] === 0, isBlurred, EDGE);
+  for (let at = 0; at < data.length; at++) if (isPaperLike(at) && !isBlurred[at]) isDrawn[at] = 0;
 }
 
 /** @param {number} width @param {number} height */
@@ -92,44 +96,4 @@ function isFlat(colors) {
   let same = 0;
   for (let at = 1; at < colors.length; at++) same += Number(colors[at] === colors[at - 1]);
   return same >= FLAT_SHARE * colors.length;
-}
-
-/**
- * Grow the classes into pixels that are open, a ring at a time.
- * @param {Uint8Array} data
- * @param {number} width
- * @param {(at: number) => boolean} isSource
- * @param {Uint8Array} isOpen cleared where a class has come
- * @param {number} [rings]
- */
-function grow(data, width, isSource, isOpen, rings = Infinity) {
-  /** @type {number[]} */
-  let front = [];
-  for (let at = 0; at < data.length; at++) {
-    if (isSource(at) && neighbours(at, width, data.length).some((to) => isOpen[to])) front.push(at);
-  }
-  for (let ring = 0; front.length && ring < rings; ring++) {
-    /** @type {number[]} */
-    const next = [];
-    for (const at of front) {
-      for (const to of neighbours(at, width, data.length)) {
-        if (!isOpen[to]) continue;
-        isOpen[to] = 0;
-        data[to] = data[at];
-        next.push(to);
-      }
-    }
-    front = next;
-  }
-}
-
-/** @param {number} at @param {number} width @param {number} length */
-function neighbours(at, width, length) {
-  const x = at % width;
-  const found = [];
-  if (x > 0) found.push(at - 1);
-  if (x < width - 1) found.push(at + 1);
-  if (at >= width) found.push(at - width);
-  if (at + width < length) found.push(at + width);
-  return found;
 }

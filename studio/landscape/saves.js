@@ -1,6 +1,8 @@
 /** What goes out: the sketch and the whole drawing as files, and a link that holds the drawing itself. */
 
+import { blobOf, call, describe } from "../api.js";
 import { buttonById, byId, inputById, saveAs } from "../dom.js";
+import { notify } from "../notice.js";
 import { KEYWORD, pack, toAscii, toLink } from "./portable.js";
 import { encodeIndexed } from "./png.js";
 
@@ -20,11 +22,19 @@ export function startSaves(drawing, palette) {
     const carried = toAscii(await pack(drawing.content));
     saveAs(await encodeIndexed(drawing.map, palette.colors, [KEYWORD, carried]), `${fileName(drawing.name || "drawing")}.prospero.png`);
   });
+  for (const format of ["aco", "gpl"]) {
+    buttonById(`palette-${format}`).addEventListener("click", () => savePalette(format).catch((error) => notify(describe(error), { kind: "error" })));
+  }
   const withSketch = inputById("with-sketch");
   withSketch.checked = localStorage.getItem(WITH_SKETCH) === "yes";
   withSketch.addEventListener("change", () => localStorage.setItem(WITH_SKETCH, withSketch.checked ? "yes" : "no"));
   buttonById("share").addEventListener("click", () => share(drawing));
   buttonById("copy-link").addEventListener("click", copy);
+}
+
+/** @param {string} format */
+async function savePalette(format) {
+  saveAs(await blobOf(await call(`palette?format=${format}`)), `prospero.${format}`);
 }
 
 /** @param {string} name what nothing but letters, digits and the like is left of */

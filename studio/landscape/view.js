@@ -2,6 +2,8 @@
 
 import { parseHex } from "./color.js";
 import { LabelMap } from "./label_map.js";
+import { sidesOf, stretch } from "./stretch.js";
+import { Viewport } from "./viewport.js";
 
 /** @typedef {{x: number, y: number}} Point */
 
@@ -21,6 +23,7 @@ export class View {
       const [r, g, b] = parseHex(color);
       return new Uint32Array(Uint8Array.of(r, g, b, 255).buffer)[0];
     });
+    this.viewport = new Viewport(map);
     this.scheduled = false;
     this.#fit();
   }
@@ -52,6 +55,16 @@ export class View {
     [this.canvas.width, this.canvas.height] = [this.map.width, this.map.height];
     this.image = this.context.createImageData(this.map.width, this.map.height);
     this.pixels = new Uint32Array(this.image.data.buffer);
+    this.viewport.reset();
+    this.frame();
+  }
+
+  /** Show the part that the viewport names. */
+  frame() {
+    const { zoom, corner } = this.viewport;
+    const share = (/** @type {number} */ at, /** @type {number} */ length) => `${(-100 * zoom * at) / length}%`;
+    this.canvas.style.transform = `translate(${share(corner.x, this.map.width)}, ${share(corner.y, this.map.height)}) scale(${zoom})`;
+    this.canvas.classList.toggle("is-zoomed", zoom > 1);
   }
 
   /**
@@ -63,11 +76,12 @@ export class View {
     const height = Math.round(this.overlay.clientHeight * devicePixelRatio);
     if (this.overlay.width !== width || this.overlay.height !== height) [this.overlay.width, this.overlay.height] = [width, height];
     const context = /** @type {CanvasRenderingContext2D} */ (this.overlay.getContext("2d"));
-    const scale = width / this.map.width;
+    const { zoom, corner } = this.viewport;
+    const scale = (zoom * width) / this.map.width;
     context.setTransform(1, 0, 0, 1, 0, 0);
     context.clearRect(0, 0, width, height);
     if (!draw) return;
-    context.setTransform(scale, 0, 0, scale, scale / 2, scale / 2); // a pixel's coordinates are its centre's
+    context.setTransform(scale, 0, 0, scale, scale * (0.5 - corner.x), scale * (0.5 - corner.y)); // a pixel's coordinates are its centre's
     draw(context, devicePixelRatio / scale);
   }
 }
@@ -79,15 +93,10 @@ export class View {
  * @param {number} longer side, in pixels
  */
 export function thumbnail(map, colors, longer) {
-  const scale = longer / Math.max(map.width, map.height);
-  const small = new LabelMap(Math.round(map.width * scale), Math.round(map.height * scale));
-  for (let y = 0; y < small.height; y++) {
-    const row = Math.floor((y + 0.5) / scale) * map.width;
-    for (let x = 0; x < small.width; x++) small.data[y * small.width + x] = map.data[row + Math.floor((x + 0.5) / scale)];
-  }
+  const { width, height, data } = stretch(map, ...sidesOf(map.width / map.height, longer));
   const canvas = document.createElement("canvas");
   canvas.setAttribute("aria-hidden", "true");
-  new View(canvas, canvas, small, colors).paint();
+  new View(canvas, canvas, new LabelMap(width, height, data), colors).paint();
   return canvas;
 }
 

@@ -1,5 +1,6 @@
 // The page against the checkpoints that are bundled: what a newcomer sees after `make serve`.
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
 import { after, before, test } from "node:test";
 import { launch, open, textOf, until } from "./browser.mjs";
 import { startServer } from "./server.mjs";
@@ -43,6 +44,25 @@ test("a drawn sketch becomes a landscape", { timeout: 120_000 }, async (context)
     return new Set(Array.from({ length: 4096 }, (_, i) => (data[4 * i] << 16) | (data[4 * i + 1] << 8) | data[4 * i + 2])).size;
   });
   assert.ok(colors > 500, `${colors} colours: no photo`);
+  await close();
+});
+
+test("from opening the page to a downloaded picture in three clicks", { timeout: 120_000 }, async (context) => {
+  if (!kinds.includes("landscape")) return context.skip("no landscape checkpoint is bundled");
+  const began = performance.now();
+  const { page, close } = await open(browser, "landscape", { url: server.url });
+  const seconds = () => ((performance.now() - began) / 1000).toFixed(1);
+  await until(page, "latency", (text) => text.endsWith(" ms"), 60_000);
+  context.diagnostic(`the first landscape is there after ${seconds()} s, without a click`);
+  const old = await page.locator("#result").getAttribute("src");
+  await page.click("#examples li:nth-child(3) button");
+  await page.click("#roll");
+  await page.waitForFunction((old) => document.getElementById("result").getAttribute("src") !== old, old);
+  const [download] = await Promise.all([page.waitForEvent("download"), page.click("#save-result")]);
+  const bytes = readFileSync(await download.path());
+  context.diagnostic(`the picture is saved after ${seconds()} s and three clicks`);
+  assert.equal(bytes.subarray(1, 4).toString(), "PNG");
+  assert.deepEqual([bytes.readUInt32BE(16), bytes.readUInt32BE(20)], [256, 256]);
   await close();
 });
 

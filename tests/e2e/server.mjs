@@ -16,14 +16,14 @@ const freePort = () =>
     });
   });
 
-/** Run `python -m module FOLDER`; a file `record` in the folder gets what happens to each prompt. */
+/** Run `python -m module`, with a folder for the fakes; a file `record` in the folder gets what happens to each prompt. */
 export async function startServer(module, environment = {}) {
   const folder = mkdtempSync(join(tmpdir(), "prospero-e2e-"));
   writeFileSync(join(folder, "record"), "");
   const port = await freePort();
   const log = join(folder, "server.log");
   const file = openSync(log, "w");
-  const process_ = spawn(process.env.PYTHON ?? "python3", ["-m", module, folder], {
+  const process_ = spawn(process.env.PYTHON ?? "python3", ["-m", module, ...(module === "service" ? [] : [folder])], {
     cwd: ROOT,
     stdio: ["ignore", file, file],
     env: { ...process.env, PROSPERO_PORT: String(port), PROSPERO_DRAIN_DELAY_SECONDS: "0", ...environment },

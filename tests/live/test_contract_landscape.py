@@ -240,6 +240,17 @@ def test_palette_maps_every_source_class_once(gan: httpx.Client) -> None:
     assert {"sky", "mountain", "tree", "sea", "sand"} <= set(sources)
 
 
+def test_the_palette_as_a_file(gan: httpx.Client) -> None:
+    gimp, adobe = (gan.get(f"/palette?format={name}") for name in ("gpl", "aco"))
+    assert gimp.text.startswith("GIMP Palette\n")
+    assert f"\t{PALETTE[-1].name}\n" in gimp.text
+    assert adobe.content[:4] == bytes([0, 1, 0, len(PALETTE)])
+    assert 'filename="prospero.aco"' in adobe.headers["content-disposition"]
+    assert gan.get("/palette?format=json").json() == gan.get("/palette").json()
+    refused = gan.get("/palette?format=ase")
+    assert (refused.status_code, refused.json()["error"]["field"]) == (422, "format")
+
+
 def test_palette_says_what_newer_classes_were_part_of_and_which_colours_are_taken(gan: httpx.Client) -> None:
     classes = gan.get("/palette").json()["classes"]
     names = [one["name"] for one in classes]
