@@ -197,4 +197,6 @@ async def _http_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     answer = error_response(ApiError(error.status_code, str(error.detail).lower()), request.scope)
     answer.headers.update(error.headers or {})
+    if answer.headers.get("allow") == "GET":
+        answer.headers["allow"] = "GET, HEAD"
     return answer

@@ -67,7 +67,11 @@ class ApiError(Exception):
 
     def headers(self) -> dict[str, str]:
         headers = {} if self.retry_after is None else {"Retry-After": str(self.retry_after)}
-        return headers | ({"WWW-Authenticate": "Bearer"} if self.status == 401 else {})
+        if self.status == 401:
+            headers["WWW-Authenticate"] = "Bearer"
+        if self.status == 408:  # its body may still come, and would pass for the next request
+            headers["Connection"] = "close"
+        return headers
 
 
 def error_body(status: int, message: str, field: str | None = None) -> bytes:

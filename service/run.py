@@ -14,6 +14,7 @@ from service.access import access_line, read_keys
 from service.catalog import read_catalog
 from service.device import DeviceError, choose_device
 from service.flags import read_flags, source_of
+from service.http.protocol import HTTPProtocol
 from service.kinds import KINDS, check_names, configs_of
 from service.lifecycle import Lifecycle
 from service.listening import BACKLOG, listen_on, url_of
@@ -89,7 +90,9 @@ def serve(settings: Settings, build: Callable[[Lifecycle], Server]) -> int:
             server_header=False,
             forwarded_allow_ips=list(settings.trusted_proxies),
             root_path=settings.root_path,
-            http="httptools",
+            http=HTTPProtocol,
+            ws="none",
+            timeout_keep_alive=settings.keep_alive_seconds,
             loop="uvloop",
             backlog=BACKLOG,
         )

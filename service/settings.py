@@ -83,6 +83,9 @@ class Settings(BaseSettings):
     )
     load_timeout_seconds: Seconds = Field(300.0, ge=1, description="for a worker to load and warm its model")
     heartbeat_timeout_seconds: Seconds = Field(1.2, ge=1, description="a worker silent for longer is dead")
+    keep_alive_seconds: Seconds = Field(
+        75.0, description="an idle connection stays open; longer than a balancer in front keeps its own"
+    )
     drain_delay_seconds: float = Field(
         5.0, ge=0, le=MAX_SECONDS, description="between SIGTERM's not-ready and the first refusal"
     )

@@ -15,6 +15,14 @@ _PICTURE_TYPES = (b"image/", b"multipart/form-data", b"application/octet-stream"
 DRAIN_FACTOR = 4  # how many times the limit is read and thrown away so that the client hears its 413
 
 
+def check_coding(headers: Mapping[bytes, bytes]) -> None:
+    """Raises ApiError 415 for a compressed body: nothing here unpacks one, whose size could be any."""
+    for name, plain in ((b"content-encoding", b"identity"), (b"transfer-encoding", b"chunked")):
+        coding = headers.get(name, plain).strip().lower()
+        if coding not in (plain, b""):
+            raise ApiError(415, f"{name.decode().title()} {coding.decode('latin-1')!r}; send it uncompressed")
+
+
 @dataclass
 class BodyLimits:
     """The limits, and the bytes of all bodies whose requests are under way.
@@ -46,6 +54,7 @@ class LimitedBody:
         self._began = time.monotonic()
         self._size = 0
         self._complete = False
+        self._asks_first = headers.get(b"expect", b"").lower() == b"100-continue"
         length = headers.get(b"content-length", b"0")
         self._announced = int(length) if length.isdigit() else 0
 
@@ -54,6 +63,8 @@ class LimitedBody:
         if self._complete:
             return await self._receive()
         if self._announced > self._max_bytes:
+            if self._asks_first:
+                raise self._too_large()
             await self._discard()
         message = await self._timed()
         size = len(message.get("body", b""))
@@ -85,4 +96,7 @@ class LimitedBody:
             message = await self._timed()
             self._size += len(message.get("body", b""))
             self._complete = message["type"] == "http.disconnect" or not message.get("more_body", False)
-        raise ApiError(413, f"the body is larger than {self._max_bytes} bytes")
+        raise self._too_large()
+
+    def _too_large(self) -> ApiError:
+        return ApiError(413, f"the body is larger than {self._max_bytes} bytes")

@@ -20,7 +20,7 @@ from models.errors import RequestError
 from service.errors import ApiError, ErrorShape, error_response, own_shape
 from service.http.admission import Admission
 from service.http.auth import ApiKeys
-from service.http.body_limit import BodyLimits, LimitedBody
+from service.http.body_limit import BodyLimits, LimitedBody, check_coding
 from service.http.origins import Origins
 from service.http.request_guard import CLIENT_GONE
 from service.http.request_log import RequestLog, RequestRecord, sent_path
@@ -95,6 +95,15 @@ class RequestLayer:
         finally:
             self._log.ended(scope, path, status or CLIENT_GONE, time.monotonic() - began, record)
 
+    async def _route(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Through FastAPI's routes, where HEAD is GET: whoever writes the answer leaves the body out."""
+        inner = {**scope, "method": "GET"} if scope["method"] == "HEAD" else scope
+        inner["state"]["is_head"] = inner is not scope
+        try:
+            await self._app(inner, receive, send)
+        finally:
+            scope["route"] = inner.get("route")  # for the counts
+
     def _shape_below(self, path: str) -> ErrorShape:
         found = (shape for start, shape in self._error_shapes.items() if path.startswith(start))
         return next(found, own_shape)
@@ -111,14 +120,17 @@ class RequestLayer:
         self, scope: Scope, path: str, headers: dict[bytes, bytes], receive: Receive, send: Send
     ) -> None:
         try:
+            if (problem := scope["state"].get("problem")) is not None:  # see `HTTPProtocol`
+                raise ApiError(400, problem)
             self._origins.check(scope["method"], headers)
             self._keys.check(path, headers)
             self._admission.check(scope["method"], path)
+            check_coding(headers)
             body = LimitedBody(receive, headers, self._limits)
             endpoint = self._posts.get(path) if scope["method"] == "POST" else None
             try:
                 if endpoint is None:
-                    await self._app(scope, body.receive, send)
+                    await self._route(scope, body.receive, send)
                 else:
                     answer = await endpoint(Request(scope, body.receive))
                     await answer(scope, body.receive, send)

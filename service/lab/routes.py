@@ -53,9 +53,12 @@ class LabEndpoint:
         self._runs.end(self._runs.find(run_id), "deleted", "it was deleted")
         return Response(status_code=204)
 
-    async def events(self, run_id: str) -> Response:
+    async def events(self, run_id: str, request: Request) -> Response:
         """Watch a run: server-sent events of `type` start, frame …, end."""
-        return LabStream(self._runs, self._runs.find(run_id))
+        run = self._runs.find(run_id)
+        if request.state.is_head:  # which watches nothing, and so shows nobody out
+            return Response(media_type=LabStream.media_type)
+        return LabStream(self._runs, run)
 
 
 def _answer(run: Run, status: int = 200, headers: dict[str, str] | None = None) -> Response:
