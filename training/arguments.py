@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -16,6 +17,20 @@ from training.errors import TrainingError
 from training.run import Settings, read_settings
 
 S = TypeVar("S", bound=Settings)
+
+
+def positive(text: str) -> int:
+    """A whole number from 1 on, as arguments are parsed."""
+    if (value := int(text)) < 1:
+        raise argparse.ArgumentTypeError(f"{text} is less than 1")
+    return value
+
+
+def minutes(text: str) -> float:
+    """A number of minutes from 0 on, as arguments are parsed."""
+    if not 0 <= (value := float(text)) < math.inf:
+        raise argparse.ArgumentTypeError(f"{text} is no number from 0 on")
+    return value
 
 
 def add_run_arguments(parser: argparse.ArgumentParser, presets: Mapping[str, Settings]) -> None:
@@ -40,14 +55,14 @@ def add_box_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--resume", action="store_true", help="go on from the state in --run")
     parser.add_argument(
         "--max-minutes",
-        type=float,
+        type=minutes,
         metavar="M",
         help="stop after so long, one step at least: --run then holds the state, to --resume from, and a "
         "checkpoint of what is learnt so far; --out is written only when the run is done or --finish asks",
     )
     parser.add_argument("--device", default="cpu", help="cpu, cuda, cuda:1 …")
     parser.add_argument(
-        "--threads", type=int, metavar="N", help="CPU threads (default: PyTorch's own choice)"
+        "--threads", type=positive, metavar="N", help="CPU threads (default: PyTorch's own choice)"
     )
 
 

@@ -8,10 +8,11 @@ from __future__ import annotations
 import argparse
 import importlib
 import sys
-from typing import NamedTuple
+from typing import NamedTuple, NoReturn
 
 from models.checkpoint import CheckpointError
 from training.errors import TrainingError
+from training.stopping import Interrupted, end_on_signals
 
 
 class Job(NamedTuple):
@@ -52,10 +53,17 @@ JOBS = {
 }
 
 
+class Parser(argparse.ArgumentParser):
+    """Says in one line what is wrong with the arguments."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"error: {message} ({self.prog} --help lists the arguments)\n")
+
+
 def make_parser(job: Job, program: str) -> argparse.ArgumentParser:
     """The parser of a job's arguments, which imports the job."""
     module = importlib.import_module(job.module)
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog=program,
         description=module.__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -67,7 +75,12 @@ def make_parser(job: Job, program: str) -> argparse.ArgumentParser:
 
 
 def run_job(job: Job, program: str, arguments: list[str]) -> int:
-    """Run one job; 0 when it is done, 1 with a line on stderr when its user has to mend something."""
+    """Run one job.
+
+    Returns:
+        0 when it is done, 1 with a line on stderr when its user has to mend something, 128 and the number of
+        the signal that ended it.
+    """
     try:
         parser = make_parser(job, program)
     except ModuleNotFoundError as error:
@@ -77,14 +90,17 @@ def run_job(job: Job, program: str, arguments: list[str]) -> int:
         return 1
     args = parser.parse_args(arguments)
     try:
-        args.run_job(args)
+        with end_on_signals():
+            return args.run_job(args) or 0
     except (TrainingError, CheckpointError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     except OSError as error:  # a disk that is full, a folder that may not be written to
         print(f"error: {error.filename or program}: {error.strerror or error}", file=sys.stderr)
         return 1
-    except KeyboardInterrupt:
-        print("interrupted; --resume goes on from the last saved state", file=sys.stderr)
-        return 130
-    return 0
+    except Interrupted as interrupt:
+        run = getattr(args, "run", None)
+        has_state = run is not None and (run / "state.pt").exists()
+        hint = "; --resume goes on from the last saved state" if has_state else ""
+        print(f"interrupted{hint}", file=sys.stderr)
+        return 128 + interrupt.number

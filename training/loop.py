@@ -17,6 +17,7 @@ from torch import Tensor
 from training.errors import TrainingError
 from training.ranks import ALONE, Ranks
 from training.run import Run
+from training.stopping import Stop, save_on_signals
 
 LOG_EVERY = 10  # steps
 
@@ -46,13 +47,19 @@ class Loop:
     ranks: Ranks = ALONE
 
     def train(self) -> bool:
-        """Go on from ``run.step``; False when the time box ended before the last step.
+        """Go on from ``run.step``; False when the time box or a signal ended it before the last step.
 
         However short the box, one step is taken, so that a run in many boxes gets somewhere.
 
         Raises:
             TrainingError: a loss is no longer a number.
         """
+        with save_on_signals() as stop:
+            is_done = self._train(stop)
+        self.run.stopped_by = None if is_done else stop.number
+        return is_done
+
+    def _train(self, stop: Stop) -> bool:
         run, recent, shown = self.run, list[Losses](), dict[str, float]()
         if run.step >= run.num_steps and self.snapshot is not None:
             self.snapshot()  # was killed, perhaps, before it could
@@ -60,7 +67,10 @@ class Loop:
             with run.timed():
                 recent.append(self.take_step(run.step))
                 run.step += 1
-                is_last, is_time_up = run.step == run.num_steps, self.ranks.agree(run.is_time_up)
+                is_last, is_time_up = (
+                    run.step == run.num_steps,
+                    self.ranks.agree(run.is_time_up or stop.number is not None),
+                )
                 is_saving = is_last or is_time_up or run.step % self.save_every == 0
                 is_evaluating = self.evaluate is not None and (is_last or run.step % self.evaluate_every == 0)
                 is_logging = is_last or is_evaluating or run.step % LOG_EVERY == 0
@@ -75,7 +85,9 @@ class Loop:
                 if self.snapshot is not None:
                     self.snapshot()
             if is_time_up and not is_last:
-                run.say(f"time is up at step {run.step} of {run.num_steps}; --resume goes on")
+                why = "time is up" if stop.number is None else "stopped"
+                said = f"{why} at step {run.step} of {run.num_steps}"
+                run.say(f"{said}; --resume goes on, --finish ends it here")
                 return False
         return True
 

@@ -32,11 +32,16 @@ def publish_better(checkpoint: Path, out: Path, metric: str, force: bool) -> str
     return f"{out}: {metric} {value:.4f}"
 
 
-def train_and_publish(loop: Loop, args: argparse.Namespace, metric: str) -> None:
-    """Train, or take the run as it stands (``--finish``); --out gets the checkpoint of a run that is done."""
+def train_and_publish(loop: Loop, args: argparse.Namespace, metric: str) -> int:
+    """Train, or take the run as it stands (``--finish``); --out gets the checkpoint of a run that is done.
+
+    Returns:
+        the exit status.
+    """
     if args.finish and loop.snapshot is not None:
         loop.snapshot()
     is_done = args.finish or loop.train()
     if is_done and args.out is not None:
         loop.run.say(publish_better(loop.run.folder / "checkpoint", args.out, metric, args.force))
     loop.run.close()
+    return loop.run.exit_status

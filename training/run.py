@@ -67,6 +67,7 @@ class Run:
         seconds: time spent in steps, over all resumptions, no evaluations (`timed`, or callers add to it).
         cpu_seconds: processor time of all threads within `timed`; other programs on the machine don't count.
         data: what it is trained on; None for a state from before states had it, until it is settled.
+        stopped_by: the signal that ended it before its last step.
         unlogged: losses of the steps since the log's last line; they are part of the state.
     """
 
@@ -91,6 +92,7 @@ class Run:
         self.seconds = self.cpu_seconds = 0.0
         self.unlogged: list[dict[str, float]] = []
         self.data: DataIdentity | None = None
+        self.stopped_by: int | None = None
         self._is_main = is_main
         self._progress = Progress(num_steps) if is_main else None
         self._deadline = None if max_minutes is None else time.monotonic() + 60 * max_minutes
@@ -110,6 +112,11 @@ class Run:
     def data_folder(self) -> Path | None:
         """Where the data of the state that is gone on from were read; None for a run that begins."""
         return None if self.data is None or self.data.source is None else Path(self.data.source)
+
+    @property
+    def exit_status(self) -> int:
+        """What a shell should see: 0, or that a signal ended it."""
+        return 0 if self.stopped_by is None else 128 + self.stopped_by
 
     @property
     def is_time_up(self) -> bool:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import signal
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +15,7 @@ from torch import Tensor
 from training.errors import TrainingError
 from training.loop import Loop, average
 from training.run import Run, Settings
+from training.stopping import Interrupted
 
 
 class Dials(Settings):
@@ -83,6 +87,42 @@ def test_a_box_takes_a_step_saves_and_the_next_one_goes_on(
     for line in (line for log in logs for line in log):
         del line["seconds"], line["cpu_seconds"]
     assert logs[0] == logs[1]
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_the_first_signal_saves_as_the_end_of_a_box_does(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], number: signal.Signals
+) -> None:
+    before, counter = signal.getsignal(number), Counter()
+    loop = make(tmp_path, counter)
+
+    def take_step(step: int) -> dict[str, Tensor | int]:
+        if step == 3:
+            os.kill(os.getpid(), number)
+        return counter.take_step(step)
+
+    assert not replace(loop, take_step=take_step).train()
+    assert counter.done == [("state", 4), ("snapshot", 4)]
+    assert "stopped at step 4 of 25; --resume goes on, --finish ends it here" in capsys.readouterr().err
+    assert loop.run.exit_status == 128 + number
+    assert signal.getsignal(number) is before
+    assert make(tmp_path, counter, resume=True).train()
+    assert counter.steps == list(range(25))
+
+
+def test_the_second_signal_ends_at_once(tmp_path: Path) -> None:
+    counter = Counter()
+    loop = make(tmp_path, counter)
+
+    def take_step(step: int) -> dict[str, Tensor | int]:
+        os.kill(os.getpid(), signal.SIGINT)
+        os.kill(os.getpid(), signal.SIGTERM)
+        return counter.take_step(step)
+
+    with pytest.raises(Interrupted) as caught:
+        replace(loop, take_step=take_step).train()
+    assert caught.value.number in (signal.SIGINT, signal.SIGTERM)
+    assert counter.done == []
 
 
 def test_a_run_that_is_done_only_writes_its_snapshot_anew(tmp_path: Path) -> None:

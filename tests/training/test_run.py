@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import json
 import pickle
+import resource
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import ClassVar
 
 import pytest
 import torch
 
+from models.checkpoint import CheckpointConfig, CheckpointError, save_checkpoint
 from training.arguments import pick_device, resolve_settings
 from training.errors import TrainingError
 from training.log import read_log
@@ -160,3 +164,37 @@ def test_a_state_that_is_cut_short_is_refused_in_one_line(tmp_path: Path, length
             again.load_state(torch.device("cpu"))
         assert "\n" not in str(caught.value)
         assert path.read_bytes() == wrong
+
+
+@contextmanager
+def full_disk(room: int) -> Iterator[None]:
+    """No file may grow beyond so many bytes."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (room, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+def test_a_full_disk_leaves_state_log_and_checkpoint_as_they_were(tmp_path: Path) -> None:
+    run = Run(tmp_path, Dials(), 4, resume=False)
+    config = CheckpointConfig(kind="none", training_data="none")
+    run.step = 1
+    run.log(loss=1.0)
+    run.save_state({"weights": torch.ones(1000)})
+    save_checkpoint(tmp_path / "checkpoint", config, {"x": torch.ones(3)}, {}, "")
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    run.step = 2
+    with (
+        full_disk(2000),
+        pytest.raises(TrainingError, match=r"can't be written \(.*; the one before it is kept"),
+    ):
+        run.save_state({"weights": torch.zeros(100_000)})
+    with full_disk(len(before[tmp_path / "log.jsonl"]) + 5), pytest.raises(OSError, match=r"space|large"):
+        run.log(loss=0.5)
+    for tensors in ({"x": torch.zeros(100_000)}, {"x": torch.zeros(3)}):
+        with full_disk(100), pytest.raises((CheckpointError, OSError)):
+            save_checkpoint(tmp_path / "checkpoint", config, tensors, {}, "long " * 100)
+    assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
+    assert not [path for path in tmp_path.rglob("*") if path.name.startswith(".")]

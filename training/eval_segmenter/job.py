@@ -27,6 +27,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     fit.add_arguments(parser, PRESETS)
 
 
-def run(args: argparse.Namespace) -> None:
+def run(args: argparse.Namespace) -> int:
     """Run it."""
-    fit.fit(args, PRESETS, EVAL_SEGMENTER)
+    return fit.fit(args, PRESETS, EVAL_SEGMENTER)

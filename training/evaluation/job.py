@@ -9,7 +9,7 @@ from pathlib import Path
 from models.checkpoint import CheckpointError
 from models.landscape.engine import LandscapeEngine
 from models.pix2pix.painter import Pix2PixPainter
-from training.arguments import pick_device
+from training.arguments import pick_device, positive
 from training.errors import TrainingError
 from training.eval_segmenter.engine import WEIGHTS, EvalSegmenter
 from training.evaluation.contact_sheet import contact_sheet
@@ -43,7 +43,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="report and contact sheet")
     parser.add_argument("--cache", type=Path, metavar="FOLDER", help="keep there what lite2 sees in photos")
     parser.add_argument("--device", default="cpu", help="cpu, cuda, cuda:1 …")
-    parser.add_argument("--threads", type=int, metavar="N")
+    parser.add_argument("--threads", type=positive, metavar="N")
 
 
 def run(args: argparse.Namespace) -> None:

@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 
 from models.landscape.palette import CLASS_NAMES
-from training.arguments import add_finish_argument, add_run_arguments, pick_device, plan_settings
+from training.arguments import add_finish_argument, add_run_arguments, pick_device, plan_settings, positive
 from training.evaluation.held_out import Evaluation
 from training.landscape.batches import Batches
 from training.landscape.dataset import add_data_arguments, describe, load_photos, plain_maps
@@ -37,10 +37,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_run_arguments(parser, PRESETS)
     add_finish_argument(parser)
     add_data_arguments(parser)
-    parser.add_argument("--save-every", type=int, default=500, metavar="STEPS", help="state and snapshot")
+    parser.add_argument(
+        "--save-every", type=positive, default=500, metavar="STEPS", help="state and snapshot"
+    )
 
 
-def run(args: argparse.Namespace) -> None:
+def run(args: argparse.Namespace) -> int:
     """Train until the last step or the end of the time box; what is exported is the averaged generator."""
     settings = plan_settings(args, PRESETS)
     device = pick_device(args.device, args.threads)
@@ -64,7 +66,7 @@ def run(args: argparse.Namespace) -> None:
         shown=("label", "far", "near", "features"),
         snapshot=lambda: export(run, trainer, batches, styles, evaluation),
     )
-    train_and_publish(loop, args, METRIC)
+    return train_and_publish(loop, args, METRIC)
 
 
 def choose_styles(bank: StyleBank, count: int, chances: NDArray[np.float64] | None) -> torch.Tensor:

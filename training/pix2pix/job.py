@@ -8,7 +8,7 @@ import copy
 from models.checkpoint import save_checkpoint
 from models.pix2pix.network import Pix2PixConfig
 from models.pix2pix.painter import Pix2PixPainter
-from training.arguments import add_finish_argument, add_run_arguments, pick_device, plan_settings
+from training.arguments import add_finish_argument, add_run_arguments, pick_device, plan_settings, positive
 from training.evaluation.contact_sheet import contact_sheet
 from training.evaluation.held_out import Evaluation
 from training.landscape.batches import Batches
@@ -37,10 +37,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_run_arguments(parser, PRESETS)
     add_finish_argument(parser)
     add_data_arguments(parser)
-    parser.add_argument("--save-every", type=int, default=500, metavar="STEPS", help="state and snapshot")
+    parser.add_argument(
+        "--save-every", type=positive, default=500, metavar="STEPS", help="state and snapshot"
+    )
 
 
-def run(args: argparse.Namespace) -> None:
+def run(args: argparse.Namespace) -> int:
     """Train until the last step or the end of the time box."""
     settings = plan_settings(args, PRESETS)
     device = pick_device(args.device, args.threads)
@@ -66,7 +68,7 @@ def run(args: argparse.Namespace) -> None:
         shown=("l1", "adversarial", "critic"),
         snapshot=lambda: export(run, trainer, config, evaluation),
     )
-    train_and_publish(loop, args, METRIC)
+    return train_and_publish(loop, args, METRIC)
 
 
 def export(run: Run, trainer: Pix2PixTrainer, config: Pix2PixConfig, evaluation: Evaluation) -> None:

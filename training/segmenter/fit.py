@@ -15,7 +15,7 @@ from torch import nn
 
 from models.checkpoint import save_checkpoint
 from models.landscape.palette import broad_table
-from training.arguments import add_finish_argument, add_run_arguments, pick_device, plan_settings
+from training.arguments import add_finish_argument, add_run_arguments, pick_device, plan_settings, positive
 from training.loop import Loop
 from training.photos.errors import DataError
 from training.photos.photo_set import PhotoSet, is_held_out, is_natural, load_siftflow, well_labelled
@@ -60,10 +60,12 @@ def add_arguments(parser: argparse.ArgumentParser, presets: Mapping[str, Labelle
         metavar="FOLDER",
         help="the SIFT Flow folder (default: what the run that goes on has)",
     )
-    parser.add_argument("--save-every", type=int, default=500, metavar="STEPS", help="state and snapshot")
+    parser.add_argument(
+        "--save-every", type=positive, default=500, metavar="STEPS", help="state and snapshot"
+    )
 
 
-def fit(args: argparse.Namespace, presets: Mapping[str, LabellerSettings], labeller: Labeller) -> None:
+def fit(args: argparse.Namespace, presets: Mapping[str, LabellerSettings], labeller: Labeller) -> int:
     """Train until the last step or the end of the time box; what is exported is the averaged network."""
     settings = plan_settings(args, presets)
     device = pick_device(args.device, args.threads)
@@ -89,7 +91,7 @@ def fit(args: argparse.Namespace, presets: Mapping[str, LabellerSettings], label
         args.save_every,
         snapshot=lambda: export(run, trainer, held_out, labeller),
     )
-    train_and_publish(loop, args, METRIC)
+    return train_and_publish(loop, args, METRIC)
 
 
 def export(run: Run, trainer: LabellerTrainer, held_out: PhotoSet, labeller: Labeller) -> None:

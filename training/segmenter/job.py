@@ -26,6 +26,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--outlined", type=Path, metavar="FOLDER", help="more photos with outlined maps")
 
 
-def run(args: argparse.Namespace) -> None:
+def run(args: argparse.Namespace) -> int:
     """Run it."""
-    fit.fit(args, PRESETS, SEGMENTER)
+    return fit.fit(args, PRESETS, SEGMENTER)

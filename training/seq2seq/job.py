@@ -22,7 +22,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_finish_argument(parser)
 
 
-def run(args: argparse.Namespace) -> None:
+def run(args: argparse.Namespace) -> int:
     """Train both networks, then write the table and the plot."""
     settings = resolve_settings(BottleneckSettings(), args.set)
     device = pick_device(args.device, args.threads)
@@ -46,6 +46,7 @@ def run(args: argparse.Namespace) -> None:
     for row in rows:
         run.say(" ".join(f"{key} {value}" for key, value in row.items()))
     run.close()
+    return run.exit_status
 
 
 def draw(rows: list[dict[str, Any]]) -> bytes:

@@ -6,6 +6,7 @@ Splits, by characters: the last 10 % validate a release; choices are made on the
 from __future__ import annotations
 
 import hashlib
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -27,28 +28,59 @@ TINY_SHAKESPEARE_URL = (
 TINY_SHAKESPEARE_SHA256 = "86c4e6aa9db7c042ec79f339dcb96d42b0075e16b8fc2e86bf0ca57e2dc565ed"
 TINY_SHAKESPEARE = "Tiny Shakespeare"
 DOWNLOADS = Path("data")
+TEXT_SUFFIXES = (".txt", ".md")
+MAX_LISTED = 10  # files that are skipped
 
 Tokens = NDArray[np.int64]
 
 
 def read_text(source: str, sha256: str | None = None) -> str:
-    """Read a UTF-8 file, a folder's *.txt files in the order of their names, or a URL.
+    """Read a UTF-8 file, a URL, or what a folder holds of texts: .txt and .md in the order of their names.
+
+    A folder's subfolders are read, too. What is left out of it is listed on stderr.
 
     Raises:
-        TrainingError: nothing there, nothing in it, or not UTF-8.
+        TrainingError: nothing there, nothing in it, or a file that is not UTF-8.
     """
     if is_url(source):
         expected = TINY_SHAKESPEARE_SHA256 if source == TINY_SHAKESPEARE_URL else sha256
-        paths = [fetch(source, place_of(source), expected)]
+        text = _read_file(fetch(source, place_of(source), expected))
     else:
-        root = Path(source)
-        paths = sorted(root.glob("*.txt")) if root.is_dir() else [root]
-    if not paths:
-        raise TrainingError(f"{source}: the folder has no .txt file")
-    text = "\n".join(_read_file(path) for path in paths)
+        text = _read_folder(Path(source)) if Path(source).is_dir() else _read_file(Path(source))
     if not text.strip():
         raise TrainingError(f"{source}: has no text")
     return text
+
+
+def _read_folder(root: Path) -> str:
+    """Every text in a folder, one behind the other; hidden files and folders are nobody's texts."""
+    found = [path for path in root.rglob("*") if path.is_file()]
+    paths = sorted(path for path in found if not _is_hidden(path.relative_to(root)))
+    texts, skipped = list[str](), list[str]()
+    for path in paths:
+        name = path.relative_to(root).as_posix()
+        if path.suffix.lower() not in TEXT_SUFFIXES:
+            skipped.append(name)
+            continue
+        try:
+            texts.append(_read_file(path))
+        except TrainingError as error:
+            skipped.append(str(error).replace(str(path), name))
+    if not texts:
+        raise TrainingError(f"{root}: the folder has no text ({' or '.join(TEXT_SUFFIXES)}, in UTF-8)")
+    if skipped:
+        listed = [
+            *skipped[:MAX_LISTED],
+            *([f"and {len(skipped) - MAX_LISTED} more"] if skipped[MAX_LISTED:] else []),
+        ]
+        print(
+            f"{root}: read {len(texts)} files, skipped {len(skipped)}: {', '.join(listed)}", file=sys.stderr
+        )
+    return "\n".join(texts)
+
+
+def _is_hidden(path: Path) -> bool:
+    return any(part.startswith(".") for part in path.parts)
 
 
 def place_of(url: str) -> Path:

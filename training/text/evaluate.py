@@ -50,9 +50,11 @@ def nats_per_character_in_windows(
     """Score every character of `text` once, in windows of so many characters that see nothing before them.
 
     That is but for one character: each window is split into tokens by itself and read behind the last
-    character of the one before, the first behind a newline: as a model of characters sees it.
+    character of the one before, the first behind a newline: as a model of characters sees it. Where a window
+    has more tokens than the context, it is cut.
     """
     network.eval()
+    longest = network.config.max_seq_len
     device = network.embedding.weight.device
     total = 0.0
     starts = range(0, len(text), num_characters)
@@ -61,8 +63,9 @@ def nats_per_character_in_windows(
         for start in starts[first : first + WINDOWS_PER_PASS]:
             given = tokenizer.encode(text[start - 1] if start else "\n")
             tokens = tokenizer.encode(text[start : start + num_characters])
-            rows.append(torch.tensor((given + tokens)[:-1]))
-            wanted.append(torch.tensor([IGNORED] * (len(given) - 1) + tokens))
+            read = torch.tensor((given + tokens)[:-1])
+            rows += read.split(longest)
+            wanted += torch.tensor([IGNORED] * (len(given) - 1) + tokens).split(longest)
         inputs = pad_sequence(rows, batch_first=True)  # what comes after a row's end changes nothing in it
         targets = pad_sequence(wanted, batch_first=True, padding_value=IGNORED)
         total += _sum_nats(network, inputs.to(device), targets.to(device))

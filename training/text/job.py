@@ -10,7 +10,7 @@ from typing import Any, Literal
 import numpy as np
 
 from models.gpt.tokenizer import BPETokenizer, Tokenizer, parse_tokenizer
-from training.arguments import add_run_arguments, pick_device, plan_settings
+from training.arguments import add_run_arguments, pick_device, plan_settings, positive
 from training.download import is_url
 from training.errors import TrainingError
 from training.loop import Loop
@@ -36,12 +36,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--data",
         metavar="PATH|URL",
-        help="file, folder of .txt, or URL (default: Tiny Shakespeare, or what the run that goes on has)",
+        help="file, folder of .txt and .md, or URL (default: Tiny Shakespeare, or what the run has)",
     )
     parser.add_argument("--sha256", help="what a download from another URL than the default must have")
     parser.add_argument(
         "--finish",
-        type=int,
+        type=positive,
         nargs="?",
         const=0,
         metavar="STEPS",
@@ -50,7 +50,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def run(args: argparse.Namespace) -> None:
+def run(args: argparse.Namespace) -> int:
     """Train as the arguments say; TrainingError where they can't be followed."""
     check_out(args.out, args.run)
     with join_ranks(args.device) as ranks:
@@ -95,6 +95,7 @@ def run(args: argparse.Namespace) -> None:
             if is_done and args.out is not None:
                 run.say(publish_better(checkpoint, args.out, METRICS[settings.split], args.force))
         run.close()
+        return run.exit_status
 
 
 def plan(args: argparse.Namespace) -> tuple[Path, TextSettings, bool]:
@@ -137,9 +138,9 @@ def check_alphabet(tokenizer: Tokenizer, corpus: Corpus) -> None:
 
 
 def make_tokenizer(text: str, settings: TextSettings) -> Tokenizer:
-    return (
-        make_characters(text) if settings.tokenizer == "characters" else make_bpe(text, settings.vocabulary)
-    )
+    if settings.tokenizer == "characters":
+        return make_characters(text + "\n")  # scores and samples begin at a line's end
+    return make_bpe(text, settings.vocabulary)
 
 
 def make_batches(text: str, tokenizer: Tokenizer, settings: TextSettings) -> Batches:

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Sequence
 from itertools import cycle
 from typing import Any
 
 from models.gpt.engine import TextEngine
 from models.gpt.request import TextRequest
 from training.plots import new_figure, to_png
-from training.text.data import TINY_SHAKESPEARE
+from training.text.data import TINY_SHAKESPEARE, Corpus
 from training.text.quality import describe_quality
 from training.text.settings import TextSettings, name_preset
 
 PROMPTS = ("\n", "KING RICHARD III:\n", "O Romeo, Romeo! ", "JULIET:\n", "First Citizen:\n")
+PROMPT_CHARACTERS = 24  # of other texts' prompts, at most; whole words
 NUM_SAMPLES = 20  # seeds 1 to 20, the prompts in turn: none is picked
 
 BASELINES = (  # on the same last 10 % of Tiny Shakespeare, in windows of 256 characters, as others report
@@ -35,11 +37,22 @@ QUALITY = (
 )
 
 
-def draw_samples(engine: TextEngine, max_characters: int = 500) -> list[tuple[TextRequest, str]]:
+def choose_prompts(corpus: Corpus) -> tuple[str, ...]:
+    """A line's end, and how two lines of the held-out text begin: its own letters, whatever the alphabet."""
+    if corpus.name == TINY_SHAKESPEARE:
+        return PROMPTS
+    lines = [line.strip() for line in corpus.validation.splitlines() if line.strip()]
+    starts = [lines[len(lines) * third // 3][:PROMPT_CHARACTERS] for third in (1, 2)] if lines else []
+    return ("\n", *(start.rpartition(" ")[0] or start for start in starts))
+
+
+def draw_samples(
+    engine: TextEngine, prompts: Sequence[str] = PROMPTS, max_characters: int = 500
+) -> list[tuple[TextRequest, str]]:
     """Complete a few prompts with fixed seeds at the service's default temperature."""
     requests = [
         TextRequest(prompt, seed, max_tokens=max_characters, max_characters=max_characters)
-        for seed, prompt in zip(range(1, NUM_SAMPLES + 1), cycle(PROMPTS), strict=False)
+        for seed, prompt in zip(range(1, NUM_SAMPLES + 1), cycle(prompts), strict=False)
     ]
     for key, request in enumerate(requests):
         engine.admit(key, request)

@@ -23,7 +23,7 @@ from training.text.evaluate import (
     sliding_nats_per_character,
 )
 from training.text.quality import text_quality
-from training.text.report import draw_curve, draw_samples, write_readme
+from training.text.report import choose_prompts, draw_curve, draw_samples, write_readme
 from training.text.trainer import Trainer
 
 # One name per split, so that metrics on different texts are never compared.
@@ -54,7 +54,7 @@ def write_result(run: Run, trainer: Trainer, tokenizer: Tokenizer, corpus: Corpu
     metrics = scores | _circumstances(run, trainer)
     if is_done and trainer.settings.split == "release":
         metrics["text_quality"] = text_quality(engine, corpus.training, corpus.validation)
-    samples = draw_samples(engine)
+    samples = draw_samples(engine, choose_prompts(corpus))
     files = {TOKENIZER_FILE: tokenizer.to_json(), "curve.png": draw_curve(run.read_log())}
     readme = write_readme(name, trainer.settings, metrics, samples, corpus.name)
     save_checkpoint(run.folder / "checkpoint", network.config, tensors, metrics, readme, files)

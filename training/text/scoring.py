@@ -12,7 +12,7 @@ from typing import Any
 
 from models.checkpoint import METRICS_FILE, CheckpointError, read_metrics
 from models.gpt.engine import TextEngine
-from training.arguments import pick_device
+from training.arguments import pick_device, positive
 from training.errors import TrainingError
 from training.files import write_atomically
 from training.text.data import TINY_SHAKESPEARE_URL, read_text, split_text
@@ -35,7 +35,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--write", action="store_true", help="put text_quality and the narrow score into its metrics.json"
     )
     parser.add_argument("--device", default="cpu")
-    parser.add_argument("--threads", type=int, metavar="N")
+    parser.add_argument("--threads", type=positive, metavar="N")
 
 
 def run(args: argparse.Namespace) -> None:

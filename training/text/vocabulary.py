@@ -19,6 +19,7 @@ from training.text.data import Tokens
 
 NUM_VARIANTS = 64  # ways that each word may be split under dropout
 NUM_KEPT = 1 << 18  # of all words' ways, so that splitting the next epoch is quick
+LONGEST = 64  # bytes of a word that are split together; the time for it grows with their square
 STRETCH = 1000  # words over which a word is split in one way
 
 
@@ -57,8 +58,15 @@ class DroppedBPE:
         words = [word for word, _ in self._pre_tokenizer.pre_tokenize_str(text)]
         generator = np.random.default_rng((self._seed, epoch))
         ways = generator.integers(NUM_VARIANTS, size=len(words) // STRETCH + 1).tolist()
-        parts = (self._variant(word, ways[i // STRETCH]) for i, word in enumerate(words))
+        parts = (self._ways_of(word, ways[i // STRETCH]) for i, word in enumerate(words))
         return np.fromiter(chain.from_iterable(parts), dtype=np.int64)
+
+    def _ways_of(self, word: str, variant: int) -> list[int]:
+        """A word's tokens in one way. A text without spaces is one long word: cut, so that time is linear."""
+        if len(word) <= LONGEST:
+            return self._variant(word, variant)
+        parts = (word[start : start + LONGEST] for start in range(0, len(word), LONGEST))
+        return [token for part in parts for token in self._split(part, variant)]  # none comes again soon
 
     def _split(self, word: str, variant: int) -> list[int]:
         """Merge a word's bytes by rank, each possible merge skipped by chance in each round."""

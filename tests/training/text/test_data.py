@@ -17,9 +17,24 @@ from training.text.settings import TextSettings
 def test_files_and_folders_are_read(tmp_path: Path) -> None:
     (tmp_path / "b.txt").write_text("two", encoding="utf-8")
     (tmp_path / "a.txt").write_text("eins é", encoding="utf-8-sig")
-    (tmp_path / "c.md").write_text("never")
     assert read_text(str(tmp_path)) == "eins é\ntwo"
     assert read_text(str(tmp_path / "a.txt")) == "eins é"
+
+
+def test_folders_are_read_deep_down_and_what_is_skipped_is_listed(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    files = {"B.TXT": b"two", "a.md": b"one", "deep/er/c.Txt": b"three", ".git/d.txt": b"never"}
+    wrong = {"photo.jpg": b"\xff", "latin.txt": b"caf\xe9"} | {f"page{i}.html": b"" for i in range(10)}
+    for name, content in (files | wrong).items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes(content)
+    assert read_text(str(tmp_path)) == "two\none\nthree"
+    said = capsys.readouterr().err
+    assert "read 3 files, skipped 12: latin.txt: not UTF-8 (byte 3 is 0xe9), page0.html" in said
+    assert "and 2 more" in said
+    assert "photo.jpg" not in said
+    assert ".git" not in said
 
 
 def test_what_is_no_text_is_named(tmp_path: Path) -> None:
@@ -29,7 +44,7 @@ def test_what_is_no_text_is_named(tmp_path: Path) -> None:
     for name, said in (
         ("latin.txt", r"not UTF-8 \(byte 3 is 0xe9\)"),
         ("empty.txt", "has no text"),
-        ("none", "no .txt file"),
+        ("none", r"no text \(\.txt or \.md"),
         ("absent.txt", "No such file"),
     ):
         with pytest.raises(TrainingError, match=said):

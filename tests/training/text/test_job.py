@@ -123,6 +123,49 @@ def test_the_time_box_stops_and_resuming_ends_the_same(text: Path, tmp_path: Pat
     assert read_metrics(tmp_path / "out")["dev_nats_per_character"] > 0
 
 
+def test_another_alphabet_is_asked_in_its_own_letters(tmp_path: Path) -> None:
+    path, run = tmp_path / "words.txt", tmp_path / "run"
+    path.write_text("быть или не быть " * 3000)  # not even a line's end
+    more = ["--set", "tokenizer=characters", "--set", "steps=2", "--set", "positions=learned"]
+    assert main(arguments(path, run, *more)) == 0
+    readme = (run / "checkpoint" / "README.md").read_text()
+    assert "KING" not in readme
+    assert "Prompt 'быть" in readme or "Prompt 'или" in readme or "Prompt 'не" in readme
+
+
+def test_ctrl_c_leaves_state_and_a_checkpoint_that_serves(text: Path, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    command = [*arguments(text, run, "--set", "steps=100000"), "--set", "save_every=100000"]
+    with subprocess.Popen(
+        [sys.executable, "-m", "training", *command], stderr=subprocess.PIPE, text=True
+    ) as process:
+        deadline = time.monotonic() + 120
+        while not (run / "log.jsonl").exists() and time.monotonic() < deadline:
+            time.sleep(0.05)
+        process.send_signal(signal.SIGINT)
+        _, said = process.communicate(timeout=120)
+    assert process.returncode == 128 + signal.SIGINT
+    assert "--resume goes on, --finish ends it here" in said
+    assert "Traceback" not in said
+    step = torch.load(run / "state.pt", weights_only=True)["step"]
+    assert read_metrics(run / "checkpoint")["steps"] == step >= 8
+    assert TextEngine.load(run / "checkpoint", "cpu", max_slots=1).decoder.context == 64
+
+
+@pytest.mark.parametrize(
+    "words", [["--threads", "0"], ["--max-minutes", "-1"], ["--max-minutes", "nan"], ["--finish", "0"]]
+)
+def test_numbers_out_of_reason_are_one_line(
+    text: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], words: list[str]
+) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        main(["text", "--data", str(text), "--run", str(tmp_path / "run"), *words])
+    said = capsys.readouterr().err
+    assert words[0] in said
+    assert said.count("\n") == 1
+    assert not (tmp_path / "run").exists()
+
+
 def test_finishing_equals_a_run_that_was_planned_so(text: Path, tmp_path: Path) -> None:
     shape = ["--set", "eval_every=12", "--set", "warmup_steps=1", "--set", "early_context=16"]
     run = arguments(text, tmp_path / "run", *shape, "--set", "steps=900", "--max-minutes", "0")

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import random
+import time
+
 import numpy as np
 
 from training.text.vocabulary import STRETCH, DroppedBPE, make_bpe, make_characters
@@ -49,3 +52,17 @@ def test_within_a_stretch_dropout_splits_a_word_always_alike_and_elsewhere_other
     stretches = [ways[i * STRETCH : (i + 1) * STRETCH] for i in range(8)]
     assert all(len(set(same)) == 1 for same in stretches)
     assert len({same[0] for same in stretches}) > 2
+
+
+def test_a_text_without_spaces_takes_time_in_line_with_its_length() -> None:
+    letters = "".join(random.Random(0).choice("abcdefgh") for _ in range(80_000))
+    tokenizer = make_bpe(letters, 400)
+    tokens = DroppedBPE(tokenizer, 0.1, seed=1).encode(letters, 0)
+    assert b"".join(tokenizer.pieces[i] for i in tokens).decode() == letters
+
+    def seconds(length: int) -> float:
+        began = time.process_time()
+        DroppedBPE(tokenizer, 0.1, seed=1).encode(letters[:length], 0)
+        return time.process_time() - began
+
+    assert seconds(80_000) < 16 * seconds(10_000)  # eight times as long; a square would be 64 times
