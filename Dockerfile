@@ -13,6 +13,12 @@ RUN python deploy/install_torch.py "$DEVICE" && rm -rf /venv/lib/python3.11/site
 COPY requirements.txt ./
 RUN pip install --only-binary :all: -r requirements.txt
 
+# What is installed, as CycloneDX lists it: /app/sbom.json of the service.
+FROM packages AS sbom
+RUN /usr/local/bin/python -m pip install --only-binary :all: cyclonedx-bom==7.5.0 && \
+    /usr/local/bin/cyclonedx-py environment /venv/bin/python \
+    --output-reproducible --output-file /sbom.json
+
 FROM packages AS train-packages
 COPY requirements-train.txt ./
 RUN pip install --only-binary :all: -r requirements-train.txt
@@ -41,8 +47,16 @@ RUN python -m compileall -q models training
 ENTRYPOINT ["deploy/train_as_owner.sh"]
 
 FROM base AS serve
+LABEL org.opencontainers.image.title="Prospero" \
+    org.opencontainers.image.description="Serves GPT text and sketch-to-landscape GANs over HTTP" \
+    org.opencontainers.image.version="0.2.0" \
+    org.opencontainers.image.licenses="Apache-2.0" \
+    org.opencontainers.image.documentation="/app/checkpoints/*/README.md: terms of the weights"
 COPY --from=packages /venv /venv
+COPY --from=sbom /sbom.json ./
 COPY LICENSE ./
+# The bundled models; a volume at this place takes theirs.
+COPY checkpoints checkpoints
 COPY models models
 COPY --from=kernels /app/models/gpt/compiled models/gpt/compiled
 COPY service service
@@ -51,4 +65,6 @@ RUN python -m compileall -q models service
 ENV PROSPERO_HOST=0.0.0.0
 USER prospero
 EXPOSE 8000
+HEALTHCHECK --interval=5s --timeout=5s --start-period=180s --retries=3 CMD ["python", "-c", \
+    "import os; from urllib.request import urlopen as get; get('http://127.0.0.1:%s/health' % os.getenv('PROSPERO_PORT', 8000), timeout=4)"]
 CMD ["python", "-m", "service"]

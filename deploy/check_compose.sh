@@ -24,6 +24,18 @@ say "not root, one process tree under init, checkpoints read-only"
 [ "$(docker exec "$container" cat /proc/1/comm)" != python ] || fail "no init process"
 docker exec "$container" sh -c 'touch checkpoints/x 2>/dev/null' && fail "checkpoints can be written"
 
+say "the image alone serves its own models, says how it is, and what is in it"
+alone=$(docker run --detach --read-only --tmpfs /tmp prospero:cpu)
+trap 'docker rm --force "$alone" >/dev/null 2>&1; compose down --volumes --timeout 5 >/dev/null 2>&1' EXIT
+for _ in $(seq 120); do
+    [ "$(docker inspect --format '{{.State.Health.Status}}' "$alone")" = healthy ] && break
+    sleep 2
+done
+[ "$(docker inspect --format '{{.State.Health.Status}}' "$alone")" = healthy ] || fail "the image alone is not healthy"
+docker inspect --format '{{json .Config.Labels}}' "$alone"
+docker exec "$alone" python -c 'import json; print(len(json.load(open("sbom.json"))["components"]), "parts")'
+docker rm --force "$alone" >/dev/null
+
 say "both endpoints answer"
 python3 - "$url" <<'PY' || fail "an endpoint does not answer as it should"
 import json, sys, urllib.request

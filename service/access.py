@@ -1,43 +1,83 @@
-"""Who may do what: the API keys, read once at start, and the line in which the start says it.
+"""Who may do what: the API keys, read at start and on SIGHUP, and the line in which the start says it.
 
 Protection that is asked for and comes out empty is an error: it must not mean that nobody is kept out.
 """
 
 from __future__ import annotations
 
+import tomllib
+from collections.abc import Collection
 from pathlib import Path
 
+from pydantic import SecretStr, ValidationError
+
+from service.api_key import ApiKey
 from service.settings import Settings, variable_of
 
 
-def read_keys(settings: Settings) -> frozenset[str]:
-    """All API keys, from the setting and from the file; with none, none is asked for.
+def read_keys(settings: Settings) -> dict[str, ApiKey]:
+    """All API keys by secret, from the setting and from the file; with none, none is asked for.
 
     Raises:
         OSError: the file can't be read.
         ValueError: the file is no text or holds no key, or a key is asked for on /metrics and there is none.
     """
-    keys = {key.get_secret_value() for key in settings.api_keys}
+    given = {key.get_secret_value() for key in settings.api_keys}
+    keys = _without_names("key", sorted(given))
     if settings.api_keys_file is not None:
         keys |= _keys_of_file(settings.api_keys_file)
     if settings.protect_metrics and not keys:
         name = variable_of("protect_metrics")
         raise ValueError(f"{name}: there is no API key to ask for; see {variable_of('api_keys')}")
-    return frozenset(keys)
-
-
-def _keys_of_file(path: Path) -> set[str]:
-    try:
-        lines = [line.strip() for line in path.read_text(encoding="utf-8-sig").splitlines()]
-    except UnicodeDecodeError:
-        raise ValueError(f"{variable_of('api_keys_file')}: {path} is no text in UTF-8") from None
-    keys = {line for line in lines if line and not line.startswith("#")}
-    if not keys:
-        raise ValueError(f"{variable_of('api_keys_file')}: {path} holds no key")
     return keys
 
 
-def access_line(settings: Settings, keys: frozenset[str]) -> str:
+def _keys_of_file(path: Path) -> dict[str, ApiKey]:
+    setting = variable_of("api_keys_file")
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError:
+        raise ValueError(f"{setting}: {path} is no text in UTF-8") from None
+    if path.suffix == ".toml":
+        keys = _keys_of_toml(f"{setting}: {path}", text)
+    else:
+        lines = [line.strip() for line in text.splitlines()]
+        keys = _without_names("line", [line for line in lines if line and not line.startswith("#")])
+    if not keys:
+        raise ValueError(f"{setting}: {path} holds no key")
+    return keys
+
+
+def _without_names(word: str, secrets: list[str]) -> dict[str, ApiKey]:
+    """Keys without limits, known by their place."""
+    numbered = enumerate(dict.fromkeys(secrets), 1)
+    return {secret: ApiKey(name=f"{word}-{number}", key=SecretStr(secret)) for number, secret in numbered}
+
+
+def _keys_of_toml(where: str, text: str) -> dict[str, ApiKey]:
+    """Of a table for each key; no message repeats what stands in the file, for secrets do."""
+    try:
+        tables = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ValueError(f"{where} is no TOML: {error}") from None
+    keys: dict[str, ApiKey] = {}
+    for name, table in tables.items():
+        if not isinstance(table, dict):
+            raise ValueError(f"{where}: {name} must be a table, [{name}]")
+        try:
+            key = ApiKey.model_validate({"name": name, **table})
+        except ValidationError as error:
+            first = error.errors(include_input=False)[0]
+            place = ".".join(str(part) for part in first["loc"])
+            raise ValueError(f"{where}: {name}: {place}: {first['msg']}") from None
+        secret = key.key.get_secret_value()
+        if secret in keys:
+            raise ValueError(f"{where}: {name} and {keys[secret].name} have the same key")
+        keys[secret] = key
+    return keys
+
+
+def access_line(settings: Settings, keys: Collection[str]) -> str:
     """Says who may ask, reload, and call from another site's pages."""
     if keys:
         metrics = "" if settings.protect_metrics else ", /metrics"

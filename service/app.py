@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import socket
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -50,6 +51,8 @@ from service.workers.messages import Results
 # What scripts of other sites may read of an answer, beyond the few headers that browsers always show.
 EXPOSED_HEADERS = ("X-Request-ID", "X-Seed", "X-Unmatched-Fraction", "Retry-After", "Location")
 
+log = logging.getLogger("prospero")
+
 
 class Application:
     """Everything of the HTTP process that outlives a request, and the one place that knows all of it.
@@ -76,12 +79,15 @@ class Application:
         self._kinds = kinds
         self._lifecycle = lifecycle
         self._metrics = Metrics()
+        self._expect_keys()
         self._limit = RestartLimit(settings, lifecycle, self._metrics)
         models = [LoadedModel(entry, self._client(entry)) for entry in catalog]
         self._models = ModelRegistry(models, default_models(kinds, settings), reread)
         self._metrics.watch(self._models.clients.values())
         self._metrics.watch_draining(lambda: lifecycle.phase is not Phase.SERVING)
-        self._supervisor = Supervisor(settings, lifecycle, self._metrics, self._models, listener, announce)
+        self._supervisor = Supervisor(
+            settings, lifecycle, self._metrics, self._models, listener, announce, self._reload_keys
+        )
 
     def _client(self, entry: Entry) -> WorkerClient:
         kind, settings = self._kinds[entry.kind], self._settings
@@ -104,6 +110,23 @@ class Application:
             on_results=count,
             on_death=self._limit.on_death,
         )
+
+    def _expect_keys(self) -> None:
+        for key in self._keys.values():
+            self._metrics.keys.expect(key.name)
+
+    def _reload_keys(self) -> None:
+        """Read the keys anew; those that can't be read leave the old ones in force."""
+        if not self._keys:
+            return  # whether any is asked for is decided at the start
+        try:
+            self._keys = read_keys(self._settings)
+        except (OSError, ValueError) as error:
+            log.error("the API keys stay as they were: %s", error)
+            return
+        self._expect_keys()
+        self._api_keys.replace(self._keys)
+        log.info("API keys read anew", extra={"fields": {"keys": len(self._keys)}})
 
     def install(self, app: FastAPI) -> None:
         """Add all routes to ``app``, wrap it in our layer, and live as long as it does."""
@@ -137,6 +160,7 @@ class Application:
             AsyncExitStackMiddleware(app.router), handlers={HTTPException: _http_error}
         )
         open_paths = frozenset({*health.PATHS, *page, *(() if settings.protect_metrics else ("/metrics",))})
+        self._api_keys = ApiKeys(self._keys, open_paths)
         complete_document(app, bool(self._keys), open_paths)
         polls = health.PATHS | {"/metrics"}
         clients = {
@@ -148,7 +172,7 @@ class Application:
             routes,
             posts,
             Origins(settings.cors_origins),
-            ApiKeys(self._keys, open_paths),
+            self._api_keys,
             Admission(self._lifecycle, clients, polls),
             BodyLimits(
                 settings.max_body_bytes,
@@ -158,6 +182,7 @@ class Application:
             ),
             RequestLog(self._metrics, _answers(app), frozenset() if settings.log_polls else polls),
             {"/v1/": openai_shape},
+            key_metrics=self._metrics.keys,
         )
         if not settings.cors_origins:
             return layer

@@ -106,7 +106,9 @@ class Settings(BaseSettings):
     api_keys: Annotated[tuple[SecretStr, ...], NoDecode] = Field(
         (), description="comma-separated; unset: no key asked for"
     )
-    api_keys_file: Path | None = Field(None, description="one key a line, read at start")
+    api_keys_file: Path | None = Field(
+        None, description="one key a line; or *.toml, a table with limits for each: docs/keys.md"
+    )
     protect_metrics: bool = Field(False, description="ask for a key on /metrics too")
     admin_token: SecretStr | None = Field(None, description="for /admin/*, which is 404 without one")
     trusted_proxies: Annotated[tuple[str, ...], NoDecode] = Field(

@@ -10,7 +10,7 @@ import signal
 import socket
 import time
 from collections import defaultdict, deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 
 from service.garbage import freeze_gc
 from service.lifecycle import Lifecycle, Phase
@@ -55,6 +55,7 @@ class Supervisor:
     Args:
         listener: where workers connect.
         announce: what is said, once, when every model is ready.
+        on_reload: called on SIGHUP, before every model is loaded anew.
     """
 
     def __init__(
@@ -65,6 +66,7 @@ class Supervisor:
         models: ModelRegistry,
         listener: socket.socket,
         announce: str,
+        on_reload: Callable[[], None],
     ) -> None:
         self._settings = settings
         self._lifecycle = lifecycle
@@ -72,6 +74,7 @@ class Supervisor:
         self._models = models
         self._listener = listener
         self._announce = announce
+        self._on_reload = on_reload
 
     @contextlib.asynccontextmanager
     async def lifespan(self) -> AsyncIterator[None]:
@@ -80,7 +83,12 @@ class Supervisor:
         loop = asyncio.get_running_loop()
         clients = self._models.clients
         server = await loop.create_unix_server(lambda: WorkerProtocol(clients), sock=self._listener)
-        loop.add_signal_handler(signal.SIGHUP, lambda: loop.create_task(self._models.reload()))
+
+        def on_hup() -> None:
+            self._on_reload()
+            self._reload = loop.create_task(self._models.reload())
+
+        loop.add_signal_handler(signal.SIGHUP, on_hup)
         self._lifecycle.guard_http()
         freeze_gc()
         log.info("listening", extra={"fields": {"pid": os.getpid()}})

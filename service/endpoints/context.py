@@ -8,6 +8,10 @@ from concurrent.futures import Executor
 from dataclasses import dataclass
 from typing import TypeVar
 
+from starlette.requests import Request
+
+from service.api_key import ApiKey
+from service.errors import ApiError
 from service.metrics import Metrics
 from service.registry import LoadedModel
 from service.settings import Settings
@@ -23,6 +27,16 @@ class EndpointContext:
     find: Callable[[str | None], LoadedModel]  # by name, None for the default; raises ApiError 404
     metrics: Metrics
     threads: Executor
+
+    def find_for(self, request: Request, name: str | None) -> LoadedModel:
+        """The model that a request names. Raises ApiError 404; 403 for one that its API key is not for."""
+        model = self.find(name)
+        key: ApiKey | None = getattr(request.state, "api_key", None)
+        if key is not None and key.models is not None and model.entry.name not in key.models:
+            raise ApiError(
+                403, f"the API key {key.name!r} is not for the model {model.entry.name!r}", "model"
+            )
+        return model
 
     async def in_thread(self, function: Callable[..., Result], *arguments: object) -> Result:
         """For pixels, which would hold up the event loop."""

@@ -60,7 +60,7 @@ class LandscapeEndpoint:
         encoded_as: ImageFormat = image_format or parameters.format or "png"
         if parameters.metadata and encoded_as != "png":
             raise ApiError(422, f"only a PNG carries metadata; {encoded_as} was asked for", "metadata")
-        model = self._context.find(parameters.model)
+        model = self._context.find_for(request, parameters.model)
         class_seeds = _class_seeds(parameters, model.entry)
         model.client.check_admission(parameters.n)
         sketch = await self._context.in_thread(read_sketch, data, model.entry.image_size, FIELD)

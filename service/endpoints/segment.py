@@ -48,7 +48,7 @@ class SegmentEndpoint:
     async def post(self, request: Request) -> Response:
         data, parameters = await read_image_body(request, FIELD, SegmentParameters)
         image_format = negotiate_format(request.headers.get("accept", ""), parameters.format, 1)
-        client = self._context.find(parameters.model).client
+        client = self._context.find_for(request, parameters.model).client
         client.check_admission()
         photo = await self._photos.read(data)
         work = SegmentWork(photo.tobytes(), photo.shape[0], photo.shape[1])

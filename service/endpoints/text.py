@@ -49,7 +49,7 @@ class TextEndpoint:
     async def post(self, request: Request) -> Response:
         body = await read_json(request, TextBody)
         seed = secrets.randbits(53) if body.seed is None else body.seed
-        client, make = self._context.find(body.model).client, partial(body.requests, seed)
+        client, make = self._context.find_for(request, body.model).client, partial(body.requests, seed)
         work = TextWork(1, body.n, make, body.stream, body.timeout, body.return_timings)
         return await answer_text(self._context, request, client, work, partial(TextResponseForm, body, seed))
 

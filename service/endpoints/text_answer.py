@@ -141,13 +141,14 @@ class TextAnswer:
         self._usage.add(index, piece)
         self._num_tokens[index] += piece.num_tokens
         self._metrics.generated_tokens.inc(piece.num_tokens)
+        self._record.tokens = self._usage.completion_tokens
         if piece.finish_reason is None:
             return
         tokens = self._usage.completion_tokens
         self._metrics.finished[piece.finish_reason].inc()
         self._metrics.prompt_tokens.inc(piece.prompt_tokens)
         self._metrics.per_token.observe(self._job.engine_seconds * len(self._job.calls) / max(1, tokens))
-        self._record.tokens = tokens
+        self._record.prompt_tokens = self._usage.prompt_tokens
         self._record.queue_s, self._record.engine_s = self._job.times()
 
 

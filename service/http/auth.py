@@ -5,7 +5,9 @@ from __future__ import annotations
 import hmac
 from collections.abc import Mapping
 
+from service.api_key import ApiKey
 from service.errors import ApiError
+from service.http.key_limits import KeyUse
 
 
 def bearer(headers: Mapping[bytes, bytes]) -> bytes:
@@ -18,18 +20,27 @@ class ApiKeys:
     """The keys that are accepted; with none, everything is open.
 
     Args:
+        keys: by secret.
         open_paths: paths that need no key.
     """
 
-    def __init__(self, keys: frozenset[str], open_paths: frozenset[str]) -> None:
-        self._keys = [key.encode() for key in keys]
+    def __init__(self, keys: Mapping[str, ApiKey], open_paths: frozenset[str]) -> None:
+        self._uses: list[tuple[bytes, KeyUse]] = []
         self._open_paths = open_paths
+        self.replace(keys)
 
-    def check(self, path: str, headers: Mapping[bytes, bytes]) -> None:
-        """Raises ApiError 401 for a request without a known key."""
-        if not self._keys or path in self._open_paths:
-            return
+    def replace(self, keys: Mapping[str, ApiKey]) -> None:
+        """Take other keys; one that stays as it was keeps its account."""
+        before = {use.key: use for _, use in self._uses}
+        self._uses = [(secret.encode(), before.get(key) or KeyUse(key)) for secret, key in keys.items()]
+
+    def check(self, path: str, headers: Mapping[bytes, bytes]) -> KeyUse | None:
+        """Whose request it is; None where no key is asked for. Raises ApiError 401 without a known key."""
+        if not self._uses or path in self._open_paths:
+            return None
         given = headers.get(b"x-api-key") or bearer(headers)
         # Compare with every key, so that the time tells nothing about which came close.
-        if not sum(hmac.compare_digest(given, key) for key in self._keys):
+        found = [use for secret, use in self._uses if hmac.compare_digest(given, secret)]
+        if not found:
             raise ApiError(401, "missing or unknown API key; send it as X-API-Key or Authorization: Bearer")
+        return found[0]

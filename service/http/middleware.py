@@ -6,10 +6,11 @@ to the models go straight to their endpoints, past routing and FastAPI's own lay
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from types import MappingProxyType
 
 from starlette.requests import ClientDisconnect, Request
@@ -21,9 +22,11 @@ from service.errors import ApiError, ErrorShape, error_response, own_shape
 from service.http.admission import Admission
 from service.http.auth import ApiKeys
 from service.http.body_limit import BodyLimits, LimitedBody, check_coding
+from service.http.key_limits import KeyUse
 from service.http.origins import Origins
 from service.http.request_guard import CLIENT_GONE
 from service.http.request_log import RequestLog, RequestRecord, sent_path
+from service.metrics import KeyMetrics
 
 log = logging.getLogger("prospero.http")
 
@@ -54,6 +57,8 @@ class RequestLayer:
         limits: BodyLimits,
         request_log: RequestLog,
         error_shapes: Mapping[str, ErrorShape] = MappingProxyType({}),
+        *,
+        key_metrics: KeyMetrics,
     ) -> None:
         self._app = app
         self._posts = posts
@@ -63,6 +68,7 @@ class RequestLayer:
         self._limits = limits
         self._log = request_log
         self._error_shapes = error_shapes
+        self._key_metrics = key_metrics
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -85,7 +91,7 @@ class RequestLayer:
 
         self._log.began()
         try:
-            await self._answer(scope, path, headers, receive, observed)
+            await self._answer(scope, path, headers, receive, observed, extra)
         except Exception as error:
             record.error_id = error_id = os.urandom(6).hex()
             log.error("error %s in %s", error_id, sent_path(scope), exc_info=error)
@@ -94,6 +100,29 @@ class RequestLayer:
             await error_response(ApiError(500, f"internal error {error_id}"), scope)(scope, receive, observed)
         finally:
             self._log.ended(scope, path, status or CLIENT_GONE, time.monotonic() - began, record)
+
+    @contextlib.contextmanager
+    def _counted(self, use: KeyUse | None, scope: Scope, extra: list[tuple[bytes, bytes]]) -> Iterator[None]:
+        """Hold a request to a model against what its key may use, and have the answer say what is left."""
+        if use is None:
+            yield
+            return
+        record: RequestRecord = scope["state"]["record"]
+        record.key = use.key.name
+        scope["state"]["api_key"] = use.key
+        try:
+            use.enter()
+        except ApiError:
+            self._key_metrics.refused(use.key.name)
+            raise
+        finally:
+            extra += use.headers()
+        try:
+            yield
+        finally:
+            num_tokens = (record.tokens or 0) + (record.prompt_tokens or 0)
+            use.leave(num_tokens)
+            self._key_metrics.answered(use.key.name, num_tokens)
 
     async def _route(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Through FastAPI's routes, where HEAD is GET: whoever writes the answer leaves the body out."""
@@ -117,13 +146,19 @@ class RequestLayer:
         return extra
 
     async def _answer(
-        self, scope: Scope, path: str, headers: dict[bytes, bytes], receive: Receive, send: Send
+        self,
+        scope: Scope,
+        path: str,
+        headers: dict[bytes, bytes],
+        receive: Receive,
+        send: Send,
+        extra: list[tuple[bytes, bytes]],
     ) -> None:
         try:
             if (problem := scope["state"].get("problem")) is not None:  # see `HTTPProtocol`
                 raise ApiError(400, problem)
             self._origins.check(scope["method"], headers)
-            self._keys.check(path, headers)
+            use = self._keys.check(path, headers)
             self._admission.check(scope["method"], path)
             check_coding(headers)
             body = LimitedBody(receive, headers, self._limits)
@@ -132,8 +167,9 @@ class RequestLayer:
                 if endpoint is None:
                     await self._route(scope, body.receive, send)
                 else:
-                    answer = await endpoint(Request(scope, body.receive))
-                    await answer(scope, body.receive, send)
+                    with self._counted(use, scope, extra):
+                        answer = await endpoint(Request(scope, body.receive))
+                        await answer(scope, body.receive, send)
             finally:
                 body.release()
         except ClientDisconnect:

@@ -31,6 +31,8 @@ class RequestRecord:
     seconds: float | None = None
     traceparent: str | None = None
     prompt: str | None = None  # only where the settings ask for it
+    key: str | None = None  # the name of the API key
+    prompt_tokens: int | None = None
     tokens: int | None = None
     images: int | None = None
     queue_s: float | None = None

@@ -17,6 +17,7 @@ from prometheus_client import (
 
 from models.version import VERSION
 from service.metrics.images import ImageMetrics
+from service.metrics.keys import KeyMetrics
 from service.metrics.lab import LabMetrics
 from service.metrics.machine import MachineCollector
 from service.metrics.steps import LATENCY_SECONDS
@@ -68,6 +69,7 @@ class Metrics:
         self.restarts = Counter(
             "prospero_worker_restarts_total", "Workers lost and started anew.", ["model"], registry=registry
         )
+        self.keys = KeyMetrics(registry)
         self.lab = LabMetrics(registry)
         self._routes: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
 

@@ -38,7 +38,7 @@ class CompletionsEndpoint:
 
     async def post(self, request: Request) -> Response:
         body = read_body(CompletionBody, await json_bytes(request))
-        model = self._context.find(body.model)
+        model = self._context.find_for(request, body.model)
         make_form = partial(CompletionForm, body, _echoes(body, model))
         work = TextWork(
             len(body.prompt), body.n, body.requests, body.stream, body.timeout, body.return_timings

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
+from models.version import VERSION
 from service.settings import Settings
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -52,6 +54,19 @@ def test_prometheus_scrapes_the_service() -> None:
     port = Settings.model_fields["port"].default
     assert config["scrape_configs"][0]["static_configs"] == [{"targets": [f"prospero:{port}"]}]
     assert "prospero" in compose()["services"]
+
+
+def test_the_image_stands_alone() -> None:
+    dockerfile, ignored = (ROOT / "Dockerfile").read_text(), (ROOT / ".dockerignore").read_text().splitlines()
+    serve = dockerfile[dockerfile.index("FROM base AS serve") :]
+    assert "COPY checkpoints checkpoints\n" in serve
+    assert "!checkpoints" in ignored
+    assert "sbom.json" in serve
+    assert f'org.opencontainers.image.version="{VERSION}"' in serve
+    (health,) = re.findall(r"^HEALTHCHECK .* CMD (\[.*?\])$", serve, re.MULTILINE | re.DOTALL)
+    command = json.loads(health.replace("\\\n", ""))
+    compile(command[2], "health", "exec")
+    assert "/health" in command[2]
 
 
 def test_no_syntax_line_that_would_need_a_registry() -> None:

@@ -57,7 +57,55 @@ def test_keys_of_a_file(tmp_path: Path) -> None:
     lines = ["\ufeffone", "  # a note", "", "\ttwo  ", "three # no note", "#four"]
     (tmp_path / "keys").write_text("\r\n".join(lines), encoding="utf-8")
     settings = read_settings({"api_keys": "five,,six ", "api_keys_file": str(tmp_path / "keys")})
-    assert read_keys(settings) == {"one", "two", "three # no note", "five", "six"}
+    assert set(read_keys(settings)) == {"one", "two", "three # no note", "five", "six"}
+
+
+KEYS = """
+[alice]
+key = "open-sesame"
+requests_per_second = 2
+tokens_per_minute = 600
+concurrency = 3
+models = ["gpt-shakespeare"]
+
+[bob]
+key = "abracadabra"
+"""
+
+
+def test_named_keys_of_a_file(tmp_path: Path) -> None:
+    (tmp_path / "keys.toml").write_text(KEYS)
+    keys = read_keys(Settings(api_keys_file=tmp_path / "keys.toml"))
+    assert {secret: key.name for secret, key in keys.items()} == {
+        "open-sesame": "alice",
+        "abracadabra": "bob",
+    }
+    assert keys["open-sesame"].models == ("gpt-shakespeare",)
+    assert keys["abracadabra"].concurrency is None
+    assert "abracadabra" not in repr(keys["abracadabra"])
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("", "holds no key"),
+        ("[alice", "is no TOML"),
+        ('key = "secret-one"', "key must be a table"),
+        ("[alice]\nconcurrency = 1", "alice: key: Field required"),
+        ('[alice]\nkey = ""', "alice: key: "),
+        ('[alice]\nkey = "secret-one"\nrate = 1', "alice: rate: Extra inputs"),
+        ('[alice]\nkey = "secret-one"\nconcurrency = 0', "alice: concurrency: "),
+        ('[alice]\nkey = "secret-one"\nrequests_per_second = inf', "alice: requests_per_second"),
+        ('["two words"]\nkey = "secret-one"', "two words: name: "),
+        ('[alice]\nkey = "secret-one"\n[bob]\nkey = "secret-one"', "bob and alice have the same key"),
+    ],
+)
+def test_a_slip_in_the_file_is_told_without_the_secret(text: str, said: str, tmp_path: Path) -> None:
+    (tmp_path / "keys.toml").write_text(text)
+    with pytest.raises(ValueError, match="PROSPERO_API_KEYS_FILE") as error:
+        read_keys(Settings(api_keys_file=tmp_path / "keys.toml"))
+    assert said in str(error.value)
+    assert "secret-one" not in str(error.value)
 
 
 def test_a_token_has_no_blanks_around_it() -> None:

@@ -7,9 +7,11 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from pydantic import SecretStr
 from starlette.requests import Request
 from starlette.responses import Response
 
+from service.api_key import ApiKey
 from service.errors import ApiError
 from service.http.auth import ApiKeys
 from service.http.body_limit import BodyLimits
@@ -35,10 +37,11 @@ class Harness:
             self._app,
             {"/echo": endpoint or self._echo},
             Origins(()),
-            ApiKeys(keys, open_paths),
+            ApiKeys({key: ApiKey(name=key, key=SecretStr(key)) for key in keys}, open_paths),
             SimpleNamespace(check=gate, is_leaving=is_leaving),  # type: ignore[arg-type]
             BodyLimits(max_bytes=1000, max_picture_bytes=1400, max_buffered_bytes=1500, seconds=0.2),
             RequestLog(self.metrics, {"/echo": ()}),
+            key_metrics=self.metrics.keys,
         )
         self.hold = asyncio.Event()
         self.hold.set()

@@ -1,0 +1,116 @@
+"""Named keys on a real server: their models, their limits, their names and never their secrets, read anew."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import httpx
+import pytest
+
+from harness.probes import total, wait_until
+from harness.server import Server, fake_server
+
+KEYS = """
+[alice]
+key = "open-sesame"
+models = ["fake-text"]
+concurrency = 2
+[dave]
+key = "only-pictures"
+models = ["fake-landscape"]
+[bob]
+key = "abracadabra"
+requests_per_second = 0.5
+[carol]
+key = "xyzzy-plugh"
+tokens_per_minute = 60
+"""
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("keys")
+    (folder / "keys.toml").write_text(KEYS)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def server(folder: Path) -> Iterator[Server]:
+    with fake_server(folder, PROSPERO_API_KEYS_FILE=str(folder / "keys.toml")) as server:
+        yield server
+
+
+def ask(server: Server, key: str, **body: object) -> httpx.Response:
+    body = {"prompt": "a", "max_tokens": 5, **body}
+    headers = {"Authorization": f"Bearer {key}"}
+    return httpx.post(server.url + "/generate/text", json=body, headers=headers, timeout=30)
+
+
+def test_a_key_is_for_its_models(server: Server) -> None:
+    assert ask(server, "open-sesame").status_code == 200
+    assert ask(server, "open-sesame", model="fake-text").status_code == 200
+    key = {"X-API-Key": "open-sesame"}
+    refused = httpx.post(server.url + "/segment", files={"photo": b"x"}, headers=key)
+    assert refused.status_code == 403
+    assert refused.json()["error"]["field"] == "model"
+    assert ask(server, "only-pictures").status_code == 403
+    body = {"model": "fake-text", "prompt": "a", "max_tokens": 2}
+    for secret, status in (("only-pictures", 403), ("open-sesame", 200)):
+        key = {"Authorization": f"Bearer {secret}"}
+        assert httpx.post(server.url + "/v1/completions", json=body, headers=key).status_code == status
+
+
+def test_more_at_once_than_a_key_may(server: Server) -> None:
+    with ThreadPoolExecutor(6) as threads:
+        long = [threads.submit(ask, server, "open-sesame", max_tokens=200) for _ in range(6)]
+        answers = [one.result() for one in long]
+    assert sorted(one.status_code for one in answers) == [200] * 2 + [429] * 4
+    assert ask(server, "open-sesame").status_code == 200
+
+
+def test_more_requests_than_a_key_may(server: Server) -> None:
+    first, second = ask(server, "abracadabra"), ask(server, "abracadabra")
+    assert first.status_code == 200
+    assert first.headers["x-ratelimit-limit-requests"] == "0.5"
+    assert second.status_code == 429
+    assert second.json()["error"]["type"] == "overloaded"
+    assert int(second.headers["retry-after"]) in (1, 2)
+    assert second.headers["x-ratelimit-remaining-requests"] == "0"
+    models = httpx.get(server.url + "/models", headers={"X-API-Key": "abracadabra"})
+    assert models.status_code == 200  # it is work that is limited
+
+
+def test_more_tokens_than_a_key_may(server: Server) -> None:
+    first = ask(server, "xyzzy-plugh", max_tokens=80)
+    assert first.status_code == 200
+    second = ask(server, "xyzzy-plugh")
+    assert second.status_code == 429
+    assert 15 <= int(second.headers["retry-after"]) <= 23
+    used = total(server, "prospero_key_tokens_total", key="carol")
+    assert used == 81  # one was read
+
+
+def test_names_are_told_and_secrets_are_not(server: Server) -> None:
+    ask(server, "open-sesame")
+    wait_until(lambda: "key=alice" in server.read_log())
+    page = httpx.get(server.url + "/metrics").text
+    assert total(server, "prospero_key_refused_total", key="alice") >= 4
+    for secret in ("open-sesame", "abracadabra", "xyzzy-plugh"):
+        assert secret not in server.read_log() + page
+
+
+def test_keys_are_read_anew(server: Server, folder: Path) -> None:
+    def reload(text: str, line: str) -> None:
+        (folder / "keys.toml").write_text(text)
+        before = server.read_log().count(line)
+        server.process.send_signal(signal.SIGHUP)
+        wait_until(lambda: server.read_log().count(line) > before)
+
+    reload(KEYS.replace("abracadabra", "hocus-pocus"), "API keys read anew")
+    assert ask(server, "abracadabra").status_code == 401
+    assert ask(server, "hocus-pocus").status_code == 200
+    reload("[alice", "the API keys stay as they were")
+    assert ask(server, "open-sesame").status_code == 200
