@@ -37,6 +37,7 @@ class FakeEvent:
     prompt_logprobs: Any = None
     token_ids: tuple[int, ...] = ()
     prompt_token_ids: tuple[int, ...] = ()
+    error: Exception | None = None
 
 
 @dataclass

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+import torch
 from torch import Tensor
 
 
@@ -27,12 +28,19 @@ class Chunk:
 
 
 class SlotCache(Protocol):
-    keys: list[Tensor]  # a layer each
+    keys: list[Tensor]  # a layer each, of which the first axis is the slots
     values: list[Tensor]
 
     def read(self, layer: int, slot: int, places: Tensor) -> tuple[Tensor, Tensor]:
         """Keys and values (KV, n, D) at `places` (n,) of a slot's ring."""
         ...
+
+
+def wipe(cache: SlotCache, slot: int) -> None:
+    """Zero a slot that may hold what is no number: even masked, it would reach whoever has the slot next."""
+    with torch.inference_mode():
+        for tensor in (*cache.keys, *cache.values):
+            tensor[slot].zero_()
 
 
 class Backend(Protocol):

@@ -63,6 +63,7 @@ class TextEvent:
     prompt_logprobs: tuple[TokenLogprob, ...] | None = None
     token_ids: Sequence[int] = ()
     prompt_token_ids: Sequence[int] = ()
+    error: Exception | None = None  # why this request ends without an end; others go on
 
 
 @dataclass(eq=False)
@@ -110,6 +111,7 @@ class TextEngine:
             log.warning("weights in int8 need the compiled kernel: text is served without either")
         self._runs: dict[OpenSequence, _Run] = {}
         self._by_key: dict[int, _Run] = {}
+        self._failed: dict[int, Exception] = {}  # by key, those whose prompts can't be scored
         self._num_looking = 0
         self._end_token = network.config.end_token
 
@@ -171,7 +173,7 @@ class TextEngine:
         if request.prompt_logprobs is not None:
             num_first = max(1, len(tokens) - self.source.context + 1)  # nothing stands before these
             scores += [TokenLogprob(self._bytes(token), None, []) for token in tokens[:num_first]]
-            score = partial(self._score, scores, tokens, request.prompt_logprobs)
+            score = partial(self._score, key, scores, tokens, request.prompt_logprobs)
         sequence = self.source.open(tokens, sampler, request.max_tokens, score)
         run = _Run(key, request, sequence, sampler, text, tokens, scores=scores)
         if request.attention:
@@ -215,25 +217,36 @@ class TextEngine:
 
     def drop(self, key: int) -> None:
         """Forget a request and free its slot; an unknown key is ignored."""
-        run = self._by_key.pop(key, None)
+        run = self._by_key.get(key)
         if run is not None:
+            self._drop(run)
+
+    def _drop(self, run: _Run, is_spoilt: bool = False) -> None:
+        if self._by_key.pop(run.key, None) is not None:
             del self._runs[run.sequence]
             self._num_looking -= run.is_looking
-            self.source.close(run.sequence)
+            self._failed.pop(run.key, None)
+            self.source.close(run.sequence, is_spoilt)
 
     def step(self) -> list[TextEvent]:
         """Prefill newcomers, bounded, and draw for every request that is ready."""
         events: list[TextEvent] = []
         for drawn in self.source.step(may_look=self._num_looking > 0):
-            run, tokens = self._runs[drawn.sequence], drawn.tokens
-            if len(tokens) > 1 and (event := self._advance_all(run, tokens)) is not None:
-                events.append(event)
-            else:
+            run = self._runs[drawn.sequence]
+            try:
                 events += self._take(run, drawn)
+            except Exception as error:
+                self._drop(run, is_spoilt=True)
+                events.append(TextEvent(run.key, "", 0, error=error))
         return events
 
     def _take(self, run: _Run, drawn: Drawn) -> list[TextEvent]:
-        """An event for each of a request's new tokens, until its end."""
+        """An event for each of a request's new tokens, until its end; or one for all of them."""
+        error = drawn.error or self._failed.pop(run.key, None)
+        if error is not None:
+            raise error
+        if len(drawn.tokens) > 1 and (event := self._advance_all(run, drawn.tokens)) is not None:
+            return [event]
         if not drawn.tokens:
             return [_told(run, self._end(run, "", "length"), ())]
         events = []
@@ -282,15 +295,22 @@ class TextEngine:
     def _end(self, run: _Run, text: str, reason: Literal["stop", "length"]) -> TextEvent:
         """The last event, with the text that was held back until now."""
         text += run.text.finish()
-        self.drop(run.key)
+        self._drop(run)
         is_truncated = len(run.prompt) > self._network.config.max_seq_len
         reason = "stop" if run.text.is_stopped else reason
         return TextEvent(run.key, text, 0, reason, (), len(run.prompt), is_truncated)
 
-    def _score(self, scores: list[TokenLogprob], prompt: list[int], num_top: int, logits: Tensor) -> None:
+    def _score(
+        self, key: int, scores: list[TokenLogprob], prompt: list[int], num_top: int, logits: Tensor
+    ) -> None:
         """Note what the logits (n, vocabulary) after the prompt's next tokens say of those that follow."""
         following = prompt[len(scores) : len(scores) + len(logits)]
-        scores += [self._logprob(row, token, num_top) for row, token in zip(logits, following, strict=False)]
+        try:
+            scores += [
+                self._logprob(row, token, num_top) for row, token in zip(logits, following, strict=False)
+            ]
+        except Exception as error:  # would end the step, of all
+            self._failed[key] = error
 
     def _logprob(self, logits: Tensor, token: int, num_top: int) -> TokenLogprob:
         logprob, top = log_probabilities(logits, token, num_top)

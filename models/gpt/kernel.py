@@ -87,7 +87,7 @@ class Kernel:
         logits = adjusted(logits, samplers)
         choices = b"".join(
             CHOICE.pack(
-                sampler.generator.random(),
+                sampler.uniform,
                 sampler.top_p,
                 0.0 if sampler.is_greedy else sampler.temperature,
                 sampler.lowest_gap,

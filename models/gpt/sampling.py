@@ -19,6 +19,7 @@ steps, in vLLM's order, in float32:
 8. `top_p`: the most likely tokens whose sum first reaches top_p of what is left stay, and equals of the last.
 9. One uniform number of the request's own generator, used or not, picks among what is left, in order of ids.
 
+A row whose best score is no finite number draws nothing, and costs no other row its draw.
 Each operation rounds by itself (no fused multiply and add), so that backends agree on ties.
 What ends a text is not decided here: the end token and `stop_token_ids` do, the first not with `ignore_eos`.
 """
@@ -35,6 +36,7 @@ import torch
 from torch import Tensor
 
 GREEDY_BELOW = 1e-5  # of temperature, as in vLLM
+UNDRAWN = -1  # in place of a token, for a row that nothing can be drawn from
 
 
 @dataclass
@@ -55,11 +57,13 @@ class Sampler:
     ending: frozenset[int] = frozenset()  # ids that would end the text
     prompt: Sequence[int] = ()  # all of it, what the window has no room for included
     generator: random.Random = field(init=False)
+    uniform: float = field(init=False)  # the number that the next draw takes, however often it is tried
     counts: dict[int, int] = field(init=False, default_factory=dict)  # of each token that was drawn
     num_drawn: int = field(init=False, default=0)
 
     def __post_init__(self) -> None:
         self.generator = random.Random(self.seed)
+        self.uniform = self.generator.random()
         self._seen = dict.fromkeys(self.prompt)
         self._newest: tuple[int, ...] = ()  # the last n - 1 tokens
         self._followers: dict[tuple[int, ...], set[int]] = defaultdict(set)  # of each n - 1 tokens in a row
@@ -83,7 +87,8 @@ class Sampler:
         return bool(is_penalised or is_banned or self.logit_bias)
 
     def record(self, token: int) -> None:
-        """Note a token that was drawn: the next draws depend on it."""
+        """Note a token that was drawn: the next draws depend on it, and take the next numbers."""
+        self.uniform = self.generator.random()
         self.num_drawn += 1
         self.counts[token] = self.counts.get(token, 0) + 1
         self._seen[token] = None
@@ -144,25 +149,23 @@ def adjusted(logits: Tensor, samplers: Sequence[Sampler]) -> Tensor:
 
 def probabilities(logits: Tensor, samplers: Sequence[Sampler]) -> Tensor:
     """Steps 5 to 8 of adjusted `logits`: what is drawn from, float64 (n, vocabulary), not summing to 1."""
-    temperatures = torch.tensor(
-        [1.0 if sampler.is_greedy else sampler.temperature for sampler in samplers], device=logits.device
-    )
-    scores = logits.float() / temperatures[:, None]
+    scores = logits.float() / _temperatures(samplers, logits)[:, None]
     scores = _keep_min_p(scores, [sampler.lowest_gap for sampler in samplers])
     scores = _keep_top_k(scores, [sampler.top_k for sampler in samplers])
     return _keep_top_p(torch.softmax(scores, -1).double(), [sampler.top_p for sampler in samplers])
 
 
 def choose(logits: Tensor, samplers: Sequence[Sampler]) -> list[int]:
-    """Draw one token id per row of `logits` (n, vocabulary), advancing each row's generator by one number.
+    """Draw one token id per row of `logits` (n, vocabulary), or `UNDRAWN`, by each sampler's number.
 
     The caller records what was drawn with each sampler whose request goes on.
     """
-    uniform = torch.tensor([sampler.generator.random() for sampler in samplers], dtype=torch.float64)
     logits = adjusted(logits, samplers)
-    greedy = logits.argmax(-1)
+    best, greedy = logits.float().max(-1)
+    is_sound = (best / _temperatures(samplers, logits)).isfinite()  # not of one that has NaN: max keeps it
     if all(sampler.is_greedy for sampler in samplers):
-        return greedy.tolist()
+        return torch.where(is_sound, greedy, UNDRAWN).tolist()
+    uniform = torch.tensor([sampler.uniform for sampler in samplers], dtype=torch.float64)
     steps = probabilities(logits, samplers).cumsum(-1)
     total = steps[:, -1:]
     # Rounding must not carry a draw onto the total itself, where no token with any probability stands.
@@ -171,7 +174,12 @@ def choose(logits: Tensor, samplers: Sequence[Sampler]) -> list[int]:
     )
     drawn = torch.searchsorted(steps, target, right=True)[:, 0]
     is_greedy = torch.tensor([sampler.is_greedy for sampler in samplers], device=logits.device)
-    return torch.where(is_greedy, greedy, drawn).tolist()
+    return torch.where(is_sound, torch.where(is_greedy, greedy, drawn), UNDRAWN).tolist()
+
+
+def _temperatures(samplers: Sequence[Sampler], logits: Tensor) -> Tensor:
+    divisors = [1.0 if sampler.is_greedy else sampler.temperature for sampler in samplers]
+    return torch.tensor(divisors, device=logits.device)
 
 
 def _keep_min_p(scores: Tensor, gaps: Sequence[float]) -> Tensor:

@@ -8,12 +8,12 @@ from typing import Literal, NamedTuple, Protocol
 import torch
 from torch import Tensor
 
-from models.gpt.backend import SlotCache
+from models.gpt.backend import SlotCache, wipe
 from models.gpt.decoding import Decoder, Sequence
 from models.gpt.determinism import is_row_invariant
 from models.gpt.kernel import Kernel
 from models.gpt.network import GPT
-from models.gpt.sampling import Sampler, choose
+from models.gpt.sampling import UNDRAWN, Sampler, choose
 
 NOTHING = torch.empty(0)  # for who may not look
 Score = Callable[[Tensor], None]
@@ -23,6 +23,13 @@ Weights = Literal["auto", "bfloat16", "int8"]
 def dtype_name(network: GPT) -> str:
     """What a network's parameters are held in, as PyTorch names it."""
     return str(network.embedding.weight.dtype).removeprefix("torch.")
+
+
+class UnsoundError(RuntimeError):
+    """Logits that are no finite numbers, of which nothing can be drawn."""
+
+    def __init__(self) -> None:
+        super().__init__("the network's logits are no finite numbers")
 
 
 class OpenSequence(Protocol):
@@ -41,6 +48,7 @@ class Drawn(NamedTuple):
     sequence: OpenSequence
     tokens: list[int]
     logits: Tensor  # (vocabulary,), what drew the last of them; empty where nobody may look
+    error: Exception | None = None  # why nothing could be drawn; the caller closes the sequence
 
 
 class TokenSource(Protocol):
@@ -61,8 +69,8 @@ class TokenSource(Protocol):
     ) -> OpenSequence:
         """Take a slot for a prompt; `score` is given the logits after each of its tokens, part by part."""
 
-    def close(self, sequence: OpenSequence) -> None:
-        """Give the slot back; nothing more comes for it."""
+    def close(self, sequence: OpenSequence, is_spoilt: bool = False) -> None:
+        """Give the slot back, wiped if what was read may be no numbers; nothing more comes for it."""
 
     def step(self, may_look: bool) -> Iterable[Drawn]:
         """Read and draw. If nobody wants to look at logits, the source need not wait for anybody."""
@@ -101,10 +109,12 @@ class HostSource:
         self._samplers[sequence] = sampler, max_draws
         return sequence
 
-    def close(self, sequence: OpenSequence) -> None:
+    def close(self, sequence: OpenSequence, is_spoilt: bool = False) -> None:
         assert isinstance(sequence, Sequence)
         del self._samplers[sequence]
         self.decoder.close(sequence)
+        if is_spoilt:
+            wipe(self.cache, sequence.slot)
 
     def step(self, may_look: bool) -> Iterable[Drawn]:
         sequences, logits = self.decoder.step()
@@ -115,7 +125,22 @@ class HostSource:
         if not rows:
             return drawn
         samplers = [self._samplers[sequence][0] for sequence in sequences]
-        tokens = self._choose(logits, samplers)
-        for sampler, token in zip(samplers, tokens, strict=True):
-            sampler.record(token)
-        return drawn + [Drawn(s, [t], row) for s, t, row in zip(sequences, tokens, logits, strict=True)]
+        tokens = self._choose_each(logits, samplers)
+        for sequence, sampler, token, row in zip(sequences, samplers, tokens, logits, strict=True):
+            if isinstance(token, Exception):
+                drawn.append(Drawn(sequence, [], row, token))
+            else:
+                sampler.record(token)
+                drawn.append(Drawn(sequence, [token], row))
+        return drawn
+
+    def _choose_each(self, logits: Tensor, samplers: list[Sampler]) -> list[int | Exception]:
+        """A token for each row, or why there is none: what raises costs its own row alone."""
+        try:
+            tokens = self._choose(logits, samplers)
+        except Exception as error:
+            if len(samplers) == 1:
+                return [error]
+            rows = range(len(samplers))
+            return [self._choose_each(logits[row : row + 1], samplers[row : row + 1])[0] for row in rows]
+        return [UnsoundError() if token == UNDRAWN else token for token in tokens]

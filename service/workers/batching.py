@@ -187,6 +187,8 @@ class ContinuousBatcher:
 
     def _gather(self, stream: _Stream, event: Any, now: float) -> TextPiece | None:
         """Add what a step gave to what waits; the piece that leaves now, if one does."""
+        if event.error is not None:
+            raise event.error
         stream.num_tokens += event.num_tokens
         stream.text += event.text
         if event.logprobs:

@@ -41,7 +41,8 @@ class Tables:
 
     def note(self, slots: Tensor, tokens: Tensor) -> None:
         """Tokens (n,) that slots (n,) drew."""
-        places = slots * self.counts.shape[1] + tokens
+        vocabulary = self.counts.shape[1]
+        places = slots * vocabulary + tokens.clamp(max=vocabulary - 1)
         self.counts.view(-1).index_add_(0, places, torch.ones_like(places, dtype=torch.int32))
         self.is_seen.view(-1).index_fill_(0, places, value=True)
 

@@ -16,6 +16,7 @@ from torch import Tensor
 from models.gpt.sampling import Sampler
 
 MAX_STEPS = 8  # of one plan
+SMALLEST = float(np.finfo(np.float32).tiny)  # a top_p that rounds to 0 would leave no token
 
 RECORD = np.dtype(
     [
@@ -100,7 +101,7 @@ def new_record(sampler: Sampler, vocabulary: int) -> tuple[object, ...]:
         *(sampler.is_greedy, sampler.adjusts, sampler.min_tokens),
         1 if sampler.is_greedy else sampler.temperature,
         sampler.lowest_gap,
-        sampler.top_p if sampler.top_p < 1 else 2,
+        max(sampler.top_p, SMALLEST) if sampler.top_p < 1 else 2,
         *(sampler.repetition_penalty, sampler.presence_penalty, sampler.frequency_penalty),
         0,
     )

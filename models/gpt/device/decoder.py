@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.device_memory import check_fits
+from models.gpt.backend import wipe
 from models.gpt.device.buckets import prompt_length, prompt_shape, row_buckets, smallest, span_buckets
 from models.gpt.device.control import MAX_STEPS, empty_records, new_record
 from models.gpt.device.invariance import differences
@@ -23,7 +24,7 @@ from models.gpt.device.pool import Pool
 from models.gpt.device.random_numbers import key_of, uniform
 from models.gpt.network import GPT
 from models.gpt.sampling import Sampler
-from models.gpt.source import NOTHING, Drawn, OpenSequence, dtype_name
+from models.gpt.source import NOTHING, Drawn, OpenSequence, UnsoundError, dtype_name
 
 # (rows, steps): from so many rows on, so many steps in one plan. What the host does for a row, it then does
 # once for several of its tokens.
@@ -99,18 +100,19 @@ class DeviceDecoder:
     ) -> DeviceSequence:
         """Take the lowest free slot for a prompt of at least one token; its last `context` are read."""
         self._free.sort(reverse=True)
-        tokens = tokens[-self.context :]
+        slot, tokens = self._free[-1], tokens[-self.context :]
         window = None if self._is_rotary else list(tokens)
-        sequence = DeviceSequence(self._free.pop(), tokens, sampler, max_draws, window, score)
-        self._keys[sequence.slot] = key_of(sampler.seed)
-        self._records[sequence.slot] = new_record(sampler, self._vocabulary)
+        sequence = DeviceSequence(slot, tokens, sampler, max_draws, window, score)
+        self._keys[slot] = key_of(sampler.seed)
+        self._records[slot] = new_record(sampler, self._vocabulary)
         if sampler.adjusts:
-            self.launcher.fill_tables(sequence.slot, sampler)
+            self.launcher.fill_tables(slot, sampler)
+        self._free.pop()  # taken now that nothing can go wrong any more
         self._num_banning += sampler.no_repeat_ngram_size > 0
         self._prompting.append(sequence)
         return sequence
 
-    def close(self, sequence: OpenSequence) -> None:
+    def close(self, sequence: OpenSequence, is_spoilt: bool = False) -> None:
         """Give the slot back. What is under way for it is thrown away when it comes."""
         assert isinstance(sequence, DeviceSequence)
         sequence.is_open = False
@@ -120,6 +122,9 @@ class DeviceDecoder:
             self._prompting.remove(sequence)
         self._num_banning -= sequence.sampler.no_repeat_ngram_size > 0
         self._free.append(sequence.slot)
+        if is_spoilt:
+            with self.launcher.on_stream():  # after all that was started for it
+                wipe(self.cache, sequence.slot)
 
     def step(self, may_look: bool) -> Iterator[Drawn]:
         """Start the next steps, and give what came of those before; of these too, if somebody has to see."""
@@ -139,6 +144,9 @@ class DeviceDecoder:
                 if sequence.is_open:
                     tokens = drawn[sequence.slot][which][: sequence.max_draws - sequence.num_seen]
                     sequence.num_seen += len(tokens)
+                    if self._vocabulary in tokens:
+                        yield Drawn(sequence, [], NOTHING, UnsoundError())
+                        continue
                     if sequence.sampler.no_repeat_ngram_size:
                         for token in tokens:
                             sequence.sampler.record(token)

@@ -15,6 +15,8 @@ from models.gpt.device.control import Control
 def draw(logits: Tensor, control: Control, has_cuts: bool) -> Tensor:
     """One token id (n,) for each row of adjusted float32 `logits` (n, vocabulary).
 
+    Of a row whose scores aren't finite, the vocabulary's size, which is no token.
+
     Args:
         has_cuts: whether any row may have a min_p, top_k or top_p; without, there is nothing to sort.
     """
@@ -22,8 +24,10 @@ def draw(logits: Tensor, control: Control, has_cuts: bool) -> Tensor:
     if has_cuts:
         scores = _cut(scores, control)
     sums = torch.softmax(scores, -1).double().cumsum(-1)
-    drawn = (sums <= control.uniform() * sums[:, -1:]).sum(-1)  # always less than all: random_numbers.py
-    return torch.where(control.is_greedy > 0, logits.argmax(-1), drawn)
+    # Some sum is always greater (random_numbers.py), but none where sums are NaN.
+    num_greater = (sums > control.uniform() * sums[:, -1:]).sum(-1)
+    is_greedy = (control.is_greedy > 0) & (num_greater > 0)
+    return torch.where(is_greedy, logits.argmax(-1), logits.shape[-1] - num_greater)
 
 
 def _cut(scores: Tensor, control: Control) -> Tensor:

@@ -75,7 +75,9 @@ class Passes:
             use_blocks(network, block_rows)
         num_rows = max_slots + 1 + -(max_slots + 1) % block_rows
         self.control = Control(torch.zeros((num_rows, WORDS), dtype=torch.int32, device=self.device))
-        self.tokens = torch.zeros(num_rows, dtype=torch.int64, device=self.device)  # the newest of each slot
+        # The newest of each slot; one more than any is what a row has that nothing can be drawn from.
+        self.tokens = torch.zeros(num_rows, dtype=torch.int64, device=self.device)
+        self._last_token = config.vocabulary - 1
         self.logits = torch.zeros((num_rows, config.vocabulary), device=self.device)  # what drew it
         self.tables = Tables(max_slots + 1, config.vocabulary, self.device)
         head = network.embedding.weight if config.tied else network.head.weight
@@ -88,7 +90,8 @@ class Passes:
         positions = control.position.long()
         is_active = control.is_active > 0
         attend = RowAttention(self.pool, positions, is_active, num_rows, span, self.dtype)
-        states = self.network(self.tokens[:padded, None], attend, self._known(positions)[:, None])
+        tokens = self.tokens[:padded].clamp(max=self._last_token)
+        states = self.network(tokens[:, None], attend, self._known(positions)[:, None])
         # A prompt may just have left its logits in a row that isn't active yet.
         logits, scores = self.logits[:num_rows], self._score(states[:, 0])[:num_rows]
         torch.where(is_active[:num_rows, None], scores, logits, out=logits)

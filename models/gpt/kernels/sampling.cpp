@@ -1,7 +1,6 @@
 // Draws one token for every row of logits: temperature, min-p, top-k, top-p, by the row's own uniform number. The
 // same cuts and the same draw as models/gpt/sampling.py, where they are told.
 #include <algorithm>
-#include <cfloat>
 #include <cmath>
 
 #include "vectors.h"
@@ -59,6 +58,9 @@ static int draw(const double *probabilities, int count, double uniform) {
     return count - 1;
 }
 
+static const int32_t UNDRAWN = -1;        // as in models/gpt/sampling.py
+static const float NO_CHANCE = -87.0f;   // scores so far below the best have none; `exponential` has nothing smaller
+
 struct Choice {
     double uniform;      // in [0, 1)
     double top_p;
@@ -79,6 +81,13 @@ void choose(const float *logits, int padded_vocabulary, int vocabulary, const Ch
     for (int row = 0; row < rows; row++, logits += padded_vocabulary) {
         const Choice &choice = choices[row];
         const float *best = std::max_element(logits, logits + vocabulary);
+        const float top = *best / (choice.temperature == 0 ? 1 : choice.temperature);
+        int numbers = 0;
+        for (int i = 0; i < vocabulary; i++) numbers += logits[i] == logits[i];  // NaN is no number
+        if (numbers < vocabulary || !std::isfinite(top)) {
+            drawn[row] = UNDRAWN;
+            continue;
+        }
         if (choice.temperature == 0) {
             drawn[row] = (int32_t)(best - logits);
             continue;
@@ -90,8 +99,7 @@ void choose(const float *logits, int padded_vocabulary, int vocabulary, const Ch
             lowest = std::min(lowest, ranks[i]);
         }
         std::fill(ranks + vocabulary, ranks + end, INT32_MIN);
-        const float top = *best / choice.temperature;
-        const float gap = std::max(choice.lowest_gap, -FLT_MAX);  // banned tokens stand at -inf
+        const float gap = std::max(choice.lowest_gap, NO_CHANCE);
         const bool is_cut = choice.top_k < vocabulary;
         const int32_t least = is_cut ? threshold_of(ranks, end, choice.top_k, lowest, rank_of(top)) : lowest;
         int count = 0;

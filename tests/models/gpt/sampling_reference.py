@@ -11,7 +11,7 @@ def reference(
     logits: list[float], prompt: list[int], output: list[int], fields: dict[str, Any]
 ) -> list[float]:
     """The probability of each token of a vocabulary to be drawn after `prompt` and `output`."""
-    scores = _adjusted(list(logits), prompt, output, fields)
+    scores = adjusted_scores(list(logits), prompt, output, fields)
     best = max(scores)
     if fields["temperature"] < 1e-5:
         first = scores.index(best)
@@ -31,9 +31,10 @@ def reference(
     return [w / sum(kept) for w in kept]
 
 
-def _adjusted(
+def adjusted_scores(
     scores: list[float], prompt: list[int], output: list[int], fields: dict[str, Any]
 ) -> list[float]:
+    """What is left of `scores` after bans, biases and penalties; they are changed in place."""
     banned = set(fields["ending"]) if len(output) < fields["min_tokens"] else set()
     banned |= _repeating(prompt + output, fields["no_repeat_ngram_size"])
     if len(banned) < len(scores):

@@ -39,7 +39,7 @@ def test_logits_equal_a_cacheless_reference_past_the_window(
     tokens = torch.randint(VOCABULARY, (num_prompt,), generator=torch.Generator().manual_seed(1)).tolist()
     neighbour, sequence = decoder.open([5, 6, 7], GREEDY, 200), decoder.open(list(tokens), GREEDY, 200)
     while len(tokens) < num_prompt + 70:
-        for row, drawn, logits in decoder.step(may_look=True):
+        for row, drawn, logits, _ in decoder.step(may_look=True):
             for token in drawn:
                 row.push(token)
             if row is sequence:
@@ -58,7 +58,7 @@ def test_what_runs_ahead_draws_the_same(monkeypatch: pytest.MonkeyPatch) -> None
         sequences = [decoder.open([i, 7], Sampler(i), 20 + 3 * i) for i in range(4)]
         tokens: dict[Any, list[int]] = {sequence: [] for sequence in sequences}
         for _ in range(60):
-            for sequence, some, _ in decoder.step(may_look):
+            for sequence, some, *_ in decoder.step(may_look):
                 tokens[sequence] += some
         drawn |= {(may_look, i): tokens[sequence] for i, sequence in enumerate(sequences)}
     for i in range(4):
@@ -77,12 +77,12 @@ def test_what_was_drawn_after_the_end_is_thrown_away() -> None:
     assert again.slot == 0
     tokens: list[int] = []
     while len(tokens) < 50:
-        tokens += [t for s, some, _ in decoder.step(may_look=False) if s is again for t in some]
+        tokens += [t for s, some, *_ in decoder.step(may_look=False) if s is again for t in some]
     alone = make_decoder(2)
     only = alone.open([1], Sampler(1), 50)
     wanted: list[int] = []
     while len(wanted) < 50:
-        wanted += [t for s, some, _ in alone.step(may_look=False) if s is only for t in some]
+        wanted += [t for s, some, *_ in alone.step(may_look=False) if s is only for t in some]
     assert tokens == wanted
 
 

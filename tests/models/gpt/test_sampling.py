@@ -17,7 +17,10 @@ LOGITS = torch.tensor([2.0, 1.0, 0.5, -1.0, -torch.inf])
 def draw(count: int, seed: int = 0, **changes: float | int | None) -> torch.Tensor:
     """Relative frequencies of `count` draws from LOGITS."""
     sampler = Sampler(seed, **changes)  # type: ignore[arg-type]
-    tokens = [choose(LOGITS[None], [sampler])[0] for _ in range(count)]
+    tokens = []
+    for _ in range(count):
+        tokens += choose(LOGITS[None], [sampler])
+        sampler.record(tokens[-1])
     return torch.bincount(torch.tensor(tokens), minlength=5) / count
 
 
@@ -51,6 +54,9 @@ def test_rows_keep_to_themselves() -> None:
     for _ in range(30):
         given = choose(logits, together)
         assert given == [choose(row[None], [sampler])[0] for row, sampler in zip(logits, alone, strict=True)]
+        for token, *both in zip(given, together, alone, strict=True):
+            for sampler in both:
+                sampler.record(token)
 
 
 def test_log_probabilities_sum_to_one_and_come_best_first() -> None:
