@@ -34,7 +34,7 @@ README_FILE = "README.md"
 # All that a checkpoint's folder may hold: one with anything else in it is somebody's, and is never replaced.
 FILES = frozenset(
     {CONFIG_FILE, WEIGHTS_FILE, METRICS_FILE, README_FILE, "tokenizer.json", "curve.png", "sheet.jpg"}
-    | {"evaluation.md", "evaluation-sheet.jpg"}
+    | {"evaluation.md", "evaluation-sheet.jpg", "chat_template.json"}
 )
 
 

@@ -28,6 +28,7 @@ from service.endpoints.context import EndpointContext
 from service.endpoints.docs import add_docs
 from service.endpoints.info import add_info, add_metrics
 from service.endpoints.studio import add_studio
+from service.endpoints.tokens import add_tokens
 from service.errors import ApiError, error_response
 from service.http.admission import Admission
 from service.http.auth import ApiKeys
@@ -133,6 +134,7 @@ class Application:
         posts = self._add_models(app)
         add_info(app, self._models)
         add_openai_models(app, self._models)
+        add_tokens(app, self._models)
         health.add_health(app, self._models, self._lifecycle)
         add_metrics(app, self._metrics)
         add_admin(app, self._settings.admin_token, self._models)

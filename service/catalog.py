@@ -17,6 +17,7 @@ from models.checkpoint import (
     read_kind,
     read_metrics,
 )
+from models.gpt.chat import ChatTemplate, read_chat_template
 from models.gpt.config import GPTConfig
 from models.gpt.tokenizer import Tokenizer, read_tokenizer
 
@@ -37,6 +38,7 @@ class Entry:
     image_size: int = 0  # images only: the longer side of what it gives, pixels
     has_class_seeds: bool = False
     tokenizer: Tokenizer | None = None  # of text
+    chat_template: ChatTemplate | None = None
 
 
 def read_catalog(folder: Path, configs: Configs) -> list[Entry]:
@@ -83,4 +85,5 @@ def _read_entry(folder: Path, configs: Configs) -> Entry:
         image_size=getattr(config, "image_size", 0),
         has_class_seeds=getattr(config, "has_class_seeds", False),
         tokenizer=read_tokenizer(folder, config.vocabulary) if isinstance(config, GPTConfig) else None,
+        chat_template=read_chat_template(folder),
     )

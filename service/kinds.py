@@ -21,7 +21,7 @@ from service.catalog import Entry
 from service.endpoints import landscape, segment, text
 from service.endpoints.context import EndpointContext
 from service.metrics import Metrics, StepMetrics
-from service.openai import completions
+from service.openai import chat, completions
 from service.settings import Settings, variable_of
 from service.workers.batching import Loader
 from service.workers.loaders import LandscapeLoader, SegmentLoader, TextLoader
@@ -98,6 +98,7 @@ KINDS: Kinds = {
         routes={
             "/generate/text": Route(text.TextEndpoint, text.DOCUMENTATION),
             "/v1/completions": Route(completions.CompletionsEndpoint, completions.DOCUMENTATION),
+            "/v1/chat/completions": Route(chat.ChatEndpoint, chat.DOCUMENTATION),
         },
         default_setting="text_model",
         max_queue=lambda settings: settings.text_queue,

@@ -29,7 +29,15 @@ ROOMS_OF_SERVICE = {  # which folder may import which; all may import the files 
     "openai": {"images", "schemas", "workers", "http", "endpoints"},
 }
 # What the HTTP process imports.
-LIGHT_NAMES = {"config.py", "palette.py", "checkpoint.py", "errors.py", "request.py", "tokenizer.py"}
+LIGHT_NAMES = {
+    "config.py",
+    "palette.py",
+    "checkpoint.py",
+    "errors.py",
+    "request.py",
+    "tokenizer.py",
+    "chat.py",
+}
 PICKLE = {"pickle", "dill", "joblib", "cloudpickle", "shelve", "marshal"}
 
 

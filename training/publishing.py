@@ -8,13 +8,19 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from models.checkpoint import CheckpointError, read_metrics, replacing
+from models.gpt.chat import CHAT_TEMPLATE_FILE
 from training.errors import TrainingError
 from training.loop import Loop
 
 
 def publish(checkpoint: Path, out: Path, files: Mapping[str, bytes] | None = None) -> None:
-    """Copy a checkpoint's folder to ``out``, with further files or other ones in their place."""
+    """Copy a checkpoint's folder to ``out``, with further files or other ones in their place.
+
+    The chat template there stays: it belongs to the text that is learned, and no run writes one.
+    """
     with replacing(out) as fresh:
+        if (out / CHAT_TEMPLATE_FILE).exists():
+            shutil.copy(out / CHAT_TEMPLATE_FILE, fresh)
         shutil.copytree(checkpoint, fresh, dirs_exist_ok=True)
         for name, content in (files or {}).items():
             (fresh / name).write_bytes(content)

@@ -39,3 +39,13 @@ class CompletionLogprobs:
             written["text_offset"].append(self._offset)
             self._offset += len(self._utf8.decode(one.token))
         return written
+
+
+def chat_logprob(one: Logprob) -> dict[str, Any]:
+    """As `service.schemas.chat.ChatLogprob` has it."""
+    top = [_alternative(token, logprob) for token, logprob in one.top]
+    return {**_alternative(one.token, one.logprob), "top_logprobs": top}
+
+
+def _alternative(token: bytes, logprob: float | None) -> dict[str, Any]:
+    return {"token": token_text(token), "logprob": logprob, "bytes": list(token)}

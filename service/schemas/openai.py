@@ -108,6 +108,10 @@ class SamplingBody(BaseModel):
     return_timings: StrictBool = False
     timeout: Timeout | None = None
 
+    @property
+    def stop_strings(self) -> list[str]:
+        return [self.stop] if isinstance(self.stop, str) else self.stop
+
     @classmethod
     def __get_pydantic_json_schema__(cls, core: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
         """Whatever has a default may be null."""
@@ -119,9 +123,8 @@ class SamplingBody(BaseModel):
 
     def draw(self, prompts: Sequence[str | Sequence[int]], **given: Any) -> list[TextRequest]:
         """A request for each choice of each prompt; what is ``given`` goes before fields of the same name."""
-        stop = [self.stop] if isinstance(self.stop, str) else self.stop
         top_k = self.top_k if self.top_k > 0 else None
-        fields = {**vars(self), "stop": stop, "top_k": top_k, **given, "prompt": "", "seed": 0}
+        fields = {**vars(self), "stop": self.stop_strings, "top_k": top_k, **given, "prompt": "", "seed": 0}
         one = msgspec.convert(fields, TextRequest)
         # With a seed, each prompt gives what it gives alone; without, no two of them share one.
         first, step = (secrets.randbits(53), self.n) if self.seed is None else (self.seed, 0)

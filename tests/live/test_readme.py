@@ -26,6 +26,11 @@ def test_the_readme_has_a_line_for_every_endpoint() -> None:
     text = "\n".join(curl_commands())
     paths = (
         "/generate/text",
+        "/v1/completions",
+        "/v1/chat/completions",
+        "/v1/models",
+        "/tokenize",
+        "/detokenize",
         "/generate/landscape",
         "/segment",
         "/palette",

@@ -48,3 +48,10 @@ def test_published_with_papers_and_nothing_else(tmp_path: Path) -> None:
     }
     assert (out / "README.md").read_text() == "# New"
     assert (checkpoint / "README.md").read_text() == ""
+
+
+def test_the_chat_template_that_is_served_stays(tmp_path: Path) -> None:
+    checkpoint, out = make_checkpoint(tmp_path / "run", 1.5), make_checkpoint(tmp_path / "out", 1.6)
+    (out / "chat_template.json").write_text("{}")
+    publish(checkpoint, out)
+    assert (out / "chat_template.json").read_text() == "{}"
