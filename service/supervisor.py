@@ -93,11 +93,17 @@ class Supervisor:
         freeze_gc()
         log.info("listening", extra={"fields": {"pid": os.getpid()}})
         ticker = asyncio.ensure_future(self._tick())
+        ticker.add_done_callback(self._on_tick_end)
         try:
             yield
         finally:
             ticker.cancel()
             server.close()
+
+    def _on_tick_end(self, ticker: asyncio.Future[None]) -> None:
+        """Nothing may go on unwatched."""
+        if not ticker.cancelled() and (error := ticker.exception()) is not None:
+            self._lifecycle.fail(f"supervision has ended: {error!r}")
 
     async def _tick(self) -> None:
         is_announced = False
@@ -111,7 +117,8 @@ class Supervisor:
                 return
             if not is_announced and all(state is State.READY for state in self._models.states().values()):
                 is_announced = True
-                print(f"prospero: ready, {self._announce}", flush=True)
+                with contextlib.suppress(OSError, ValueError):  # nobody need read it
+                    print(f"prospero: ready, {self._announce}", flush=True)
             was_awake = time.monotonic() - before < 2 * TICK_SECONDS  # else we were the silent ones
             if was_awake and not self._supervise():
                 return

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import atexit
 import logging
+import os
+import shutil
 import socket
 import tempfile
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import cast
@@ -16,6 +20,8 @@ from service.workers.messages import FromWorker, Starting, decode_from_worker
 
 log = logging.getLogger("prospero.workers")
 
+ABANDONED_SECONDS = 60.0  # after which a socket's server listens, or has gone
+
 
 def listen() -> tuple[socket.socket, str]:
     """A socket and its path, bound before any process starts, so that a worker can never be too early.
@@ -23,6 +29,7 @@ def listen() -> tuple[socket.socket, str]:
     Raises:
         OSError: there is no temporary directory, or its name is too long for a socket's path.
     """
+    _remove_abandoned(Path(tempfile.gettempdir()))
     # No shorter than what LitServe's manager makes of the same directory, which then fits, too.
     path = Path(tempfile.mkdtemp(prefix="prospero-")) / "workers.socket"
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
@@ -33,7 +40,28 @@ def listen() -> tuple[socket.socket, str]:
         path.parent.rmdir()
         raise OSError(f"no socket in {tempfile.gettempdir()}: {error}") from None
     listener.listen(64)
+    atexit.register(_remove, path.parent, os.getpid())
     return listener, str(path)
+
+
+def _remove(folder: Path, owner: int) -> None:
+    if os.getpid() == owner:  # and not a child that was forked from it
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _remove_abandoned(parent: Path) -> None:
+    """Folders of servers that were killed: those that have stood a while, and where nobody listens."""
+    for path in parent.glob("prospero-*/workers.sock*"):
+        try:
+            if path.lstat().st_uid != os.getuid() or time.time() - path.lstat().st_mtime < ABANDONED_SECONDS:
+                continue
+            with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+                probe.settimeout(1.0)
+                probe.connect(str(path))
+        except ConnectionRefusedError:
+            shutil.rmtree(path.parent, ignore_errors=True)
+        except OSError:
+            continue
 
 
 class WorkerProtocol(asyncio.Protocol):

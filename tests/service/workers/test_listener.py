@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import struct
+import tempfile
+from pathlib import Path
 
 import pytest
 
@@ -11,7 +13,7 @@ from models.gpt.request import TextRequest
 from service.ipc import MAX_FRAME_BYTES, encode
 from service.workers.client import State, WorkerClient
 from service.workers.jobs import Job
-from service.workers.listener import WorkerProtocol
+from service.workers.listener import WorkerProtocol, listen
 from service.workers.messages import Failed, Heartbeat, Ready, Starting
 from tests.service.workers.test_client import Worker, make_client
 
@@ -86,3 +88,19 @@ def test_a_second_worker_takes_the_place_of_one_whose_end_is_yet_to_be_heard() -
         assert clients["gpt"].num_running == 0
 
     asyncio.run(run())
+
+
+def test_folders_of_servers_that_were_killed_are_removed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    killed, path = listen()
+    killed.close()  # and its folder stays
+    living, other = listen()
+    assert Path(path).exists()  # it may only just be starting
+    monkeypatch.setattr("service.workers.listener.ABANDONED_SECONDS", 0.0)
+    newest, _ = listen()
+    assert not Path(path).parent.exists()
+    assert Path(other).exists()
+    living.close()
+    newest.close()
