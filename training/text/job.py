@@ -9,7 +9,9 @@ from typing import Any, Literal
 
 import numpy as np
 
-from models.gpt.tokenizer import BPETokenizer, Tokenizer, parse_tokenizer
+from models.checkpoint import CheckpointError, read_config
+from models.gpt.config import GPTConfig
+from models.gpt.tokenizer import BPETokenizer, Tokenizer, parse_tokenizer, read_tokenizer
 from training.arguments import add_run_arguments, pick_device, plan_settings, positive
 from training.download import is_url
 from training.errors import TrainingError
@@ -22,6 +24,7 @@ from training.text.cooldown import start_cooldown
 from training.text.data import TINY_SHAKESPEARE_URL, Batches, Corpus, Tokens, read_corpus
 from training.text.echo import Echo
 from training.text.evaluate import nats_per_character
+from training.text.mentions import MentionWeights
 from training.text.renaming import Renamer
 from training.text.result import METRICS, write_result
 from training.text.settings import PRESETS, TextSettings
@@ -68,7 +71,8 @@ def run(args: argparse.Namespace) -> int:
         check_alphabet(tokenizer, corpus)
         batches = make_batches(corpus.training, tokenizer, settings)
         config = settings.network_config(len(tokenizer.pieces), corpus.described)
-        trainer = Trainer(config, settings, batches, device, ranks)
+        weigh = make_weights(corpus.training, tokenizer, settings)
+        trainer = Trainer(config, settings, batches, device, ranks, weigh)
         if state is not None:
             trainer.restore(state)
         introduce(run, trainer, tokenizer, ranks)
@@ -138,9 +142,23 @@ def check_alphabet(tokenizer: Tokenizer, corpus: Corpus) -> None:
 
 
 def make_tokenizer(text: str, settings: TextSettings) -> Tokenizer:
+    if settings.start_from is not None:
+        folder = Path(settings.start_from)
+        try:
+            return read_tokenizer(folder, read_config(folder, GPTConfig).vocabulary)
+        except CheckpointError as error:
+            raise TrainingError(f"start_from={error}") from None
     if settings.tokenizer == "characters":
         return make_characters(text + "\n")  # scores and samples begin at a line's end
     return make_bpe(text, settings.vocabulary)
+
+
+def make_weights(text: str, tokenizer: Tokenizer, settings: TextSettings) -> MentionWeights | None:
+    """How much names count where they are new; None where all tokens count alike."""
+    if settings.invented_weight == settings.name_weight == 1:
+        return None
+    names = Renamer(text, settings.renaming, settings.seed).names
+    return MentionWeights(text, names, tokenizer.pieces, settings.invented_weight, settings.name_weight)
 
 
 def make_batches(text: str, tokenizer: Tokenizer, settings: TextSettings) -> Batches:

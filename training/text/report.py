@@ -98,9 +98,10 @@ def write_readme(
         if not isinstance(value, dict)
     ]
     dials = ", ".join(f"{key} {_plain(value)}" for key, value in settings.model_dump().items())
+    origin = "from scratch" if settings.start_from is None else f"on from `{settings.start_from}`"
     parts = [
         f"# {name}\n",
-        f"A GPT trained from scratch on {corpus}:\n\n```sh\n{make_command(settings, corpus)}\n```\n",
+        f"A GPT trained {origin}, on {corpus}:\n\n```sh\n{make_command(settings, corpus)}\n```\n",
         *_compare(metrics, corpus),
         "| figure | |\n|---|---|",
         *rows,

@@ -22,6 +22,7 @@ from training.text.evaluate import (
     served_nats_per_character,
     sliding_nats_per_character,
 )
+from training.text.merging import merge
 from training.text.quality import text_quality
 from training.text.report import choose_prompts, draw_curve, draw_samples, write_readme
 from training.text.trainer import Trainer
@@ -46,6 +47,7 @@ def write_result(run: Run, trainer: Trainer, tokenizer: Tokenizer, corpus: Corpu
             write_atomically(run.folder / "metrics.json", (json.dumps(metrics, indent=2) + "\n").encode())
             run.say(f"{run.folder / 'metrics.json'}: {metric} {exact:.4f}")
         return
+    network.load_state_dict(merge(network.state_dict(), trainer.settings))
     exact = nats_per_character(network, tokenizer, corpus.validation) if is_done else math.nan
     tensors = {name: tensor.to(torch.bfloat16) for name, tensor in network.state_dict().items()}
     network.load_state_dict(tensors)

@@ -22,8 +22,14 @@ class TextSettings(Settings):
     vocabulary: int = Field(default=1024, ge=257)  # of BPE; characters count themselves
     bpe_dropout: float = Field(default=0.0, ge=0, lt=1)  # chance to skip a merge, drawn anew each epoch
     renaming: float = Field(default=0.0, ge=0, le=1)  # share of names invented anew in each stretch and epoch
+    invented_weight: float = Field(default=1.0, ge=0)  # of invented names where they are new: mentions.py
+    name_weight: float = Field(default=1.0, ge=0)  # of real ones there
     echo_steps: int = Field(default=0, ge=0)  # at the start, with windows that repeat themselves: see echo.py
     split: Literal["dev", "release"] = "dev"  # see training/text/data.py
+
+    start_from: str | None = None  # a checkpoint's folder: its weights, tokenizer and shape
+    merged_with: str | None = None  # another run from there: the mean of both is released, see merging.py
+    overshoot: float = Field(default=1.0, gt=0)  # how far that lies from there, the run's end being at 1
 
     # network; an LSTM has only max_seq_len, num_layers and hidden_size
     network: Literal["gpt", "lstm"] = "gpt"
@@ -44,6 +50,7 @@ class TextSettings(Settings):
     # regularisation
     dropout: float = Field(default=0.1, ge=0, lt=1)
     attention_dropout: float = Field(default=0.0, ge=0, lt=1)
+    loop_penalty: float = Field(default=0.0, ge=0)  # beside the loss: see loops.py
     weight_decay: float = Field(default=0.1, ge=0)
     ema_decay: float = Field(default=0.99, ge=0, lt=1)  # of the weights that are served; 0 serves the last
 
@@ -123,6 +130,12 @@ PRESETS = {
         mlp_width=704, batch=4, steps=2500, decay_fraction=0.2, dropout=0.15, bpe_dropout=0.1, renaming=0.8,
         echo_steps=450, save_every=50,
     ),  # first-light for longer, with less to learn by heart and copying taught; 75 minutes on two cores
+    "shakespeare-readable": TextSettings(
+        split="release", start_from="runs/shakespeare/checkpoint", max_seq_len=1024, num_layers=5,
+        hidden_size=256, heads=4, mlp_width=704, batch=1, steps=200, warmup_steps=4, decay_fraction=0.5,
+        learning_rate=1.2e-3, muon_learning_rate=3.2e-3, dropout=0.15, ema_decay=0.93, renaming=0.1,
+        invented_weight=0, name_weight=4, loop_penalty=0.25, save_every=50, seed=301,
+    ),  # on from the last, with real names and against loops; two of them make the bundled one
     "lstm": TextSettings(
         split="release", network="lstm", num_layers=2, hidden_size=448, dropout=0.2, optimiser="adamw",
         batch=16, steps=500,

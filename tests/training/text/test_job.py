@@ -86,7 +86,8 @@ def test_a_release_says_how_it_reads_and_so_does_its_evaluation(
 
 
 def test_resuming_after_a_kill_changes_no_bit(text: Path, tmp_path: Path) -> None:
-    drawn = ("bpe_dropout=0.1", "renaming=0.5", "echo_steps=10", "early_context=16")
+    drawn = ["bpe_dropout=0.1", "renaming=0.5", "echo_steps=10", "early_context=16"]
+    drawn += ["invented_weight=0", "name_weight=2", "loop_penalty=0.5"]
     drawn_each_epoch = [word for setting in drawn for word in ("--set", setting)]
     assert main(arguments(text, tmp_path / "whole", *drawn_each_epoch)) == 0
     cut = arguments(text, tmp_path / "cut", *drawn_each_epoch)
@@ -107,6 +108,32 @@ def test_resuming_after_a_kill_changes_no_bit(text: Path, tmp_path: Path) -> Non
     logs = [(tmp_path / name / "log.jsonl").read_text().splitlines() for name in ("whole", "cut")]
     losses = [[json.loads(line)["loss"] for line in log] for log in logs]
     assert losses[0] == losses[1]
+
+
+def test_a_run_may_start_from_a_checkpoint(
+    text: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(arguments(text, tmp_path / "first", "--set", "eval_every=24")) == 0
+    first = tmp_path / "first" / "checkpoint"
+    start = (
+        "--set",
+        f"start_from={first}",
+        "--set",
+        "learning_rate=1e-9",
+        "--set",
+        "muon_learning_rate=1e-9",
+    )
+    assert main(arguments(text, tmp_path / "second", *start, "--set", "steps=1")) == 0
+    before, after = (read_weights(folder) for folder in (first, tmp_path / "second" / "checkpoint"))
+    assert all(torch.equal(tensor, after[name]) for name, tensor in before.items())
+    assert (first / "tokenizer.json").read_bytes() == (
+        tmp_path / "second" / "checkpoint" / "tokenizer.json"
+    ).read_bytes()
+    capsys.readouterr()
+    assert main(arguments(text, tmp_path / "third", *start, "--set", "hidden_size=32")) == 1
+    assert "another shape" in capsys.readouterr().err
+    assert main(arguments(text, tmp_path / "fourth", "--set", f"start_from={tmp_path / 'none'}")) == 1
+    assert "config.json: No such file" in capsys.readouterr().err
 
 
 def test_the_time_box_stops_and_resuming_ends_the_same(text: Path, tmp_path: Path) -> None:
