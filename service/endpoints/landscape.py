@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import secrets
 from functools import partial
 from typing import Any
 
@@ -26,6 +25,7 @@ from service.images.codec import MAX_SKETCH_RATIO, encode, read_sketch
 from service.images.formats import MEDIA_TYPES, ImageFormat
 from service.images.origin import Origin
 from service.images.sketch import Sketch
+from service.schemas.fields import first_seed
 from service.schemas.images import LandscapeParameters, LandscapeResponse
 from service.workers.client import WorkerClient
 from service.workers.messages import LandscapeWork, Picture
@@ -64,7 +64,7 @@ class LandscapeEndpoint:
         class_seeds = _class_seeds(parameters, model.entry)
         model.client.check_admission(parameters.n)
         sketch = await self._context.in_thread(read_sketch, data, model.entry.image_size, FIELD)
-        seed = secrets.randbits(52) if parameters.seed is None else parameters.seed
+        seed = first_seed(parameters.seed, parameters.n)
         label_map, (height, width) = sketch.label_map.tobytes(), sketch.label_map.shape
         seeds = range(seed, seed + parameters.n)
         works = [LandscapeWork(label_map, height, width, one, class_seeds) for one in seeds]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Iterator
 from functools import partial
 from typing import Any
@@ -17,6 +16,7 @@ from service.endpoints.text_work import TextWork, answer_text
 from service.errors import ErrorBody
 from service.http.json_body import read_json
 from service.http.openapi import COMMON_ERRORS, errors, events, json_body
+from service.schemas.fields import first_seed
 from service.schemas.text import TextBody, TextEvent, TextResponse
 from service.workers.messages import Logprob, TextPiece
 
@@ -48,7 +48,7 @@ class TextEndpoint:
 
     async def post(self, request: Request) -> Response:
         body = await read_json(request, TextBody)
-        seed = secrets.randbits(53) if body.seed is None else body.seed
+        seed = first_seed(body.seed, body.n)
         client, make = self._context.find_for(request, body.model).client, partial(body.requests, seed)
         work = TextWork(1, body.n, make, body.stream, body.timeout, body.return_timings)
         return await answer_text(self._context, request, client, work, partial(TextResponseForm, body, seed))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 import json
+import re
 from collections.abc import Mapping
 from typing import Any, TypeVar
 
@@ -22,6 +23,10 @@ from service.schemas.images import ImageParameters
 P = TypeVar("P", bound=ImageParameters)
 
 
+_TAKEN_AS_IMAGES = {"image/jpg", "application/octet-stream"}
+_NUMBER = re.compile(r"[-+]?[0-9.]+(?:[eE][-+]?[0-9]+)?")  # less than Python's, which has 1_0 and inf
+
+
 async def read_image_body(request: Request, field: str, parameters: type[P]) -> tuple[bytes, P]:
     """The image bytes under ``field`` and the validated parameters, whichever form the body has.
 
@@ -29,7 +34,7 @@ async def read_image_body(request: Request, field: str, parameters: type[P]) -> 
         ApiError: 415 for another content type, 400 for a malformed body, 422 for what is missing or wrong.
     """
     content_type = media_type_of(request)
-    if content_type in IMAGE_TYPES:
+    if content_type in IMAGE_TYPES or content_type in _TAKEN_AS_IMAGES:  # what it is, its first bytes say
         return await request.body(), _from_strings({}, request, parameters)
     if content_type == "multipart/form-data":
         data, fields = await _read_form(request, field)
@@ -44,7 +49,7 @@ async def read_image_body(request: Request, field: str, parameters: type[P]) -> 
 
 async def _read_form(request: Request, field: str) -> tuple[bytes, dict[str, str]]:
     try:
-        form = await request.form(max_files=1, max_fields=16)
+        form = await request.form(max_files=2, max_fields=16)  # a second, to name it
     except (HTTPException, MultiPartException) as error:  # the latter only where no app is in the scope
         reason = error.detail if isinstance(error, HTTPException) else error.message
         raise ApiError(400, f"malformed form: {reason}") from None
@@ -66,7 +71,7 @@ async def _read_fields(form: FormData, field: str) -> tuple[bytes, dict[str, str
             data = await value.read()
         elif name == field:
             raise ApiError(422, "must be a file, not a text field", field)
-        else:
+        elif value:  # an empty field of a form is one that was left alone
             fields[name] = value
     if data is None:
         raise ApiError(422, "missing: the form has no such file", field)
@@ -90,15 +95,19 @@ async def _read_json(request: Request, field: str, parameters: type[P]) -> tuple
         raise from_validation(error) from None
 
 
+_URL_SAFE = str.maketrans("-_", "+/")
+
+
 def _from_base64(value: Any, field: str) -> bytes:
     if not isinstance(value, str):
         raise ApiError(422, "must be a string: base64 or a data URL", field)
-    if value.startswith("data:"):
+    if value[:5].lower() == "data:":
         head, comma, value = value.partition(",")
         if not comma or not head.lower().endswith(";base64"):
             raise ApiError(422, "a data URL must be base64-encoded", field)
+    plain = "".join(value.split()).translate(_URL_SAFE).rstrip("=")
     try:
-        return base64.b64decode("".join(value.split()), validate=True)
+        return base64.b64decode(plain + "=" * (-len(plain) % 4), validate=True)
     except (binascii.Error, ValueError):
         raise ApiError(422, "not valid base64", field) from None
 
@@ -129,9 +138,9 @@ def _typed(name: str, value: Any, parameters: type[ImageParameters]) -> Any:
         return value
     if known.annotation is bool:
         return {"true": True, "false": False}.get(value, value)
-    for convert in (int, float):
+    for convert in (int, float) if _NUMBER.fullmatch(value) else ():
         try:
-            return convert(value) if value.isascii() and value.strip() == value else value
+            return convert(value)
         except ValueError:
             continue
     return value

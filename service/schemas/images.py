@@ -4,16 +4,22 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import BaseModel, Field, StrictBool, StrictInt, StrictStr
+from pydantic import BaseModel, BeforeValidator, Field, StrictBool, StrictInt, StrictStr
 
 from service.images.formats import ImageFormat
-from service.schemas.fields import ModelName, Seed, Strict, Timeout
+from service.schemas.fields import ModelName, RequestSeed, Seed, Strict, Timeout
+
+
+def _full_name(name: object) -> object:
+    return "jpeg" if name == "jpg" else name
 
 
 class ImageParameters(Strict):
     """Parameters that every image endpoint takes, in the query, in the form, or in the JSON body."""
 
-    format: ImageFormat | None = Field(None, description="Decides over Accept among image types.")
+    format: Annotated[ImageFormat | None, BeforeValidator(_full_name)] = Field(
+        None, description="Decides over Accept among image types."
+    )
     timeout: Timeout | None = None
     model: ModelName | None = None
 
@@ -21,7 +27,7 @@ class ImageParameters(Strict):
 class LandscapeParameters(ImageParameters):
     """Parameters of ``POST /generate/landscape``."""
 
-    seed: Seed | None = Field(None, description="Image i is drawn with seed + i; drawn at random if absent.")
+    seed: RequestSeed = Field(None, description="Image i is drawn with seed + i; drawn at random if absent.")
     n: Annotated[StrictInt, Field(ge=1, le=4)] = 1
     class_seeds: Annotated[dict[StrictStr, Seed], Field(max_length=64)] | None = Field(
         None, description="Seeds for single classes, by name; the others follow `seed`."

@@ -19,7 +19,7 @@ from pydantic import (
 )
 
 from models.gpt.request import TextRequest
-from service.schemas.fields import ModelName, Seed, Strict, Timeout
+from service.schemas.fields import ModelName, RequestSeed, Strict, Timeout
 
 MAX_PROMPT_CHARACTERS = 32_768
 MAX_TOKENS = 4096
@@ -91,7 +91,7 @@ class TextBody(Strict):
     stop_token_ids: StopTokens = Field(
         default_factory=list, description="The text ends before the first of these."
     )
-    seed: Seed | None = Field(None, description="Choice i is drawn with seed + i; drawn at random if absent.")
+    seed: RequestSeed = Field(None, description="Choice i is drawn with seed + i; drawn at random if absent.")
     stop: StopString | StopStrings = Field(
         default_factory=list, description="One string or up to four; the text ends before the first of them."
     )

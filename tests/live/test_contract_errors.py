@@ -56,7 +56,8 @@ def check(response: httpx.Response, status: int, kind: str, field: str | None, w
         ({"top_k": 2**64}, "top_k"),  # no message could carry it
         ({"top_p": 0}, "top_p"),
         ({"top_p": 1.1}, "top_p"),
-        ({"seed": -1}, "seed"),
+        ({"seed": -2}, "seed"),
+        ({"seed": 2**53 - 1, "n": 2}, "seed"),
         ({"seed": 2**53}, "seed"),
         ({"seed": 1.5}, "seed"),
         ({"stop": ["a"] * 5}, "stop"),
@@ -79,6 +80,17 @@ def check(response: httpx.Response, status: int, kind: str, field: str | None, w
 )
 def test_text_fields_out_of_range(client: httpx.Client, change: dict[str, Any], field: str) -> None:
     check(client.post("/generate/text", json={"prompt": "x", **change}), 422, "invalid_request", field)
+
+
+def test_null_and_minus_one(client: httpx.Client) -> None:
+    nulls = dict.fromkeys(("max_characters", "temperature", "top_k", "stop", "n", "logit_bias"))
+    first, second = (
+        client.post("/generate/text", json={"prompt": "x", "max_tokens": 1, **nulls, "seed": seed}).json()
+        for seed in (None, -1)
+    )
+    seeds = [one["choices"][0]["seed"] for one in (first, second)]
+    assert seeds[0] != seeds[1]
+    assert all(0 <= seed < 2**53 for seed in seeds)
 
 
 def test_text_without_a_prompt(client: httpx.Client) -> None:
@@ -184,7 +196,8 @@ def test_unsupported_media_type(client: httpx.Client) -> None:
 @pytest.mark.parametrize(
     ("query", "field"),
     [
-        ("?seed=-1", "seed"),
+        ("?seed=-2", "seed"),
+        ("?seed=1_0", "seed"),
         ("?seed=x", "seed"),
         ("?n=5", "n"),
         ("?n=0", "n"),
