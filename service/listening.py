@@ -1,4 +1,7 @@
-"""The socket that clients connect to, bound before anything is started: what can't be is said at once."""
+"""The socket that clients connect to, bound before anything is started: what can't be is said at once.
+
+Which address and port: settings.py.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,8 @@
-"""The HTTP process's watch: over its workers, over the main process, and over its own start and end."""
+"""The HTTP process's watch: over its workers, over the main process, and over its own start and end.
+
+A worker that died is started anew by LitServe (``restart_workers`` in server.py); one that is silent too long
+is killed by workers/client.py, which is told the time from here.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""What a request meets before its body is read: a closed server, a model that is away, a full queue."""
+"""What a request meets before its body is read: a closed server, a model that is away, a full queue.
+
+Requests wait in workers/client.py, which says when no more may (429); a key's limits are in key_limits.py.
+"""
 
 from __future__ import annotations
 

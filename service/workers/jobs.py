@@ -1,4 +1,7 @@
-"""An HTTP request as its worker's client keeps it: a job of one call per choice or image."""
+"""An HTTP request as its worker's client keeps it: a job of one call per choice or image.
+
+They wait in client.py.
+"""
 
 from __future__ import annotations
 

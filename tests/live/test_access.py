@@ -287,7 +287,7 @@ def test_slow_clients_hold_no_slots(locked: Server) -> None:
 def total_running(server: Server) -> float:
     page = httpx.get(server.url + "/metrics", headers={"X-API-Key": "one"}).text
     return sum(
-        float(line.split()[-1]) for line in page.splitlines() if line.startswith("prospero_requests_r")
+        float(line.split()[-1]) for line in page.splitlines() if line.startswith("prospero_requests_running{")
     )
 
 

@@ -42,7 +42,7 @@ def start(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
         ("--root-path", "a//b"),
         ("--root-path", "a b"),
         ("--cors-origins", "studio.example"),
-        ("--cors-origins", "https://studio.example/"),
+        ("--cors-origins", "https://studio.example/page"),
         ("--trusted-proxies", "proxy.example"),
         ("--trusted-proxies", "10.0.0.1/8"),  # bits beyond the mask
         ("--host", ""),

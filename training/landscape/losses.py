@@ -1,5 +1,7 @@
 """What generator and discriminators are trained for: scalar losses on pictures in [-1, 1].
 
+Those on pretrained features, hinges and the distance between features, are in feature_discriminator.py.
+
 Nothing in here waits for the device, so that a whole step can be captured as a CUDA graph.
 """
 
