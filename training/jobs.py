@@ -57,7 +57,7 @@ class Parser(argparse.ArgumentParser):
     """Says in one line what is wrong with the arguments."""
 
     def error(self, message: str) -> NoReturn:
-        self.exit(2, f"error: {message} ({self.prog} --help lists the arguments)\n")
+        self.exit(2, f"{self.prog}: error: {message} ({self.prog} --help lists the arguments)\n")
 
 
 def make_parser(job: Job, program: str) -> argparse.ArgumentParser:
