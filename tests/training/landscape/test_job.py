@@ -83,6 +83,7 @@ def test_a_run_brings_a_checkpoint_that_serves(
     assert check_weights(tmp_path / "other" / "checkpoint") > 0
 
 
+@pytest.mark.slow
 def test_training_lowers_the_generator_s_losses(siftflow: Path, segmenter: Path, tmp_path: Path) -> None:
     run = tmp_path / "run"
     more = [f"--segmenter={segmenter}", "--set=generator_rate=0.002"]

@@ -30,6 +30,7 @@ def labeller(segmenter: Path) -> str:
     return f"--segmenter={segmenter}"
 
 
+@pytest.mark.slow
 def test_learns_and_paints(siftflow: Path, labeller: str, tmp_path: Path) -> None:
     run = tmp_path / "run"
     assert train(siftflow, run, 60, labeller, rate=0.002) == 0

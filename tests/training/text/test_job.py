@@ -63,6 +63,7 @@ def test_data_to_checkpoint_to_words(text: Path, tmp_path: Path, capsys: pytest.
     assert "steps/s" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_a_release_says_how_it_reads_and_so_does_its_evaluation(
     text: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
