@@ -8,6 +8,7 @@ from pathlib import Path
 
 import httpx
 
+from harness.probes import wait_until
 from harness.server import ROOT, Server, fake_server, free_port
 from tests.service.test_service_links import DOCKER, KUBERNETES, OTHER_SERVICES
 from tests.service.test_start import HAS_IPV6
@@ -29,7 +30,8 @@ def test_it_serves_on_another_address_beside_a_service_of_its_name(tmp_path: Pat
             body = {"prompt": "a", "max_tokens": 2, "seed": 0}
             answer = httpx.post(f"http://{address}:{port}/generate/text", json=body)
             assert answer.json()["choices"][0]["text"] == "ab"
-        assert f"ready, http://{f'[{host}]' if ':' in host else host}:{port}," in server.read_log()
+        ready = f"ready, http://{f'[{host}]' if ':' in host else host}:{port},"
+        wait_until(lambda: ready in server.read_log())  # the supervisor says so at its next look
         assert "ignored PROSPERO_ENV_PYTHON_VERSION, PROSPERO_NAME" in server.read_log()
 
 
