@@ -30,14 +30,16 @@ class EndpointContext:
 
     def find_for(self, request: Request, name: str | None) -> LoadedModel:
         """The model that a request names. Raises ApiError 404; 403 for one that its API key is not for."""
-        model = self.find(name)
-        key: ApiKey | None = getattr(request.state, "api_key", None)
-        if key is not None and key.models is not None and model.entry.name not in key.models:
-            raise ApiError(
-                403, f"the API key {key.name!r} is not for the model {model.entry.name!r}", "model"
-            )
-        return model
+        return permitted(request, self.find(name))
 
     async def in_thread(self, function: Callable[..., Result], *arguments: object) -> Result:
         """For pixels, which would hold up the event loop."""
         return await asyncio.get_running_loop().run_in_executor(self.threads, function, *arguments)
+
+
+def permitted(request: Request, model: LoadedModel) -> LoadedModel:
+    """The model again. Raises ApiError 403 if the request's API key is not for it."""
+    key: ApiKey | None = getattr(request.state, "api_key", None)
+    if key is not None and key.models is not None and model.entry.name not in key.models:
+        raise ApiError(403, f"the API key {key.name!r} is not for the model {model.entry.name!r}", "model")
+    return model

@@ -12,6 +12,7 @@ from starlette.responses import Response
 
 from models.errors import RequestError
 from models.gpt.tokenizer import Tokenizer, decode
+from service.endpoints.context import permitted
 from service.errors import ApiError
 from service.http.json_body import read_json
 from service.http.openapi import errors, json_body
@@ -29,7 +30,7 @@ class TokensEndpoint:
 
     async def tokenize(self, request: Request) -> Response:
         body = await read_json(request, TokenizeBody)
-        model = self._models.find("gpt", body.model)
+        model = permitted(request, self._models.find("gpt", body.model))
         tokenizer = _tokenizer(model)
         tokens = await asyncio.to_thread(tokenizer.encode, body.prompt)
         answer: dict[str, Any] = {"tokens": tokens, "count": len(tokens)}
@@ -40,7 +41,7 @@ class TokensEndpoint:
 
     async def detokenize(self, request: Request) -> Response:
         body = await read_json(request, DetokenizeBody)
-        tokenizer = _tokenizer(self._models.find("gpt", body.model))
+        tokenizer = _tokenizer(permitted(request, self._models.find("gpt", body.model)))
         try:
             text = decode(tokenizer, body.tokens)
         except RequestError as error:

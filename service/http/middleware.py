@@ -108,8 +108,6 @@ class RequestLayer:
             yield
             return
         record: RequestRecord = scope["state"]["record"]
-        record.key = use.key.name
-        scope["state"]["api_key"] = use.key
         try:
             use.enter()
         except ApiError:
@@ -159,6 +157,9 @@ class RequestLayer:
                 raise ApiError(400, problem)
             self._origins.check(scope["method"], headers)
             use = self._keys.check(path, headers)
+            if use is not None:
+                scope["state"]["api_key"] = use.key
+                scope["state"]["record"].key = use.key.name
             self._admission.check(scope["method"], path)
             check_coding(headers)
             body = LimitedBody(receive, headers, self._limits)

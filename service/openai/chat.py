@@ -41,7 +41,7 @@ class ChatEndpoint:
 
     async def post(self, request: Request) -> Response:
         body = read_body(ChatBody, await json_bytes(request))
-        model = self._context.find(body.model)
+        model = self._context.find_for(request, body.model)
         template, most = _template(model), model.client.description.get("context")
         prompt = template.prompt([Message(one.speaker, one.text, one.name or "") for one in body.messages])
         if len(prompt) > MAX_PROMPT_CHARACTERS:

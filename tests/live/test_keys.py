@@ -63,6 +63,24 @@ def test_a_key_is_for_its_models(server: Server) -> None:
         assert httpx.post(server.url + "/v1/completions", json=body, headers=key).status_code == status
 
 
+CHAT = {"model": "fake-text", "messages": [{"role": "user", "content": "a"}], "max_tokens": 2}
+OTHER_DOORS = {
+    "/v1/chat/completions": CHAT,
+    "/tokenize": {"model": "fake-text", "prompt": "a"},
+    "/detokenize": {"model": "fake-text", "tokens": [1]},
+}
+
+
+@pytest.mark.parametrize("path", OTHER_DOORS)
+def test_no_other_door_opens_a_model_that_a_key_is_not_for(server: Server, path: str) -> None:
+    def status(secret: str) -> int:
+        key = {"Authorization": f"Bearer {secret}"}
+        return httpx.post(server.url + path, json=OTHER_DOORS[path], headers=key).status_code
+
+    assert status("only-pictures") == 403
+    assert status("open-sesame") != 403
+
+
 def test_more_at_once_than_a_key_may(server: Server) -> None:
     with ThreadPoolExecutor(6) as threads:
         long = [threads.submit(ask, server, "open-sesame", max_tokens=200) for _ in range(6)]
