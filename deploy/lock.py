@@ -24,7 +24,7 @@ CHAIN = {  # file: extra; each begins with the file before it
 }
 # torch has two builds, with hashes of their own, and pins itself what its CUDA build brings along.
 APART = re.compile(r"torch|triton|(cuda|nvidia)-.*")
-PIN = re.compile(r"^([a-z0-9-]+)==[^\s;]+", re.MULTILINE)
+PIN = re.compile(r"^([a-z0-9-]+)(?:\[[a-z0-9,-]+\])?==[^\s;]+", re.MULTILINE)
 
 
 def main(options: list[str]) -> None:
@@ -36,7 +36,8 @@ def main(options: list[str]) -> None:
         pins.write_text("\n".join(pin[0] for path in (TORCH, *CHAIN) for pin in PIN.finditer(read(path))))
         uv.resolve("pyproject.toml", "--all-extras", "--output-file", str(pins), *options)
         everything = pins.read_text()
-        within = ("--constraint", str(pins), "--generate-hashes")
+        # With extras: pip looks for `coverage[toml]` apart from `coverage`, and finds one without a hash.
+        within = ("--constraint", str(pins), "--generate-hashes", "--no-strip-extras")
         apart = [name for name in names(everything) if APART.fullmatch(name)]
 
         torch = next(pin[0] for pin in PIN.finditer(everything) if pin[1] == "torch")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import re
 import tomllib
 from pathlib import Path
@@ -23,7 +24,7 @@ def pins(name: str) -> dict[str, str]:
     text = re.sub(r"\\\n\s*", "", (ROOT / name).read_text())
     for line in text.splitlines():
         if line and not line.startswith(("#", "-r ")):
-            match = re.match(r"([a-z0-9-]+)==([^\s;]+)", line)
+            match = re.match(r"([a-z0-9-]+)(?:\[[a-z0-9,-]+\])?==([^\s;]+)", line)
             assert match, f"{name}: not pinned: {line}"
             assert "--hash=sha256:" in line or match[1] == "torch", f"{name}: no hash: {line[:60]}"
             found[match[1]] = match[2]
@@ -60,6 +61,27 @@ def test_files_agree() -> None:
         for package, version in pins(name).items():
             versions.setdefault(package, set()).add(version)
     assert {package: found for package, found in versions.items() if len(found) > 1} == {}
+
+
+def test_pins_keep_the_extras_that_packages_ask_for() -> None:
+    """pip looks for `coverage[toml]` apart from `coverage`, and finds one without a hash."""
+    asked = [one for name in CHAIN for package in pins(name) for one in asked_for_with_extras(package)]
+    assert "coverage" in [one.name for one in asked]
+    locked = "".join((ROOT / name).read_text() for name in CHAIN)
+    for one in asked:
+        found = re.search(rf"^{one.name.lower()}\[([a-z0-9,-]+)\]==", locked, re.MULTILINE)
+        kept = set(found[1].split(",")) if found else set()
+        assert one.extras <= kept, f"{one} is pinned without: make lock"
+
+
+def asked_for_with_extras(package: str) -> list[Requirement]:
+    """What an installed package requires with extras; nothing of one that this system doesn't need."""
+    try:
+        lines = importlib.metadata.requires(package) or []
+    except importlib.metadata.PackageNotFoundError:
+        return []
+    found = [one for one in map(Requirement, lines) if one.extras]
+    return [one for one in found if one.marker is None or one.marker.evaluate({"extra": ""})]
 
 
 def test_torch_stands_apart_with_all_that_it_imports() -> None:
