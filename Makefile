@@ -18,7 +18,7 @@ SERVE := $(VENV)/.serve-$(BUILD)
 TRAIN := $(VENV)/.train
 DEV := $(VENV)/.dev
 
-.PHONY: help serve compile test check e2e format-check lint types check-all format train-text train-landscape gpu-train eval-text eval-landscape lock dashboard clean bench bench-peers bench-engine bench-transport soak gpu-check
+.PHONY: help serve compile test check e2e format-check lint types check-all clients format train-text train-landscape gpu-train eval-text eval-landscape lock dashboard clean bench bench-peers bench-engine bench-transport soak gpu-check
 
 help: ## this list
 	@awk -F':.*## ' '/^[a-z0-9-]+:.*## / {printf "make %-16s %s\n", $$1, $$2}' Makefile
@@ -53,11 +53,18 @@ lint: $(DEV)
 types: $(DEV)
 	$(RUN) -m mypy
 
-check-all: check ## check, and what needs haproxy, wrk, Prometheus and a Docker engine   [SKIP="docker haproxy prometheus wrk"]
-	$(PYTEST) -m slow $(if $(filter haproxy,$(SKIP)),--deselect tests/live/test_rolling_restart.py) \
+check-all: check $(if $(filter clients,$(SKIP)),,clients) ## check, and what needs haproxy, wrk, Prometheus and a Docker engine   [SKIP="clients docker haproxy prometheus wrk"]
+	$(PYTEST) -m slow $(if $(filter clients,$(SKIP)),--ignore tests/live/test_clients.py) $(if $(filter haproxy,$(SKIP)),--deselect tests/live/test_rolling_restart.py) \
 	  $(if $(filter prometheus,$(SKIP)),--deselect tests/live/test_prometheus.py)
 	$(if $(filter wrk,$(SKIP)),@echo "skipped: wrk",$(RUN) -m benchmarks.transport --rounds 1 --seconds 1)
 	$(if $(filter docker,$(SKIP)),@echo "skipped: docker",deploy/check_compose.sh)
+
+clients: state/clients/.installed ## install clients of OpenAI's API that others wrote, into state/clients
+
+state/clients/.installed: tests/live/clients/requirements.txt | $(RUN)
+	$(RUN) -m venv state/clients
+	state/clients/bin/python -m pip --disable-pip-version-check --quiet install --only-binary :all: -r $<
+	@touch $@
 
 e2e: $(DEV) ## the page in headless Chromium; needs node, npm and Chromium   [CHROMIUM=/usr/bin/chromium ARGS=lab.test.mjs]
 	npm --prefix tests/e2e ci --silent
