@@ -14,6 +14,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from matplotlib.axes import Axes
+
 from models.checkpoint import CheckpointError
 from training.landscape.export import METRIC
 from training.log import read_log
@@ -55,30 +57,37 @@ def read_pictures(run: Path) -> list[Line]:
 
 
 def draw_curve(logs: Sequence[Sequence[Line]]) -> bytes:
-    """The distance to held-out photos and the losses, run after run, as PNG."""
+    """The distance to held-out photos, where it was measured, and the losses, run after run, as PNG."""
     figure = new_figure(9, 3.4)
-    distance, losses = figure.subplots(1, 2)
+    measured = [[line for line in log if METRIC in line] for log in logs]
+    panels = [_draw_losses, _draw_distance] if any(measured) else [_draw_losses]
+    for draw, axes in zip(panels, figure.subplots(1, len(panels), squeeze=False)[0], strict=True):
+        draw(axes, measured if draw is _draw_distance else logs)
+        axes.set_xlabel("pictures seen")
+        axes.grid(alpha=0.3)
+    return to_png(figure)
+
+
+def _draw_distance(axes: Axes, logs: Sequence[Sequence[Line]]) -> None:
+    for log in logs:
+        axes.plot(*_columns(log, METRIC), color="C0", marker="o", markersize=3)
+    axes.axhline(1, color="grey", linestyle="--")
+    axes.set_ylabel("Fréchet distance over photos'")
+
+
+def _draw_losses(axes: Axes, logs: Sequence[Sequence[Line]]) -> None:
     names = {
         "label": "generator",
         "discriminator_real": "discriminator, photos",
         "discriminator_painted": "…, paintings",
     }
     for log in logs:
-        measured = [line for line in log if METRIC in line]
-        distance.plot(*_columns(measured, METRIC), color="C0", marker="o", markersize=3)
         for number, name in enumerate(names):
-            losses.plot(
-                *_columns([line for line in log if name in line], name), color=f"C{number}", linewidth=0.8
-            )
-    distance.axhline(1, color="grey", linestyle="--")
-    distance.set_ylabel("Fréchet distance over photos'")
-    losses.set_ylabel("loss")
-    losses.set_yscale("log")
-    losses.legend(names.values(), fontsize=8)
-    for axes in (distance, losses):
-        axes.set_xlabel("pictures seen")
-        axes.grid(alpha=0.3)
-    return to_png(figure)
+            lines = [line for line in log if name in line]
+            axes.plot(*_columns(lines, name), color=f"C{number}", linewidth=0.8)
+    axes.set_ylabel("loss")
+    axes.set_yscale("log")
+    axes.legend(names.values(), fontsize=8)
 
 
 def _columns(lines: Sequence[Line], name: str) -> tuple[list[int], list[float]]:
