@@ -68,7 +68,7 @@ state/clients/.installed: tests/live/clients/requirements.txt | $(RUN)
 
 e2e: $(DEV) ## the page in headless Chromium; needs node, npm and Chromium   [CHROMIUM=/usr/bin/chromium ARGS=lab.test.mjs]
 	npm --prefix tests/e2e ci --silent
-	node --test tests/studio/
+	node --test tests/studio/*.test.mjs
 	cd tests/e2e && PYTHON="$(abspath $(VENV))/bin/python" node run.mjs $(ARGS)
 
 format: $(DEV) ## format the code and apply the linter's safe fixes

@@ -1,4 +1,4 @@
-"""Colours → the palette's: nearest in CIE Lab, by a table over all 2^24 colours that fills as colours come.
+"""Colours → those of a palette: nearest in CIE Lab, by a table over all 2^24 colours that fills as they come.
 
 Every answer is exact. A colour costs its Lab arithmetic once in the life of the process, then a look-up.
 """
@@ -14,46 +14,61 @@ from models.landscape.cie_lab import rgb_to_lab
 from models.landscape.palette import drawn_colors
 from service.images.label_map import HOLE
 
-MAX_DELTA_E: Final = 20.0  # CIE76; farther than this from every palette colour is "unmatched"
-FIRM_DELTA_E: Final = 3.0  # nearer than this was surely drawn in the palette's colour
+EXACT_DELTA_E: Final = 1.0  # CIE76; nearer than this is drawn in the palette's colour, whatever is around
+NEAR_DELTA_E: Final = 5.0  # an area that is no farther than this is drawn in it: so much changes a flat JPEG
+MAX_DELTA_E: Final = 20.0  # what is no farther than this may be, beside an area of its class; else unmatched
 
-COLORS, _CLASSES = drawn_colors()  # (K, 3), (K,): today's colours and earlier ones, and the class of each
-
-# A code of a match: the number of the colour in the low bits, and what is known about how well it fits.
-SOFT: Final = 0x40  # matched, but not firmly: perhaps a blend of two neighbours
-UNMATCHED: Final = 0x80
-_UNKNOWN: Final = 0xFF  # not in the table yet
+# A code of a match: the colour's number plus one in the low byte, and above it how well it fits.
+EXACT, NEAR, SOFT, UNMATCHED, NOT_DRAWN = (np.uint16(level << 8) for level in range(5))
+_LEVELS = np.array([EXACT, NEAR, SOFT, UNMATCHED], np.uint16)
+_UNKNOWN: Final = 0  # not in the table yet
 _CHUNK = 1 << 16  # colours per piece of arithmetic; stays in the cache
 
-assert len(COLORS) <= SOFT
-CLASS_OF_CODE = np.full(256, HOLE, np.uint8)  # the palette id of a match
-CLASS_OF_CODE[: len(COLORS)] = CLASS_OF_CODE[SOFT : SOFT + len(COLORS)] = _CLASSES
+
+class ColorTable:
+    """Matches colours with up to 250 of its own.
+
+    Attributes:
+        colors: (K, 3) uint8.
+        class_of_code: palette ids by code; HOLE for what is unmatched or not drawn.
+    """
+
+    def __init__(self, colors: NDArray[np.uint8], classes: NDArray[np.uint8]) -> None:
+        """Take ``colors`` and the class of each: (K, 3), (K,); HOLE for a colour of no class."""
+        self.colors, self.classes = colors, classes
+        self._lab = rgb_to_lab(colors)
+        self.class_of_code = np.full(5 << 8, HOLE, np.uint8)
+        for level in (EXACT, NEAR, SOFT):
+            self.class_of_code[level + 1 : level + 1 + len(classes)] = classes
+        self._codes = np.zeros(1 << 24, np.uint16)  # the system lends memory for the parts that are used
+
+    def match(self, colors: NDArray[np.uint32]) -> NDArray[np.uint16]:
+        """Codes of packed colours ``r | g << 8 | b << 16`` (any shape; higher bits must be clear)."""
+        codes = self._codes[colors]
+        missing = codes == _UNKNOWN
+        if missing.any():
+            fresh = np.sort(colors[missing])  # several times faster than np.unique on noise
+            fresh = fresh[np.diff(fresh, prepend=np.uint32(1 << 24)) != 0]
+            for start in range(0, len(fresh), _CHUNK):
+                piece = fresh[start : start + _CHUNK]
+                self._codes[piece] = self._classify(piece)  # threads that race here write the same bytes
+            codes = self._codes[colors]
+        return codes
+
+    def _classify(self, colors: NDArray[np.uint32]) -> NDArray[np.uint16]:
+        lab = rgb_to_lab(unpack(colors))  # (N, 3)
+        # |lab - p|² is least where |p|²/2 - lab·p is
+        nearest = ((self._lab**2).sum(axis=1) / 2 - lab @ self._lab.T).argmin(axis=1)
+        squared = ((lab - self._lab[nearest]) ** 2).sum(axis=1)
+        bounds = np.square([EXACT_DELTA_E, NEAR_DELTA_E, MAX_DELTA_E])
+        codes: NDArray[np.uint16] = _LEVELS[np.searchsorted(bounds, squared)]
+        codes += (nearest + 1).astype(np.uint16)
+        return codes
 
 
-def match_palette(colors: NDArray[np.uint32]) -> NDArray[np.uint8]:
-    """Match codes of packed colours ``r | g << 8 | b << 16`` (any shape; higher bits must be clear)."""
-    codes = _table[colors]
-    missing = codes == _UNKNOWN
-    if missing.any():
-        fresh = np.sort(colors[missing])  # several times faster than np.unique on noise
-        fresh = fresh[np.diff(fresh, prepend=np.uint32(_UNKNOWN << 24)) != 0]
-        for start in range(0, len(fresh), _CHUNK):
-            piece = fresh[start : start + _CHUNK]
-            _table[piece] = _classify(piece)  # threads that race here write the same bytes
-        codes = _table[colors]
-    return codes
+def unpack(colors: NDArray[np.uint32]) -> NDArray[np.uint8]:
+    """(N,) packed colours as (N, 3)."""
+    return np.stack([colors & 0xFF, colors >> 8 & 0xFF, colors >> 16 & 0xFF], axis=1).astype(np.uint8)
 
 
-def _classify(colors: NDArray[np.uint32]) -> NDArray[np.uint8]:
-    channels = np.stack([colors & 0xFF, colors >> 8 & 0xFF, colors >> 16], axis=1).astype(np.uint8)
-    lab = rgb_to_lab(channels)  # (N, 3)
-    # |lab - p|² is least where |p|²/2 - lab·p is
-    nearest = ((_PALETTE_LAB**2).sum(axis=1) / 2 - lab @ _PALETTE_LAB.T).argmin(axis=1)
-    squared = ((lab - _PALETTE_LAB[nearest]) ** 2).sum(axis=1)
-    codes: NDArray[np.uint8] = nearest.astype(np.uint8)
-    codes[squared > FIRM_DELTA_E**2] |= SOFT
-    return np.where(squared > MAX_DELTA_E**2, np.uint8(UNMATCHED), codes)
-
-
-_PALETTE_LAB = rgb_to_lab(COLORS)
-_table = np.full(1 << 24, _UNKNOWN, np.uint8)
+OWN: Final = ColorTable(*drawn_colors())  # today's colours and earlier ones

@@ -1,4 +1,4 @@
-"""A drawing's pixels → the label map that a model takes: blends resolved, majority, holes filled."""
+"""A drawing's pixels → the label map that a model takes: edges settled, majority, holes filled."""
 
 from __future__ import annotations
 
@@ -10,15 +10,13 @@ from numpy.typing import NDArray
 
 from models.errors import RequestError
 from models.landscape.label_maps import fill_holes, fit_shape
-from models.landscape.palette import UNLABELLED
-from service.images.antialias import resolve_blends
 from service.images.label_map import HOLE, stretch
-from service.images.palette_match import CLASS_OF_CODE, UNMATCHED, match_palette
+from service.images.palette_match import NEAR, NOT_DRAWN, OWN
+from service.images.soft_edges import settle
 
 MAX_UNMATCHED_FRACTION: Final = 0.5
 MAX_DRAWN_SIDE: Final = 1024  # beyond it a sketch's own resolution isn't kept: it would fill a queue's memory
 _BAND = 1 << 18  # pixels snapped at once, which keeps the passes in the cache
-_NO_BLEND_SCALE = 4.0  # shrunk by as much as this, a blurred edge can't win a cell
 
 
 @dataclass(frozen=True)
@@ -43,29 +41,54 @@ def sketch_from_pixels(rgba: NDArray[np.uint8], size: int, field: str) -> Sketch
         RequestError: nothing is drawn, or over half of what is drawn is in no palette colour.
     """
     height, width, _ = rgba.shape
-    packed = np.ascontiguousarray(rgba).view("<u4")[:, :, 0]  # r | g << 8 | b << 16 | a << 24
-    codes = np.empty((height, width), np.uint8)
-    num_drawn = 0
-    for rows in _bands(height, width):
-        drawn = packed[rows] >> 31 == 1  # alpha >= 128
-        codes[rows] = np.where(drawn, match_palette(packed[rows] & np.uint32(0xFFFFFF)), UNLABELLED)
-        num_drawn += int(drawn.sum())
-    num_unmatched = int((codes == UNMATCHED).sum())
+    labels, num_drawn, unmatched_fraction = read_labels(rgba, size)
     if num_drawn == 0:
         raise RequestError(field, "the sketch is empty: every pixel is transparent")
-    unmatched_fraction = num_unmatched / num_drawn
     if unmatched_fraction > MAX_UNMATCHED_FRACTION:
         share = f"{unmatched_fraction:.0%} of the drawn pixels"
         raise RequestError(field, f"{share} are in no colour of the palette; GET /palette lists its colours")
-    labels = CLASS_OF_CODE[codes]
-    if max(height, width) < _NO_BLEND_SCALE * size:
-        resolve_blends(labels, codes, packed)
     label_map = fill_holes(stretch(labels, fit_shape(height, width, size)), HOLE)
-    is_complete = max(height, width) <= MAX_DRAWN_SIDE and not (labels == HOLE).any()
-    drawn = labels if is_complete else label_map
-    return Sketch(label_map, drawn, unmatched_fraction, 1 - num_drawn / codes.size, width, height)
+    is_complete = labels.shape == (height, width) and max(height, width) <= MAX_DRAWN_SIDE
+    drawn = labels if is_complete and not (labels == HOLE).any() else label_map
+    return Sketch(label_map, drawn, unmatched_fraction, 1 - num_drawn / (height * width), width, height)
 
 
-def _bands(height: int, width: int) -> list[slice]:
+def read_labels(rgba: NDArray[np.uint8], size: int) -> tuple[NDArray[np.uint8], int, float]:
+    """What each pixel of ``(H, W, 4)`` RGBA is; `studio/landscape/read_sketch.js` has the same rule.
+
+    Args:
+        size: the longer side of the map that this becomes.
+
+    Returns:
+        class ids and holes, thinned if that is large and not in exact colours; how many pixels are drawn;
+        the share of these that are in no colour of the palette.
+    """
+    packed = np.ascontiguousarray(rgba).view("<u4")[:, :, 0]  # r | g << 8 | b << 16 | a << 24
+    codes, num_drawn, is_exact = _matches(packed)
+    if not is_exact:
+        step = -(-max(packed.shape) // max(MAX_DRAWN_SIDE, 2 * size))
+        codes = codes[::step, ::step].copy()
+        settle(codes, packed[::step, ::step], OWN, size)
+    labels = OWN.class_of_code[codes]
+    return labels, num_drawn, 0.0 if is_exact else _unmatched_fraction(labels, codes)
+
+
+def _matches(packed: NDArray[np.uint32]) -> tuple[NDArray[np.uint16], int, bool]:
+    """Each pixel's code, how many are drawn, and whether all of these are in exact colours."""
+    height, width = packed.shape
+    codes = np.empty((height, width), np.uint16)
+    num_drawn, is_exact = 0, True
     num_rows = max(1, _BAND // width)
-    return [slice(top, top + num_rows) for top in range(0, height, num_rows)]
+    for top in range(0, height, num_rows):
+        band = packed[top : top + num_rows]
+        is_drawn = band >> 31 == 1  # alpha >= 128
+        matched = np.where(is_drawn, OWN.match(band & np.uint32(0xFFFFFF)), NOT_DRAWN)
+        codes[top : top + num_rows] = matched
+        num_drawn += int(is_drawn.sum())
+        is_exact = is_exact and not ((matched >= NEAR) & is_drawn).any()
+    return codes, num_drawn, is_exact
+
+
+def _unmatched_fraction(labels: NDArray[np.uint8], codes: NDArray[np.uint16]) -> float:
+    is_drawn = codes != NOT_DRAWN
+    return float(((labels == HOLE) & is_drawn).sum() / max(1, is_drawn.sum()))

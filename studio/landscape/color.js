@@ -1,16 +1,14 @@
-/** Colours to palette classes: nearest in CIE Lab (D65), as the server does it. */
+/** Colours to palette classes: nearest in CIE Lab (D65), by the server's rule (service/images/palette_match.py). */
 
-export const MAX_DELTA_E = 20; // CIE76; farther from every palette colour is unmatched
-export const FIRM_DELTA_E = 4; // nearer was surely drawn in the palette's colour
-export const UNMATCHED = 255;
+const MAX_DELTA_E = [1, 5, 20]; // CIE76; that a colour may lie from the palette's to be exact, near or soft
+export const [NEAR, SOFT, UNMATCHED, NOT_DRAWN] = [1, 2, 3, 4].map((level) => level << 8);
+export const HOLE = 254; // a label: no class
 const MAX_KNOWN = 1 << 18; // colours that are remembered
 
 const LINEAR = Float64Array.from({ length: 256 }, (_, i) => {
   const c = i / 255;
   return c <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4;
 });
-
-/** @typedef {{id: number, distance: number}} Match id: UNMATCHED if nothing is near; distance: ΔE to the nearest */
 
 /** @param {string} hex "#rrggbb" @returns {[number, number, number]} */
 export function parseHex(hex) {
@@ -35,34 +33,44 @@ export function toLab(r, g, b) {
   return [116 * y - 16, 500 * (x - y), 200 * (y - z)];
 }
 
-/** ΔE between two colours. @param {number} one 0xrrggbb @param {number} other */
-export function deltaE(one, other) {
-  const [a, b] = [one, other].map((rgb) => toLab(rgb >> 16, (rgb >> 8) & 255, rgb & 255));
-  return Math.hypot(a[0] - b[0], a[1] - b[1], a[2] - b[2]);
-}
+/** @param {number} rgb 0xrrggbb @returns {[number, number, number]} */
+export const channels = (rgb) => [rgb >> 16, (rgb >> 8) & 255, rgb & 255];
 
-/**
- * @param {string[][]} colors of each class, in the order of the ids
- * @returns {(rgb: number) => Match} of 0xrrggbb
- */
-export function matcher(colors) {
-  const labs = colors.flatMap((ofOne, id) => ofOne.map((color) => ({ id, lab: toLab(...parseHex(color)) })));
-  /** @type {Map<number, Match>} */
-  const known = new Map();
-  return (rgb) => {
-    const found = known.get(rgb);
-    if (found) return found;
-    const [L, a, b] = toLab(rgb >> 16, (rgb >> 8) & 255, rgb & 255);
-    let best = UNMATCHED;
-    let least = Infinity;
-    for (const { id, lab } of labs) {
+/** Colours that may be drawn in. A code: the nearest one's number plus one, and above it how well that fits. */
+export class ColorTable {
+  /** @type {Map<number, number>} */
+  #known = new Map();
+
+  /** @param {string[][]} colors of each class, in the order of the ids */
+  constructor(colors) {
+    this.colors = colors.flat().map(parseHex);
+    this.classes = colors.flatMap((ofOne, id) => ofOne.map(() => id));
+    this.labs = this.colors.map((color) => toLab(...color));
+  }
+
+  /** The class of a code; `HOLE` for one of none. @param {number} code */
+  classOf(code) {
+    return code < UNMATCHED ? (this.classes[(code & 255) - 1] ?? HOLE) : HOLE;
+  }
+
+  /** One more colour, of no class; what was matched stays. @param {number} rgb 0xrrggbb */
+  with(rgb) {
+    return Object.assign(new ColorTable([]), { colors: [...this.colors, channels(rgb)], classes: this.classes });
+  }
+
+  /** @param {number} rgb 0xrrggbb @returns {number} its code */
+  match(rgb) {
+    let code = this.#known.get(rgb);
+    if (code !== undefined) return code;
+    const [L, a, b] = toLab(...channels(rgb));
+    let [best, least] = [0, Infinity];
+    for (const [number, lab] of this.labs.entries()) {
       const squared = (lab[0] - L) ** 2 + (lab[1] - a) ** 2 + (lab[2] - b) ** 2;
-      if (squared < least) [best, least] = [id, squared];
+      if (squared < least) [best, least] = [number, squared];
     }
-    const distance = Math.sqrt(least);
-    const match = { id: distance <= MAX_DELTA_E ? best : UNMATCHED, distance };
-    if (known.size >= MAX_KNOWN) known.clear();
-    known.set(rgb, match);
-    return match;
-  };
+    code = (MAX_DELTA_E.filter((delta) => least > delta ** 2).length << 8) + best + 1;
+    if (this.#known.size >= MAX_KNOWN) this.#known.clear();
+    this.#known.set(rgb, code);
+    return code;
+  }
 }

@@ -4,7 +4,7 @@ import { describe, isPassing } from "../api.js";
 import { byId, inputById } from "../dom.js";
 import { notify } from "../notice.js";
 import { generate, segment } from "./api.js";
-import { matcher } from "./color.js";
+import { ColorTable } from "./color.js";
 import { bitmapOf, pixelsOf, shapeWithin, smaller } from "./image_file.js";
 import { KEYWORD, parseJson, unpack } from "./portable.js";
 import { readText } from "./png.js";
@@ -32,7 +32,7 @@ export class Intake {
     this.palette = palette;
     this.side = side;
     this.take = take;
-    this.match = matcher(palette.taken);
+    this.table = new ColorTable(palette.taken);
     this.#input("upload-sketch", "sketch");
     this.#input("upload-photo", "photo");
     this.#drop(byId("sketch-frame"));
@@ -103,7 +103,7 @@ export class Intake {
     const bitmap = await bitmapOf(file).catch((error) => (mayBePhoto ? this.#photo(file) : Promise.reject(error)));
     if (!bitmap) return;
     const shape = shapeWithin(bitmap, this.side());
-    const reading = readSketch(pixelsOf(bitmap, shape), shape.width, shape.height, this.match);
+    const reading = readSketch(pixelsOf(bitmap, shape), shape.width, shape.height, this.table);
     if (mayBePhoto && reading.kind === "photo" && this.#canSegment) return this.#photo(file, bitmap);
     if (Math.max(bitmap.width, bitmap.height) > MAX_RATIO * Math.min(bitmap.width, bitmap.height)) {
       throw new Error(`this picture is ${bitmap.width} × ${bitmap.height} pixels; a sketch is at most twice as long as it is wide`);
@@ -118,7 +118,7 @@ export class Intake {
     const decoded = bitmap ?? (await bitmapOf(file).catch(() => null));
     const labels = await bitmapOf(await segment(decoded ? await smaller(decoded, PHOTO_SIDE, "image/jpeg") : file));
     const shape = shapeWithin(labels, this.side());
-    const { data } = readSketch(pixelsOf(labels, shape), shape.width, shape.height, this.match);
+    const { data } = readSketch(pixelsOf(labels, shape), shape.width, shape.height, this.table);
     this.take.picture(enlarged(data, shape, this.side()), 0);
   }
 }

@@ -4,7 +4,7 @@ import { test } from "node:test";
 import { inflateSync } from "node:zlib";
 
 import { halfWidths, stroke } from "../../studio/landscape/brush.js";
-import { UNMATCHED, matcher, toLab } from "../../studio/landscape/color.js";
+import { ColorTable, HOLE, toLab } from "../../studio/landscape/color.js";
 import { Drawing } from "../../studio/landscape/drawing.js";
 import { EXAMPLES, drawExample } from "../../studio/landscape/examples.js";
 import { fillPolygon, floodFill } from "../../studio/landscape/fill.js";
@@ -171,11 +171,12 @@ test("Lab of known colours", () => {
 });
 
 test("colours match the nearest class, far ones none", () => {
-  const match = matcher([["#02acff"], ["#003ac3", "#101080"], ["#32c751"]]);
-  assert.equal(match(0x02acff).id, 0);
-  assert.equal(match(0x101080).id, 1); // an earlier colour of the same class
-  assert.equal(match(0x0a3cc0).id, 1);
-  assert.equal(match(0xffffff).id, UNMATCHED);
+  const table = new ColorTable([["#02acff"], ["#003ac3", "#101080"], ["#32c751"]]);
+  const classOf = (rgb) => table.classOf(table.match(rgb));
+  assert.equal(classOf(0x02acff), 0);
+  assert.equal(classOf(0x101080), 1); // an earlier colour of the same class
+  assert.equal(classOf(0x0a3cc0), 1);
+  assert.equal(classOf(0xffffff), HOLE);
 });
 
 test("the PNG holds exactly the class ids, and the text that it carries", async () => {

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { deflateSync, inflateSync } from "node:zlib";
 
-import { matcher } from "../../studio/landscape/color.js";
+import { ColorTable } from "../../studio/landscape/color.js";
 import { LabelMap } from "../../studio/landscape/label_map.js";
 import { MAX_CELLS, cleanName, fromLink, pack, toAscii, toLink, unpack } from "../../studio/landscape/portable.js";
 import { readSketch } from "../../studio/landscape/read_sketch.js";
@@ -64,7 +64,7 @@ test("unknown classes' seeds and the rest of an object are passed over; names ar
   assert.equal((await unpack({ ...packed, name: 5 }, CLASSES)).name, "");
 });
 
-const match = matcher([["#02acff"], ["#003ac3"], ["#1cae41"]]);
+const table = new ColorTable([["#02acff"], ["#003ac3"], ["#1cae41"]]);
 const SKY = [2, 172, 255];
 const SEA = [0, 58, 195];
 const GRASS = [28, 174, 65];
@@ -74,7 +74,7 @@ const WHITE = [255, 255, 255];
 function pixels(width, height, at) {
   const rgba = new Uint8ClampedArray(4 * width * height);
   for (let i = 0; i < width * height; i++) rgba.set([...at(i % width, Math.floor(i / width)), 255].slice(0, 4), 4 * i);
-  return readSketch(rgba, width, height, match);
+  return readSketch(rgba, width, height, table);
 }
 
 test("pixels of no class take that of what is near, and their share is told", () => {

@@ -14,7 +14,7 @@ from starlette.testclient import TestClient
 
 from models.lab.config import MAX_DRAWN_POINTS, MIN_DRAWN_POINTS, LabConfig
 from service.endpoints.studio import FOLDER, MEDIA_TYPES, add_studio, read_files
-from service.images.palette_match import MAX_DELTA_E
+from service.images.palette_match import EXACT_DELTA_E, MAX_DELTA_E, NEAR_DELTA_E
 
 MAX_PAGE_BYTES = 300_000
 _IMPORT = re.compile(r"""(?:from|import)\s*\(?\s*["'](\.[^"']+)["']""")
@@ -140,7 +140,8 @@ def test_the_lab_form_has_the_defaults_and_ranges_of_the_api() -> None:
 
 def test_the_canvas_snaps_colours_as_the_server_does() -> None:
     source = (FOLDER / "landscape/color.js").read_text(encoding="utf-8")
-    assert f"MAX_DELTA_E = {MAX_DELTA_E:g};" in source
+    levels = f"[{EXACT_DELTA_E:g}, {NEAR_DELTA_E:g}, {MAX_DELTA_E:g}]"
+    assert f"MAX_DELTA_E = {levels};" in source
 
 
 def test_it_needs_no_key() -> None:

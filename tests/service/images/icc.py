@@ -32,11 +32,20 @@ def adobe_rgb_profile() -> bytes:
 
 def to_adobe_rgb(srgb: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """The values that an Adobe RGB file has for sRGB colours ``(..., 3)``."""
-    scaled = srgb / 255
-    linear = np.where(scaled <= 0.04045, scaled / 12.92, ((scaled + 0.055) / 1.055) ** 2.4)
-    wide = linear @ (np.linalg.inv(ADOBE_RGB) @ _SRGB).T
+    wide = _linear(srgb) @ (np.linalg.inv(ADOBE_RGB) @ _SRGB).T
     values: NDArray[np.uint8] = np.round(wide.clip(0, 1) ** (1 / ADOBE_GAMMA) * 255).astype(np.uint8)
     return values
+
+
+def to_lab(srgb: NDArray[np.uint8]) -> tuple[float, float, float]:
+    """CIE Lab as profiles have it, under D50, of one sRGB colour ``(3,)``."""
+    x, y, z = np.cbrt(_SRGB @ _linear(srgb) / _D50)  # of no colour that is nearly black
+    return float(116 * y - 16), float(500 * (x - y)), float(200 * (y - z))
+
+
+def _linear(srgb: NDArray[np.uint8]) -> NDArray[np.float64]:
+    scaled = srgb / 255
+    return np.where(scaled <= 0.04045, scaled / 12.92, ((scaled + 0.055) / 1.055) ** 2.4)
 
 
 def cmyk_profile(cyan_is: tuple[float, float, float]) -> bytes:

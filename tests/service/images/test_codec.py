@@ -19,7 +19,7 @@ from models.landscape.cie_lab import rgb_to_lab
 from models.landscape.palette import CLASS_NAMES, NUM_BROAD_CLASSES, PALETTE, rgb_array
 from service.images.codec import encode, read_photo, read_sketch
 from service.images.formats import ImageFormat
-from tests.service.images.icc import adobe_rgb_profile, cmyk_profile, to_adobe_rgb
+from tests.service.images.icc import adobe_rgb_profile, cmyk_profile, to_adobe_rgb, to_lab
 
 SIZE = 32
 GRASS = CLASS_NAMES.index("grass")
@@ -380,11 +380,12 @@ def test_srgb_said_aloud_changes_no_value() -> None:
 def test_inks_are_what_their_profile_says() -> None:
     """A press whose cyan is the palette's green. JPEG holds inks inverted, as Adobe's programs write them."""
     ink = Image.new("CMYK", (64, 64), (255, 0, 0, 0))
-    green = rgb_to_lab(rgb_array()[GRASS]).tolist()
-    data = saved(ink, "JPEG", quality=95, icc_profile=cmyk_profile(tuple(green)))
+    green = rgb_array()[GRASS]
+    data = saved(ink, "JPEG", quality=95, icc_profile=cmyk_profile(to_lab(green)))
     assert (label_map(data) == GRASS).all()
-    assert np.linalg.norm(rgb_to_lab(read_photo(data, "photo")[0, 0]) - green) < 3
-    assert not (label_map(saved(ink, "JPEG", quality=95)) == GRASS).any()  # without the profile: cyan
+    assert np.linalg.norm(rgb_to_lab(read_photo(data, "photo")[0, 0]) - rgb_to_lab(green)) < 3
+    with pytest.raises(RequestError, match="in no colour of the palette"):  # without the profile: cyan
+        read_sketch(saved(ink, "JPEG", quality=95), SIZE, "sketch")
 
 
 @pytest.mark.parametrize("profile", [b"garbage", adobe_rgb_profile()[:200], cmyk_profile((50.0, 0.0, 0.0))])
