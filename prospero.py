@@ -1,4 +1,4 @@
-"""The command ``prospero``: serves checkpoints, trains and measures them.
+"""The command ``prospero``: serves checkpoints, asks a server for what it makes, trains and measures.
 
 Each command's module is imported once it is asked for. So help comes at once, and workers, which import this
 file because the process that spawns them began here, pay for nothing.
@@ -15,6 +15,7 @@ from functools import partial
 USAGE = """usage: prospero COMMAND …
 
   prospero serve                serve what ./checkpoints holds, on http://127.0.0.1:8000
+  prospero generate "ROMEO:"    have it write
   prospero train text --help    a command's arguments
 
 commands:"""
@@ -34,10 +35,12 @@ def main(arguments: list[str] | None = None) -> int:
 
 def find_commands() -> dict[str, tuple[str, Callable[[str, list[str]], int]]]:
     """Each command's words, with what it does and how it is run."""
+    from client.commands import COMMANDS, run_command
     from training.jobs import JOBS, run_job
 
     return {
         "serve": ("serve checkpoints over HTTP", serve),
+        **{name: (command.does, partial(run_command, name)) for name, command in COMMANDS.items()},
         **{job.command: (job.does, partial(run_job, job)) for job in JOBS.values()},
         "version": ("print the version", print_version),
         "--version": ("the same", print_version),

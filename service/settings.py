@@ -22,6 +22,7 @@ from service.service_links import service_links
 MAX_SECONDS = 10_000_000  # a third of a year; beyond it timers overflow somewhere
 
 Seconds = Annotated[float, Field(gt=0, le=MAX_SECONDS)]
+_CLIENT_KEY = "PROSPERO_API_KEY"
 _EMPTY_SECRET = "it is set and yet empty, which would keep nobody out; unset it if that is meant"
 
 
@@ -203,11 +204,15 @@ def read_settings(given: Mapping[str, Any] = MappingProxyType({})) -> Settings:
         print(f"prospero: not settings, but where a service is: ignored {', '.join(links)}", file=sys.stderr)
         for name in links:
             del os.environ[name]
-    known = {variable_of(name) for name in Settings.model_fields}
+    known = {_CLIENT_KEY, *(variable_of(name) for name in Settings.model_fields)}
     unknown = sorted(name for name in os.environ if name.startswith("PROSPERO_") and name not in known)
     if unknown:
         raise ValueError(f"unknown setting {', '.join(unknown)}")
-    return Settings(**given)
+    settings = Settings(**given)
+    if _CLIENT_KEY in os.environ and not (settings.api_keys or settings.api_keys_file):
+        # Of a shell that is a client, too; or a slip, and then it must not mean that nobody is kept out.
+        raise ValueError(f"{_CLIENT_KEY} is what clients send; a server asks for {variable_of('api_keys')}")
+    return settings
 
 
 def asks_for_json(given: Mapping[str, Any]) -> bool:

@@ -9,6 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from client.commands import COMMANDS
+from client.commands import make_parser as make_client_parser
+from client.connection import KEY_VARIABLE
 from models.version import VERSION
 from service.flags import flag_of
 from service.settings import Settings, variable_of
@@ -108,6 +111,12 @@ def flags_of(job: Job) -> frozenset[str]:
     return frozenset(make_parser(job, "").format_help().replace(",", " ").replace("]", " ").split())
 
 
+@lru_cache
+def flags_of_command(name: str) -> frozenset[str]:
+    """The same of a command of the client."""
+    return frozenset(make_client_parser(name, "").format_help().replace(",", " ").replace("]", " ").split())
+
+
 def check_flags(given: list[str], known: frozenset[str] | str) -> None:
     for word in given:
         flag = word.partition("=")[0]
@@ -123,6 +132,8 @@ def test_jobs_and_their_arguments_exist(path: Path) -> None:
     for line in commands(path, "prospero"):
         if line[0] == "serve":
             check_flags(line[1:], frozenset({"--help", *map(flag_of, Settings.model_fields)}))
+        elif line[0] in COMMANDS:
+            check_flags(line[1:], flags_of_command(line[0]))
         elif line[0] != "version":
             job = by_command.get(line[0]) or by_command[" ".join(line[:2])]
             check_flags(line[1:], flags_of(job))
@@ -144,7 +155,7 @@ def test_modules_that_are_run_exist(path: Path) -> None:
 )
 def test_settings_exist(path: Path) -> None:
     cited = set(re.findall(r"PROSPERO_[A-Z_]*[A-Z]", read(path)))
-    assert cited <= {variable_of(name) for name in Settings.model_fields}
+    assert cited <= {KEY_VARIABLE, *(variable_of(name) for name in Settings.model_fields)}
 
 
 @pytest.mark.parametrize(
@@ -158,6 +169,7 @@ def test_settings_exist(path: Path) -> None:
         ("```sh\npython -m training text --nothing\n```", test_jobs_and_their_arguments_exist),
         ("`prospero train text --run x --nothing`", test_jobs_and_their_arguments_exist),
         ("`prospero serve --nothing 1`", test_jobs_and_their_arguments_exist),
+        ("`prospero batch in.jsonl out.jsonl --nothing 1`", test_jobs_and_their_arguments_exist),
         ("`python -m benchmarks.nothing`", test_modules_that_are_run_exist),
         ("`PROSPERO_NOTHING`", test_settings_exist),
     ],

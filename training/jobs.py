@@ -84,7 +84,7 @@ def run_job(job: Job, program: str, arguments: list[str]) -> int:
     try:
         parser = make_parser(job, program)
     except ModuleNotFoundError as error:
-        if error.name not in ("gguf", "matplotlib", "tqdm"):  # the extra's
+        if error.name not in ("gguf", "matplotlib"):  # the extra's
             raise
         print(f"error: {program} needs {error.name}: pip install 'prospero[train]'", file=sys.stderr)
         return 1

@@ -13,7 +13,7 @@ import pytest
 from models.version import VERSION
 
 ROOT = Path(__file__).resolve().parents[2]
-ROOMS = ("service", "models", "training", "studio")
+ROOMS = ("client", "service", "models", "training", "studio")
 
 
 @pytest.fixture(scope="module")

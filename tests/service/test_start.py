@@ -75,6 +75,14 @@ def test_a_default_model_that_is_not_there(
     assert said.endswith("; there: gpt-shakespeare")
 
 
+def test_a_clients_key_is_taken_for_no_servers(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("PROSPERO_API_KEY", "secret")
+    assert start(capsys) == "PROSPERO_API_KEY is what clients send; a server asks for PROSPERO_API_KEYS"
+    assert start(capsys, "--api-keys", "secret", "--text-model", "none").startswith("PROSPERO_TEXT_MODEL: ")
+
+
 def test_weights_for_a_model_that_is_not_there(capsys: pytest.CaptureFixture[str]) -> None:
     assert start(capsys, "--text-weights", '{"nowhere": "int8"}').startswith("PROSPERO_TEXT_WEIGHTS: no gpt ")
 

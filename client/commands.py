@@ -1,0 +1,82 @@
+"""The commands that talk to a server, and how each is run.
+
+A command is a module with ``add_arguments(parser)`` and ``async run(args)``, imported once it is asked for.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import importlib
+import os
+import signal
+import sys
+from typing import NamedTuple, NoReturn
+
+from client.errors import ClientError
+
+
+class Command(NamedTuple):
+    """Where it is, and what it does."""
+
+    module: str
+    does: str
+
+
+COMMANDS = {
+    "generate": Command("client.generate", "write a text, as it comes"),
+    "paint": Command("client.paint", "turn a sketch into a landscape"),
+    "models": Command("client.models", "list what a server has loaded"),
+    "bench": Command("client.bench", "measure a server's speed under load"),
+    "batch": Command("client.batch", "answer a file of requests"),
+}
+
+
+class Parser(argparse.ArgumentParser):
+    """Says in one line what is wrong with the arguments."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"{self.prog}: error: {message} ({self.prog} --help lists the arguments)\n")
+
+
+def make_parser(name: str, program: str) -> argparse.ArgumentParser:
+    """The parser of a command's arguments, which imports the command."""
+    module = importlib.import_module(COMMANDS[name].module)
+    parser = Parser(
+        prog=program,
+        description=module.__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    module.add_arguments(parser)
+    parser.set_defaults(run=module.run)
+    return parser
+
+
+def run_command(name: str, program: str, arguments: list[str]) -> int:
+    """Run one command.
+
+    Returns:
+        0 when all went well, 1 with a line on stderr when it didn't, 128 and the number of the signal that
+        ended it: SIGINT, or SIGPIPE where nobody reads on.
+    """
+    try:
+        args = make_parser(name, program).parse_args(arguments)
+        status: int | None = asyncio.run(args.run(args))
+        sys.stdout.flush()
+    except ClientError as error:
+        return _fail(program, str(error))
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python complains when it ends
+        return 128 + signal.SIGPIPE
+    except OSError as error:  # a file that can't be read, a disk that is full
+        return _fail(program, f"{error.filename or 'output'}: {error.strerror or error}")
+    except KeyboardInterrupt:
+        print(f"{program}: interrupted", file=sys.stderr)
+        return 128 + signal.SIGINT
+    return status or 0
+
+
+def _fail(program: str, reason: str) -> int:
+    print(f"{program}: {reason}", file=sys.stderr)
+    return 1
