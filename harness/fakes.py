@@ -33,7 +33,7 @@ class FakeEvent:
     logprobs: tuple[Any, ...] = ()
     prompt_tokens: int = 0
     prompt_truncated: bool = False
-    attention: Any = None
+    attention: tuple[Any, ...] = ()
     prompt_logprobs: Any = None
     token_ids: tuple[int, ...] = ()
     prompt_token_ids: tuple[int, ...] = ()

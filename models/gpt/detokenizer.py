@@ -19,6 +19,7 @@ class IncrementalDetokenizer:
         self._room = max_characters
         self._utf8 = codecs.getincrementaldecoder("utf-8")(errors="replace")
         self._held = ""
+        self._num_decoded = 0  # characters, of which some may be held
         self.is_stopped = False  # by a stop string
         self.is_full = False  # by max_characters
 
@@ -35,9 +36,18 @@ class IncrementalDetokenizer:
             self._room -= len(text)
         return text
 
+    def begin_of(self, piece: bytes) -> int:
+        """Which character of the text, held or not, the first byte of what is fed next will be part of."""
+        if not piece:
+            return self._num_decoded
+        pending = self._utf8.getstate()[0]
+        return self._num_decoded + len((pending + piece[:1]).decode("utf-8", errors="replace")) - 1
+
     def feed(self, piece: bytes, is_watched: bool = True) -> str:
         """Take one token's bytes and return what has become certain, often less or more than the token."""
-        return self._take(self._utf8.decode(piece), self._stop if is_watched else ())
+        new = self._utf8.decode(piece)
+        self._num_decoded += len(new)
+        return self._take(new, self._stop if is_watched else ())
 
     def finish(self) -> str:
         """Return what was held back; an incomplete character becomes U+FFFD."""

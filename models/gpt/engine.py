@@ -24,6 +24,7 @@ from models.gpt.detokenizer import IncrementalDetokenizer
 from models.gpt.device.decoder import DeviceDecoder
 from models.gpt.eager import lay_out_for_cpu
 from models.gpt.kernel import Kernel, load_kernel
+from models.gpt.listing import ListedToken, Listing, TokenLogprob
 from models.gpt.network import GPT
 from models.gpt.request import TextRequest
 from models.gpt.sampling import Sampler, log_probabilities
@@ -35,21 +36,12 @@ log = logging.getLogger("prospero.text")
 EMPTY_PROMPT = "\n"
 
 
-@dataclass(frozen=True)
-class TokenLogprob:
-    """A token's bytes, its log-probability after those before it, and the likeliest in its place, best first.
-
-    The log-probability is None for a token of the prompt that follows nothing which the model could see.
-    """
-
-    token: bytes
-    logprob: float | None
-    top: list[tuple[bytes, float]]
-
-
 @dataclass(slots=True)
 class TextEvent:
-    """What one step gave one request; `text` may be empty while characters are held back."""
+    """What one step gave one request; `text` may be empty while characters are held back.
+
+    What is listed (log-probabilities, attention, ids) is of the tokens of this text; `num_tokens` were drawn.
+    """
 
     key: int
     text: str
@@ -58,7 +50,7 @@ class TextEvent:
     logprobs: tuple[TokenLogprob, ...] = ()
     prompt_tokens: int = 0  # this and the next are filled when finish_reason is
     prompt_truncated: bool = False
-    attention: TokenAttention | None = None
+    attention: tuple[TokenAttention, ...] = ()
     # If asked for; the prompt's come with the first event.
     prompt_logprobs: tuple[TokenLogprob, ...] | None = None
     token_ids: Sequence[int] = ()
@@ -84,6 +76,7 @@ class _Run:
     def __post_init__(self) -> None:
         # Whether it wants to see what drew a token before the next one is drawn.
         self.is_looking = self.request.logprobs is not None or bool(self.request.attention)
+        self.listing = Listing() if self.is_looking or self.request.return_token_ids else None
         self.max_tokens, self.ending = self.request.max_tokens, self.sampler.ending
 
 
@@ -248,7 +241,7 @@ class TextEngine:
         if len(drawn.tokens) > 1 and (event := self._advance_all(run, drawn.tokens)) is not None:
             return [event]
         if not drawn.tokens:
-            return [_told(run, self._end(run, "", "length"), ())]
+            return [_told(run, self._end(run, "", "length"))]
         events = []
         for token in drawn.tokens:
             events.append(self._advance(run, token, drawn.logits))
@@ -258,6 +251,8 @@ class TextEngine:
 
     def _advance_all(self, run: _Run, tokens: list[int]) -> TextEvent | None:
         """Several tokens as one event, if none of them can be the last: a fraction of the work for each."""
+        if run.listing is not None:
+            return None
         num_drawn = run.num_drawn + len(tokens)
         if num_drawn >= run.max_tokens or self._end_token in tokens or not run.ending.isdisjoint(tokens):
             return None
@@ -267,30 +262,30 @@ class TextEngine:
             return None
         run.num_drawn = num_drawn
         run.sequence.push(*tokens)
-        event = TextEvent(run.key, text, len(tokens))
-        return _told(run, event, tokens)
+        return _told(run, TextEvent(run.key, text, len(tokens)))
 
     def _advance(self, run: _Run, token: int, logits: Tensor) -> TextEvent:
-        request = run.request
-        attention = self._attention(run, token) if request.attention else None
-        run.num_drawn += 1
         is_end = token in run.ending
-        is_watched = run.num_drawn > request.min_tokens
-        text = (
-            ""
-            if is_end or token == self._end_token
-            else run.text.feed(self.tokenizer.pieces[token], is_watched)
-        )
-        logprobs = () if request.logprobs is None else (self._logprob(logits, token, request.logprobs),)
+        piece = b"" if is_end or token == self._end_token else self._bytes(token)
+        if run.listing is not None and not is_end:
+            run.listing.add(run.text.begin_of(piece), self._listed(run, token, piece, logits))
+        run.num_drawn += 1
+        text = run.text.feed(piece, is_watched=run.num_drawn > run.request.min_tokens)
         if is_end or run.text.is_stopped:
             event = self._end(run, text, "stop")
-        elif run.text.is_full or run.num_drawn >= request.max_tokens:
+        elif run.text.is_full or run.num_drawn >= run.max_tokens:
             event = self._end(run, text, "length")
         else:
             run.sequence.push(token)
             event = TextEvent(run.key, text, 1)
-        event.num_tokens, event.logprobs, event.attention = 1, logprobs, attention
-        return _told(run, event, (token,))
+        event.num_tokens = 1
+        return _told(run, event)
+
+    def _listed(self, run: _Run, token: int, piece: bytes, logits: Tensor) -> ListedToken:
+        """A token that was drawn, with what was asked about it; call once for each that is no text's end."""
+        num_top = run.request.logprobs
+        logprob = None if num_top is None else self._logprob(logits, token, num_top, piece)
+        return ListedToken(token, logprob, self._attention(run, token) if run.request.attention else None)
 
     def _end(self, run: _Run, text: str, reason: Literal["stop", "length"]) -> TextEvent:
         """The last event, with the text that was held back until now."""
@@ -307,15 +302,15 @@ class TextEngine:
         following = prompt[len(scores) : len(scores) + len(logits)]
         try:
             scores += [
-                self._logprob(row, token, num_top) for row, token in zip(logits, following, strict=False)
+                self._logprob(row, token, num_top, self._bytes(token))
+                for row, token in zip(logits, following, strict=False)
             ]
         except Exception as error:  # would end the step, of all
             self._failed[key] = error
 
-    def _logprob(self, logits: Tensor, token: int, num_top: int) -> TokenLogprob:
+    def _logprob(self, logits: Tensor, token: int, num_top: int, piece: bytes) -> TokenLogprob:
         logprob, top = log_probabilities(logits, token, num_top)
-        named = [(self._bytes(i), value) for i, value in top]
-        return TokenLogprob(self._bytes(token), logprob, named)
+        return TokenLogprob(piece, logprob, [(self._bytes(i), value) for i, value in top])
 
     def _attention(self, run: _Run, token: int) -> TokenAttention | None:
         """What the last step looked at, if that was asked for; call once for each token that is drawn."""
@@ -350,12 +345,18 @@ class TextEngine:
         }
 
 
-def _told(run: _Run, event: TextEvent, tokens: Sequence[int]) -> TextEvent:
-    """The event with what was asked to be told: the ids of its tokens; once, what there is of the prompt."""
+def _told(run: _Run, event: TextEvent) -> TextEvent:
+    """The event with what was asked to be told: of its text's tokens; once, what there is of the prompt."""
     if run.scores:
         event.prompt_logprobs, run.scores = tuple(run.scores), []
+    if run.listing is None:
+        return event
+    is_whole = event.finish_reason == "length" and not run.text.is_full
+    listed = run.listing.release(event.text, is_whole)
+    event.logprobs = tuple(one.logprob for one in listed if one.logprob is not None)
+    event.attention = tuple(one.attention for one in listed if one.attention is not None)
     if run.request.return_token_ids:
-        event.token_ids = tokens
+        event.token_ids = [one.id for one in listed]
         if not run.is_told:
             event.prompt_token_ids, run.is_told = run.prompt, True
     return event

@@ -190,7 +190,10 @@ class TextTimings(BaseModel):
 
 
 class TextPiece(BaseModel):
-    """What is new of a choice, to be appended; its last piece has ``seed`` and ``finish_reason``."""
+    """What is new of a choice, to be appended; its last piece has ``seed`` and ``finish_reason``.
+
+    Tokens that are listed are those of the text: of one that ``stop`` or ``max_characters`` cut, all of it.
+    """
 
     index: int
     text: str

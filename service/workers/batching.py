@@ -198,12 +198,12 @@ class ContinuousBatcher:
         if event.token_ids:
             stream.token_ids += event.token_ids
             stream.prompt_token_ids = stream.prompt_token_ids or tuple(event.prompt_token_ids)
-        if event.attention is not None:
-            stream.attention.append(_to_json(event.attention))
+        if event.attention:
+            stream.attention += map(_to_json, event.attention)
         if event.finish_reason is not None:
             self._forget(event.key)
             return _piece(stream, event, now)
-        if now >= stream.due and (stream.text or stream.logprobs):
+        if now >= stream.due and stream.text:
             stream.due = self._next_round
             return _piece(stream, event, now)
         return None

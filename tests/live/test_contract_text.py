@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from harness.server import Server
-from tests.live.sse import stream_text, texts_of
+from tests.live.sse import read_events, stream_text, texts_of
 
 
 @pytest.fixture(scope="module")
@@ -238,3 +238,45 @@ def test_token_ids_and_timings_come_on_request(gpt: httpx.Client, stream: bool) 
         assert timings["queue_seconds"] >= 0
         assert timings["prefill_seconds"] > 0
         assert timings["tokens_per_second"] == pytest.approx(39 / timings["decode_seconds"], rel=0.01)
+
+
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize("path", ["/generate/text", "/v1/completions", "/v1/chat/completions"])
+def test_the_tokens_listed_are_those_of_the_text(gpt: httpx.Client, path: str, stream: bool) -> None:
+    whole = generate(gpt, n=2, temperature=1)["choices"][0]["text"]
+    is_chat = path.endswith("chat/completions")
+    body: dict[str, Any] = {"messages": [{"role": "user", "content": "Speak."}]} if is_chat else {}
+    body |= {"seed": 1, "max_tokens": 40, "n": 2, "stop": whole[20:23], "return_token_ids": True}
+    body |= {"temperature": 1, "stream": stream, "logprobs": True if is_chat else 2}
+    body |= {} if is_chat else {"prompt": "ROMEO:"}
+    if stream:
+        events = [one for one in read_events(gpt, path, body) if one != "[DONE]"]
+    else:
+        events = [gpt.post(path, json=body).raise_for_status().json()]
+    pieces = [piece for event in events for piece in event["choices"]]
+    pieces = [piece for piece in pieces if piece.get("delta", {}).get("role") is None]
+    for index in range(2):
+        mine = [piece for piece in pieces if piece["index"] == index]
+        given, listed = "", list[str]()
+        for piece in mine:
+            text, tokens = written_by(piece)
+            given, listed = given + text, listed + tokens
+            assert bool(tokens) <= bool(text)
+            assert len(piece["token_ids"]) == len(tokens)
+            assert "".join(listed).startswith(given)
+        assert len("".join(listed[:-1])) < len(given)
+        assert mine[-1]["finish_reason"] == "stop" or "".join(listed) == given
+    if not is_chat:
+        assert pieces[0]["index"] == 0
+        assert whole.startswith("".join(written_by(one)[0] for one in pieces if one["index"] == 0))
+        assert [one["finish_reason"] for one in pieces if one["index"] == 0][-1] == "stop"
+
+
+def written_by(piece: dict[str, Any]) -> tuple[str, list[str]]:
+    """The text of a choice or of a stream's piece, and its tokens, of whichever door."""
+    logprobs = piece["logprobs"]
+    if isinstance(logprobs, list):
+        return piece["text"], [one["token"] for one in logprobs]
+    if "tokens" in logprobs:
+        return piece["text"], logprobs["tokens"]
+    return (piece.get("message") or piece["delta"])["content"], [one["token"] for one in logprobs["content"]]

@@ -138,10 +138,9 @@ def test_logprobs_and_attention_are_the_hosts() -> None:
     for one, other in zip(host, device, strict=True):
         assert one.text == other.text
         assert one.logprobs[0].logprob == pytest.approx(other.logprobs[0].logprob, abs=TOLERANCE)
-        assert (one.attention is None) == (other.attention is None)
-        if one.attention is not None and other.attention is not None:
-            assert one.attention.context == other.attention.context
-            weights = [torch.tensor(given.weights) for given in (one.attention, other.attention)]
+        for mine, theirs in zip(one.attention, other.attention, strict=True):
+            assert mine.context == theirs.context
+            weights = [torch.tensor(given.weights) for given in (mine, theirs)]
             torch.testing.assert_close(*weights, atol=1e-3, rtol=0)
 
 

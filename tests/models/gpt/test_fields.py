@@ -137,6 +137,6 @@ def test_token_ids_are_told_on_request(engine: TextEngine) -> None:
     greedy = replace(REQUEST, temperature=0.0, return_token_ids=True)
     ending = complete(engine, greedy)[0].token_ids[0]
     (event,) = complete(engine, replace(greedy, stop_token_ids=(ending,)))
-    assert (event.text, list(event.token_ids)) == ("", [ending])  # counted, and so told
+    assert (event.text, list(event.token_ids), event.num_tokens) == ("", [], 1)  # drawn, but none of the text
     (event,) = complete(engine, replace(greedy, max_tokens=0))
     assert (list(event.token_ids), list(event.prompt_token_ids)) == ([], ids_of("hear me"))

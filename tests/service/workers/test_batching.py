@@ -117,7 +117,7 @@ def test_held_back_text_makes_no_piece() -> None:
 def test_attention_travels_with_the_piece_of_its_token() -> None:
     class Looks(FakeTextEngine):
         def step(self) -> list[FakeEvent]:
-            return [replace(event, attention={"index": event.text}) for event in super().step()]
+            return [replace(event, attention=({"index": event.text},)) for event in super().step()]
 
     batcher = text_batcher(engine=Looks(4))
     batcher.admit(1, text(max_tokens=3), stream=True)
@@ -171,7 +171,7 @@ def test_an_event_that_no_piece_can_be_made_of_fails_alone() -> None:
     class Looks(FakeTextEngine):
         def step(self) -> list[FakeEvent]:
             events = super().step()
-            return [replace(one, attention=object() if one.key == 1 else None) for one in events]
+            return [replace(one, attention=(object(),) if one.key == 1 else ()) for one in events]
 
     batcher = text_batcher(engine=Looks(4))
     batcher.admit(1, text(), stream=True)
