@@ -33,6 +33,7 @@ from service.errors import ApiError, error_response
 from service.http.admission import Admission
 from service.http.auth import ApiKeys
 from service.http.body_limit import BodyLimits
+from service.http.connections import Connections
 from service.http.middleware import PostHandler, RequestLayer
 from service.http.openapi import complete_document
 from service.http.origins import Origins
@@ -74,6 +75,7 @@ class Application:
         listener: socket.socket,
         announce: str,
         reread: Callable[[Entry], Entry],
+        connections: Connections,
     ) -> None:
         self._settings = settings
         self._keys = read_keys(settings)
@@ -85,6 +87,7 @@ class Application:
         models = [LoadedModel(entry, self._client(entry)) for entry in catalog]
         self._models = ModelRegistry(models, default_models(kinds, settings), reread)
         self._metrics.watch(self._models.clients.values())
+        self._metrics.watch_connections(connections)
         self._metrics.watch_draining(lambda: lifecycle.phase is not Phase.SERVING)
         self._supervisor = Supervisor(
             settings, lifecycle, self._metrics, self._models, listener, announce, self._reload_keys

@@ -9,11 +9,12 @@ import contextlib
 import socket
 from typing import Any
 
-BACKLOG = 4096  # connections that wait to be accepted; what the kernel allows is less
 
-
-def listen_on(host: str, port: int) -> socket.socket:
+def listen_on(host: str, port: int, backlog: int) -> socket.socket:
     """A socket that listens on any local address: IPv4, IPv6 (``::`` takes both), or a name of one.
+
+    Args:
+        backlog: how many connections may wait to be accepted.
 
     Raises:
         OSError: the address isn't this machine's, or the port is taken; the message says so.
@@ -24,7 +25,7 @@ def listen_on(host: str, port: int) -> socket.socket:
             listener = undo.enter_context(socket.socket(family, socket.SOCK_STREAM))
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             listener.bind(address)
-            listener.listen(BACKLOG)  # now, not when HTTP is served: until then, two can be bound to one port
+            listener.listen(backlog)  # now, not when HTTP is served: until then, two can be bound to one port
             undo.pop_all()
             return listener
     except OSError as error:

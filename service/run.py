@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 from pydantic import ValidationError
@@ -12,16 +14,19 @@ from models.checkpoint import CheckpointError
 from models.version import VERSION
 from service.access import access_line, read_keys
 from service.catalog import read_catalog
+from service.descriptors import share_out
 from service.device import DeviceError, choose_device
 from service.flags import read_flags, source_of
 from service.http.protocol import HTTPProtocol
 from service.kinds import KINDS, check_names, configs_of
 from service.lifecycle import Lifecycle
-from service.listening import BACKLOG, listen_on, url_of
+from service.listening import listen_on, url_of
 from service.logs import configure_logging, wrap_output
 from service.server import Server, build_server
 from service.settings import Settings, asks_for_json, prepare_workers, read_settings
 from service.shutdown import ShutdownController, end_children
+
+log = logging.getLogger("prospero")
 
 
 def main(program: str, arguments: list[str]) -> int:
@@ -69,7 +74,8 @@ def serve(settings: Settings, build: Callable[[Lifecycle], Server]) -> int:
     prepare_workers()
     configure_logging(settings.log_format, settings.log_level)
     try:
-        listener = listen_on(settings.host, settings.port)
+        descriptors = share_out(settings.max_connections)
+        listener = listen_on(settings.host, settings.port, descriptors.backlog)
     except OSError as error:
         return refuse(str(error))
     try:
@@ -78,6 +84,11 @@ def serve(settings: Settings, build: Callable[[Lifecycle], Server]) -> int:
     except OSError as error:  # processes meet in the temporary directory
         listener.close()
         return refuse(f"TMPDIR: {error}")
+    if descriptors.connections < settings.max_connections:
+        log.warning(
+            "at most %d connections, not %d: open files are limited to %d (ulimit -n)",
+            *(descriptors.connections, settings.max_connections, descriptors.limit),
+        )
     ShutdownController(
         server, lifecycle, settings.drain_delay_seconds, settings.drain_grace_seconds
     ).install()
@@ -90,11 +101,11 @@ def serve(settings: Settings, build: Callable[[Lifecycle], Server]) -> int:
             server_header=False,
             forwarded_allow_ips=list(settings.trusted_proxies),
             root_path=settings.root_path,
-            http=HTTPProtocol,
+            http=partial(HTTPProtocol, connections=server.connections),
             ws="none",
             timeout_keep_alive=settings.keep_alive_seconds,
             loop="uvloop",
-            backlog=BACKLOG,
+            backlog=descriptors.backlog,
         )
     except KeyboardInterrupt:
         pass  # told to stop before LitServe had begun to listen for that

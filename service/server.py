@@ -11,6 +11,8 @@ from litserve import LitServer
 
 from service.app import Application
 from service.catalog import Entry, reread_entry
+from service.descriptors import share_out
+from service.http.connections import ConnectionLimits, Connections
 from service.kinds import KINDS, Kinds, configs_of
 from service.lifecycle import Lifecycle
 from service.listening import url_of
@@ -28,6 +30,8 @@ class Server(LitServer):
 
     Its own `run` binds one itself, to one of three addresses, and what can't be bound it only logs.
     """
+
+    connections: Connections  # the HTTP process's, which others hold an empty copy of
 
     def serve_on(self, listener: socket.socket, log_level: str, **options: Any) -> None:
         """Serve until the main process's KeyboardInterrupt; ``options`` are uvicorn's."""
@@ -69,10 +73,21 @@ def build_server(
     apis = [EngineAPI(WorkerConfig(name, path, *logging, load)) for name, load in loaders.items()]
     announce = f"{url_of(settings.host, settings.port)}, device {device}"
     reread = partial(reread_entry, configs=configs_of(kinds)) if loader is None else _unchanged
-    application = Application(settings, kinds, catalog, lifecycle, listener, announce, reread)
     server = _lit_server(apis, device)
+    server.connections = connections = Connections(_connection_limits(settings))
+    application = Application(settings, kinds, catalog, lifecycle, listener, announce, reread, connections)
     application.install(server.app)
     return server
+
+
+def _connection_limits(settings: Settings) -> ConnectionLimits:
+    return ConnectionLimits(
+        max_connections=share_out(settings.max_connections).connections,
+        max_head_bytes=settings.max_head_bytes,
+        max_headers=settings.max_headers,
+        head_seconds=settings.head_timeout_seconds,
+        send_seconds=settings.send_timeout_seconds,
+    )
 
 
 def _unchanged(entry: Entry) -> Entry:

@@ -73,11 +73,26 @@ class Settings(BaseSettings):
         0.018, ge=0, le=60, description="texts: the longest that a stream's pieces wait"
     )
 
+    max_connections: int = Field(
+        4096,
+        ge=16,
+        le=1_000_000,
+        description="open at once, as far as open files are allowed; idle ones make room for new ones",
+    )
+    max_head_bytes: int = Field(
+        65_536, ge=1024, description="of a request's line and headers; more is 414 or 431"
+    )
+    max_headers: int = Field(100, ge=32, description="of one request; more is 431")
+
     # How long.
     request_timeout_seconds: Seconds = Field(
         120.0, description="for an answer; the most that a request's own `timeout` may ask for, too"
     )
+    head_timeout_seconds: Seconds = Field(20.0, description="for a request's line and headers to arrive")
     body_timeout_seconds: Seconds = Field(60.0, description="for the whole body to arrive")
+    send_timeout_seconds: Seconds = Field(
+        60.0, description="a client that reads nothing of its answer for so long is cut off"
+    )
     # Workers say how they are every 0.2 s: what is to be judged by that has to last for some of these.
     step_timeout_seconds: Seconds | None = Field(
         None, ge=1, description="for a worker's step; unset: the larger of 10 s and 20 warm-up steps"

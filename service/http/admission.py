@@ -1,4 +1,4 @@
-"""What a request meets before its body is read: a closed server, a model that is away, a full queue.
+"""What a request meets before its body is read: a closed or full server, a model that is away, a full queue.
 
 Requests wait in workers/client.py, which says when no more may (429); a key's limits are in key_limits.py.
 """
@@ -6,6 +6,8 @@ Requests wait in workers/client.py, which says when no more may (429); a key's l
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+
+from starlette.types import Scope
 
 from service.errors import ApiError
 from service.lifecycle import Lifecycle, Phase
@@ -32,15 +34,19 @@ class Admission:
         """Whether clients should look for another server, and so give up their connections."""
         return self._lifecycle.phase is not Phase.SERVING
 
-    def check(self, method: str, path: str) -> None:
+    def check(self, scope: Scope, path: str) -> None:
         """Look at the server and at the path's worker.
 
         Raises:
-            ApiError: 503 once the server is closed; 429 or 503 for the only model of its endpoint.
+            ApiError: 503 once the server is closed, and on a connection that is one too many; 429 or 503 for
+                the only model of its endpoint.
         """
-        if self._lifecycle.phase >= Phase.CLOSED and path not in self._ungated:
-            raise ApiError(503, "the server is shutting down", retry_after=5)
-        if method == "POST":
+        if path not in self._ungated:
+            if self._lifecycle.phase >= Phase.CLOSED:
+                raise ApiError(503, "the server is shutting down", retry_after=5)
+            if scope["state"].get("is_one_too_many"):
+                raise ApiError(503, "too many connections", retry_after=1)
+        if scope["method"] == "POST":
             candidates = self._clients.get(path, ())
             if len(candidates) == 1:
                 candidates[0].check_admission()

@@ -154,13 +154,13 @@ class RequestLayer:
     ) -> None:
         try:
             if (problem := scope["state"].get("problem")) is not None:  # see `HTTPProtocol`
-                raise ApiError(400, problem)
+                raise problem
             self._origins.check(scope["method"], headers)
             use = self._keys.check(path, headers)
             if use is not None:
                 scope["state"]["api_key"] = use.key
                 scope["state"]["record"].key = use.key.name
-            self._admission.check(scope["method"], path)
+            self._admission.check(scope, path)
             check_coding(headers)
             body = LimitedBody(receive, headers, self._limits)
             endpoint = self._posts.get(path) if scope["method"] == "POST" else None

@@ -16,6 +16,7 @@ from prometheus_client import (
 )
 
 from models.version import VERSION
+from service.metrics.connections import ConnectionCollector, ConnectionsView
 from service.metrics.images import ImageMetrics
 from service.metrics.keys import KeyMetrics
 from service.metrics.lab import LabMetrics
@@ -79,6 +80,10 @@ class Metrics:
         self.registry.register(WorkerCollector(watched))
         for worker in watched:
             self.restarts.labels(worker.name)
+
+    def watch_connections(self, connections: ConnectionsView) -> None:
+        """Export how many there are and how they ended, read at each scrape."""
+        self.registry.register(ConnectionCollector(connections))
 
     def watch_draining(self, is_draining: Callable[[], bool]) -> None:
         """Export it, read at each scrape."""

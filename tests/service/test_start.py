@@ -104,7 +104,7 @@ def test_an_address_that_is_not_ours(host: str, why: str, capsys: pytest.Capture
 
 
 def test_a_port_that_is_taken(capsys: pytest.CaptureFixture[str]) -> None:
-    with listen_on("127.0.0.1", 0) as taken:
+    with listen_on("127.0.0.1", 0, 16) as taken:
         port = taken.getsockname()[1]
         said = start(capsys, "--port", str(port))
     assert said == f"can't listen on http://127.0.0.1:{port}: Address already in use"
@@ -114,7 +114,7 @@ def test_a_port_that_is_taken(capsys: pytest.CaptureFixture[str]) -> None:
 def test_any_local_address(host: str) -> None:
     if ":" in host and not HAS_IPV6:
         pytest.skip("no IPv6 here")
-    with listen_on(Settings(host=host).host, 0) as listener:
+    with listen_on(Settings(host=host).host, 0, 16) as listener:
         port = listener.getsockname()[1]
         reached = {"0.0.0.0": "127.0.0.1", "::": "127.0.0.1", "[::1]": "::1"}.get(host, host)
         socket.create_connection((reached, port), timeout=5).close()
