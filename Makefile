@@ -17,8 +17,9 @@ PYTEST := $(RUN) -m pytest --timeout=300
 SERVE := $(VENV)/.serve-$(BUILD)
 TRAIN := $(VENV)/.train
 DEV := $(VENV)/.dev
+CHART := state/chart/.installed
 
-.PHONY: help serve compile test check e2e format-check lint types check-all clients format train-text train-landscape gpu-train eval-text eval-landscape lock dashboard clean bench bench-peers bench-engine bench-transport soak gpu-check
+.PHONY: help serve compile test check e2e format-check lint types check-all check-chart clients format train-text train-landscape gpu-train eval-text eval-landscape lock dashboard clean bench bench-peers bench-engine bench-transport soak gpu-check
 
 help: ## this list
 	@awk -F':.*## ' '/^[a-z0-9-]+:.*## / {printf "make %-16s %s\n", $$1, $$2}' Makefile
@@ -58,6 +59,11 @@ check-all: check $(if $(filter clients,$(SKIP)),,clients) ## check, and what nee
 	  $(if $(filter prometheus,$(SKIP)),--deselect tests/live/test_prometheus.py)
 	$(if $(filter wrk,$(SKIP)),@echo "skipped: wrk",$(RUN) -m benchmarks.transport --rounds 1 --seconds 1)
 	$(if $(filter docker,$(SKIP)),@echo "skipped: docker",deploy/check_compose.sh)
+	$(MAKE) check-chart
+
+check-chart: $(CHART) ## lint, render and validate the Helm chart, and run its pod under Docker   [SKIP=docker]
+	state/chart/bin/python -m deploy.check_chart
+	$(if $(filter docker,$(SKIP)),@echo "skipped: docker",state/chart/bin/python -m deploy.run_pod)
 
 clients: state/clients/.installed ## install clients of OpenAI's API that others wrote, into state/clients
 
@@ -121,6 +127,13 @@ $(TRAIN): requirements-train.txt $(SERVE)
 
 $(DEV): requirements-bench.txt requirements-dev.txt $(TRAIN)
 	$(PIP) -r requirements-dev.txt
+	@touch $@
+
+# Apart: Helm's library is 200 MB, for Linux on x86-64.
+$(CHART): Makefile
+	"$$(deploy/find_python.sh)" -m venv state/chart
+	state/chart/bin/python -m pip --disable-pip-version-check --quiet install --only-binary :all: \
+	  helm-python-sdk==0.2.2 kubernetes-validate==1.37.0
 	@touch $@
 
 bench-peers: $(DEV) ## install what `make bench` compares with, into state/peers; needs cmake and a C++ compiler

@@ -15,6 +15,7 @@ from models.version import VERSION
 from service.settings import Settings
 
 ROOT = Path(__file__).resolve().parents[2]
+CHART = ROOT / "deploy" / "chart"
 
 
 def compose(name: str = "docker-compose.yml") -> dict[str, Any]:
@@ -36,6 +37,30 @@ def test_the_service_may_drain_before_it_is_killed() -> None:
     drain = fields["drain_delay_seconds"].default + fields["drain_grace_seconds"].default
     grace = compose()["services"]["prospero"]["stop_grace_period"]
     assert int(grace.removesuffix("s")) > drain
+
+
+def test_the_pod_may_drain_before_it_is_killed() -> None:
+    fields = Settings.model_fields
+    drain = fields["drain_delay_seconds"].default + fields["drain_grace_seconds"].default
+    pod = (CHART / "templates" / "deployment.yaml").read_text()
+    (grace,) = re.findall(r"^ +terminationGracePeriodSeconds: (\d+)$", pod, re.MULTILINE)
+    assert int(grace) > drain
+
+
+def test_the_chart_is_of_this_version_and_runs_as_the_image_does() -> None:
+    chart = yaml.safe_load((CHART / "Chart.yaml").read_text())
+    assert (chart["version"], chart["appVersion"]) == (VERSION, VERSION)
+    (user,) = re.findall(r"useradd --uid (\d+)", (ROOT / "Dockerfile").read_text())
+    assert f"runAsUser: {user}\n" in (CHART / "templates" / "_helpers.tpl").read_text()
+
+
+def test_the_chart_for_a_gpu_sets_what_there_is() -> None:
+    gpu = yaml.safe_load((CHART / "values-gpu.yaml").read_text())
+    assert Settings(**gpu["settings"]).device == "cuda"
+    tags = {gpu["image"]["tag"], gpu["training"]["image"]["tag"]}
+    assert tags == {
+        service["image"].split(":")[1] for service in compose("docker-compose.gpu.yml")["services"].values()
+    }
 
 
 def test_the_gpu_file_changes_every_service_that_computes() -> None:
