@@ -9,15 +9,21 @@ from typing import Any, Literal, get_args, get_origin
 
 from pydantic.fields import FieldInfo
 
-from service.settings import Settings, variable_of
+from service.settings import Settings, from_file, is_variable, variable_of
 
 DESCRIPTION = """Serve every checkpoint of a folder over HTTP, until SIGTERM or Ctrl-C.
 
   prospero serve                                     what ./checkpoints holds, on http://127.0.0.1:8000
   prospero serve --checkpoints runs/mine --port 8080 --device cuda
-  PROSPERO_PORT=8080 prospero serve                  each flag is a variable, too; the flag wins
+  PROSPERO_PORT=8080 prospero serve                  each flag is a variable, too
+  prospero serve --config prospero.toml              and a line of a file: port = 8080
+
+A flag goes before a variable, a variable before the file, the file before the default.
 
 Secrets are better given as variables or files: other users of the machine see a process's flags."""
+
+
+PRINT_CONFIG = "--print-config"
 
 
 def read_flags(program: str, arguments: list[str]) -> dict[str, Any]:
@@ -37,6 +43,9 @@ def read_flags(program: str, arguments: list[str]) -> dict[str, Any]:
         else:
             kind = json.loads if get_origin(field.annotation) is dict else str
             parser.add_argument(flag_of(name), type=kind, metavar=_placeholder(name, field), help=text)
+    parser.add_argument(
+        PRINT_CONFIG, action="store_true", help="print every setting, and where it comes from"
+    )
     return vars(parser.parse_args(arguments))
 
 
@@ -45,9 +54,13 @@ def flag_of(name: str) -> str:
     return "--" + name.replace("_", "-")
 
 
-def source_of(name: str, given: Mapping[str, Any]) -> str:
-    """What a message calls a setting: its flag if that was given, else its variable."""
-    return flag_of(name) if name in given else variable_of(name)
+def source_of(name: str, given: Mapping[str, Any]) -> str | None:
+    """Where a setting comes from: its flag, its variable, or the config file; None for its default."""
+    if name in given:
+        return flag_of(name)
+    if is_variable(name):
+        return variable_of(name)
+    return "config file" if name in from_file(given) else None
 
 
 def _placeholder(name: str, field: FieldInfo) -> str:

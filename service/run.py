@@ -14,6 +14,7 @@ from models.checkpoint import CheckpointError
 from models.version import VERSION
 from service.access import access_line, read_keys
 from service.catalog import read_catalog
+from service.config_file import format_config
 from service.descriptors import share_out
 from service.device import DeviceError, choose_device
 from service.flags import read_flags, source_of
@@ -32,10 +33,14 @@ log = logging.getLogger("prospero")
 def main(program: str, arguments: list[str]) -> int:
     """Serve until a signal; 0 after an orderly end, 1 after a failure, 2 for what can't be started."""
     given = read_flags(program, arguments)
-    if asks_for_json(given):
+    only_prints = given.pop("print_config", False)
+    if asks_for_json(given) and not only_prints:
         wrap_output()
     try:
         settings = read_settings(given)
+        if only_prints:
+            print(format_config(settings, lambda name: source_of(name, given)))
+            return 0
         catalog = read_catalog(settings.checkpoints, configs_of(KINDS))
         device, phrase = choose_device(settings.device)
         keys = read_keys(settings)
@@ -66,7 +71,11 @@ def _first_complaint(error: ValidationError, given: Mapping[str, Any]) -> str:
     first = error.errors()[0]
     message = first["msg"].removeprefix("Value error, ")
     # What several settings make together has no place of its own; the message names them.
-    return f"{source_of(str(first['loc'][0]), given)}: {message}" if first["loc"] else message
+    if not first["loc"]:
+        return message
+    name = str(first["loc"][0])
+    source = source_of(name, given)
+    return f"{name}: {message} ({source})" if source == "config file" else f"{source}: {message}"
 
 
 def serve(settings: Settings, build: Callable[[Lifecycle], Server]) -> int:

@@ -1,4 +1,4 @@
-"""Every dial of the server, each with its one default: variables ``PROSPERO_*``, flags of `prospero serve`.
+"""Every dial of the server, each with its one default: a variable ``PROSPERO_*``, a flag, a line of a file.
 
 The only module of the service that reads the environment.
 """
@@ -10,6 +10,7 @@ import os
 import re
 import sys
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from types import MappingProxyType
 from typing import Annotated, Any, Literal
@@ -17,6 +18,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, SecretStr, ValidationInfo, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from service.config_file import read_config
 from service.service_links import service_links
 
 MAX_SECONDS = 10_000_000  # a third of a year; beyond it timers overflow somewhere
@@ -30,6 +32,8 @@ class Settings(BaseSettings):
     """Frozen; an unknown ``PROSPERO_*`` variable or a value out of range refuses to start."""
 
     model_config = SettingsConfigDict(env_prefix="PROSPERO_", frozen=True, extra="forbid")
+
+    config: Path | None = Field(None, description="TOML file of settings: docs/serving.md")
 
     # Where to listen, what to serve, on what.
     host: str = Field(
@@ -153,9 +157,10 @@ class Settings(BaseSettings):
     @field_validator("api_keys", "cors_origins", "trusted_proxies", mode="before")
     @classmethod
     def _split(cls, value: object, field: ValidationInfo) -> object:
-        if not isinstance(value, str):
+        given = value.split(",") if isinstance(value, str) else value
+        if not (isinstance(given, list) and all(isinstance(part, str) for part in given)):
             return value
-        parts = tuple(part.strip() for part in value.split(",") if part.strip())
+        parts = tuple(part.strip() for part in given if part.strip())
         if not parts and field.field_name == "api_keys":
             raise ValueError(_EMPTY_SECRET)
         if field.field_name == "cors_origins":  # an origin has no path, and browsers write it in lower case
@@ -210,10 +215,10 @@ class Settings(BaseSettings):
 
 
 def read_settings(given: Mapping[str, Any] = MappingProxyType({})) -> Settings:
-    """The environment's settings, under those that are ``given`` as flags.
+    """Those ``given`` as flags, over the environment's, over those of the config file, over defaults.
 
     Raises:
-        ValueError: a value is out of range (pydantic's ValidationError), or a ``PROSPERO_*`` name is unknown.
+        ValueError: a value is out of range (pydantic's ValidationError), a name is unknown, or the file is.
     """
     if links := service_links(os.environ):
         print(f"prospero: not settings, but where a service is: ignored {', '.join(links)}", file=sys.stderr)
@@ -223,15 +228,35 @@ def read_settings(given: Mapping[str, Any] = MappingProxyType({})) -> Settings:
     unknown = sorted(name for name in os.environ if name.startswith("PROSPERO_") and name not in known)
     if unknown:
         raise ValueError(f"unknown setting {', '.join(unknown)}")
-    settings = Settings(**given)
+    settings = Settings(**{**from_file(given), **given})
     if _CLIENT_KEY in os.environ and not (settings.api_keys or settings.api_keys_file):
         # Of a shell that is a client, too; or a slip, and then it must not mean that nobody is kept out.
         raise ValueError(f"{_CLIENT_KEY} is what clients send; a server asks for {variable_of('api_keys')}")
     return settings
 
 
+def from_file(given: Mapping[str, Any]) -> dict[str, Any]:
+    """The config file's settings that no variable overrides, by name; a flag may yet.
+
+    Raises:
+        ValueError: the file can't be read, or has a name that is unknown.
+    """
+    path = given.get("config", os.environ.get(variable_of("config")))
+    if path is None:
+        return {}
+    values = read_config(Path(path), Settings.model_fields.keys() - {"config"})
+    return {name: value for name, value in values.items() if not is_variable(name)}
+
+
+def is_variable(name: str) -> bool:
+    """Whether the environment has a setting; pydantic-settings takes it in lower case, too."""
+    return any(variable.upper() == variable_of(name) for variable in os.environ)
+
+
 def asks_for_json(given: Mapping[str, Any]) -> bool:
     """Whether logs shall be JSON, as is found out before anything is checked and might have to be told."""
+    with suppress(ValueError):  # which is told in whatever form the rest says
+        given = {**from_file(given), **given}
     wanted: object = given.get("log_format", os.environ.get(variable_of("log_format")))
     return wanted == "json"
 

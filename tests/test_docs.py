@@ -13,7 +13,7 @@ from client.commands import COMMANDS
 from client.commands import make_parser as make_client_parser
 from client.connection import KEY_VARIABLE
 from models.version import VERSION
-from service.flags import flag_of
+from service.flags import PRINT_CONFIG, flag_of
 from service.settings import Settings, variable_of
 from training.jobs import JOBS, Job, make_parser
 
@@ -131,7 +131,7 @@ def test_jobs_and_their_arguments_exist(path: Path) -> None:
             check_flags(line[1:], flags_of(JOBS[line[0]]))
     for line in commands(path, "prospero"):
         if line[0] == "serve":
-            check_flags(line[1:], frozenset({"--help", *map(flag_of, Settings.model_fields)}))
+            check_flags(line[1:], frozenset({"--help", PRINT_CONFIG, *map(flag_of, Settings.model_fields)}))
         elif line[0] in COMMANDS:
             check_flags(line[1:], flags_of_command(line[0]))
         elif line[0] != "version":

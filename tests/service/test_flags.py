@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from service.flags import flag_of, read_flags
@@ -23,6 +25,7 @@ OTHER: dict[str, str] = {  # a value for each setting that is not its default
     "lab_frames_per_second": "7.5",
     "text_gpu_share": "0.33",
     "image_gpu_share": "0.33",
+    "config": str(Path(__file__).with_name("empty.toml")),
     "text_weights": '{"gpt-shakespeare": "int8"}',
 }
 
