@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import multiprocessing
 import os
 import signal
+import threading
 from collections.abc import Callable
 from enum import IntEnum
 from types import FrameType
+from typing import Any
+
+FAILURE_SIGNAL = signal.SIGUSR2  # to the main process, from whichever process has failed
 
 log = logging.getLogger("prospero")
 
@@ -82,4 +87,26 @@ class Lifecycle:
         """End the whole server with a non-zero status; callable from either process."""
         log.critical("the server ends: %s", reason)
         self._failed.value = 1
-        os.kill(self.main_pid, signal.SIGTERM)
+        os.kill(self.main_pid, FAILURE_SIGNAL)
+
+    def watch(self, task: asyncio.Future[Any], what: str) -> None:
+        """Have the server end when a task that nobody awaits ends by an exception."""
+
+        def on_end(task: asyncio.Future[Any]) -> None:
+            if not task.cancelled() and (error := task.exception()) is not None:
+                log.error("%s has ended", what, exc_info=error)
+                self.fail(f"{what} has ended: {error!r}")
+
+        task.add_done_callback(on_end)
+
+    def start_thread(self, name: str, work: Callable[[], None]) -> None:
+        """The same for a thread that nobody joins."""
+
+        def run() -> None:
+            try:
+                work()
+            except BaseException as error:
+                log.exception("the thread %s has ended", name)
+                self.fail(f"the thread {name} has ended: {error!r}")
+
+        threading.Thread(target=run, name=name, daemon=True).start()

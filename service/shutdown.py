@@ -1,8 +1,9 @@
 """Draining and ending: signals in, an orderly end out.
 
 SIGTERM: not ready at once; after a delay, in which balancers notice, new requests are refused; when nothing
-is in flight any more, or after the grace period, LitServe takes everything down. SIGINT skips the delay. Only
-the main process acts on signals, whoever else in its process group gets them too.
+is in flight any more, or after the grace period, LitServe takes everything down. SIGINT skips the delay, also
+when it comes within it; any other second signal ends everything at once. Only the main process acts on
+signals, whoever else in its process group gets them too.
 """
 
 from __future__ import annotations
@@ -13,16 +14,16 @@ import multiprocessing
 import os
 import signal
 import sys
-import threading
 import time
 from types import FrameType
 
 from litserve import LitServer
 
-from service.lifecycle import Lifecycle, Phase
+from service.lifecycle import FAILURE_SIGNAL, Lifecycle, Phase
 
 log = logging.getLogger("prospero")
 
+STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 MONITOR_SECONDS = 0.2  # how often LitServe looks for dead workers
 
 
@@ -36,38 +37,73 @@ class ShutdownController:
         self._lifecycle = lifecycle
         self._delay = drain_delay
         self._grace = drain_grace
-        self._draining = threading.Lock()
+        self._reason = ""  # why it ends, once it does
+        self._skips_delay = False
 
     def install(self) -> None:
-        """Take over SIGTERM, SIGINT and SIGHUP, and watch the HTTP process, which LitServe doesn't."""
+        """Take over the signals, and watch the HTTP process, which LitServe doesn't."""
         os.register_at_fork(after_in_child=_die_with_parent)
-        for number in (signal.SIGTERM, signal.SIGINT):
+        for number in STOP_SIGNALS:
             signal.signal(number, self._on_stop)
+        signal.signal(FAILURE_SIGNAL, self._on_failure)
         signal.signal(signal.SIGUSR1, self._on_end)
         signal.signal(signal.SIGHUP, self._on_reload)
-        threading.Thread(target=self._watch_http, name="http-watch", daemon=True).start()
+        self._lifecycle.start_thread("http-watch", self._watch_http)
 
     def _on_stop(self, number: int, frame: FrameType | None) -> None:
         if os.getpid() != self._lifecycle.main_pid:  # forked children inherit this handler
             if self._lifecycle.is_orphaned:
                 os._exit(1)
             return
-        if not self._draining.acquire(blocking=False):
-            return  # once is enough
-        delay = 0.0 if number == signal.SIGINT or self._lifecycle.failed else self._delay
-        threading.Thread(target=self._drain, args=(delay,), name="drain", daemon=True).start()
+        name = signal.Signals(number).name
+        if not self._reason:
+            self._begin(name, skips_delay=number == signal.SIGINT)
+        elif number == signal.SIGINT and not self._skips_delay:
+            self._skips_delay = True
+        else:
+            self._end_at_once(name)
 
-    def _drain(self, delay: float) -> None:
+    def _on_failure(self, number: int, frame: FrameType | None) -> None:
+        if os.getpid() != self._lifecycle.main_pid:
+            return
+        if self._reason:
+            self._skips_delay = True
+        else:
+            self._begin("a failure", skips_delay=True)
+
+    def _begin(self, reason: str, skips_delay: bool) -> None:
+        self._reason, self._skips_delay = reason, skips_delay
+        self._lifecycle.start_thread("drain", self._drain)
+
+    def _drain(self) -> None:
+        try:
+            self._wait_until_answered()
+        finally:
+            self._end()
+
+    def _wait_until_answered(self) -> None:
         self._lifecycle.phase = Phase.DRAINING
-        time.sleep(delay)
+        began = time.monotonic()
+        self._say("stopping", reason=self._reason)
+        while not self._skips_delay and time.monotonic() - began < self._delay:
+            time.sleep(0.05)
+        self._skips_delay = True
         self._lifecycle.phase = Phase.CLOSED
         deadline = time.monotonic() + self._grace
         time.sleep(2 * MONITOR_SECONDS)  # long enough for `in_flight` to be news
+        self._say("closed to new requests")
         while self._lifecycle.in_flight and time.monotonic() < deadline and self._serves():
             time.sleep(0.05)
-        if self._lifecycle.in_flight:
-            log.warning("ending with %d requests in flight", self._lifecycle.in_flight)
-        self._end()
+        if not self._lifecycle.in_flight:
+            self._say("ending, all is answered")
+        elif self._serves():
+            self._say(f"ending after {self._grace:g} s, not all is answered", logging.WARNING)
+        else:
+            self._say("ending, what is in flight is lost", logging.ERROR)
+
+    def _say(self, message: str, level: int = logging.INFO, **fields: str) -> None:
+        fields_and_count = {**fields, "in_flight": self._lifecycle.in_flight}
+        log.log(level, message, extra={"fields": fields_and_count})
 
     def _serves(self) -> bool:
         return not self._lifecycle.failed and self._http_is_alive()
@@ -78,6 +114,13 @@ class ShutdownController:
         self._lifecycle.phase = Phase.ENDING
         time.sleep(2 * MONITOR_SECONDS)
         os.kill(os.getpid(), signal.SIGUSR1)
+
+    def _end_at_once(self, reason: str) -> None:
+        self._server.monitor_internal = 3600
+        self._lifecycle.phase = Phase.ENDING
+        self._say("ending at once", logging.WARNING, reason=reason)
+        end_children()
+        raise KeyboardInterrupt  # see `_on_end`
 
     def _on_end(self, number: int, frame: FrameType | None) -> None:
         if os.getpid() == self._lifecycle.main_pid:
@@ -107,7 +150,9 @@ def _die_with_parent() -> None:
 
 
 def end_children() -> None:
-    """Kill whatever child processes are left at the very end."""
+    """Kill whatever child processes are left at the very end, which no signal hastens any more."""
+    for number in STOP_SIGNALS:
+        signal.signal(number, signal.SIG_IGN)
     for child in multiprocessing.active_children():
         child.kill()
         child.join()

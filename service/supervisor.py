@@ -91,23 +91,19 @@ class Supervisor:
         def on_hup() -> None:
             self._on_reload()
             self._reload = loop.create_task(self._models.reload())
+            self._lifecycle.watch(self._reload, "a reload")
 
         loop.add_signal_handler(signal.SIGHUP, on_hup)
         self._lifecycle.guard_http()
         freeze_gc()
         log.info("listening", extra={"fields": {"pid": os.getpid()}})
         ticker = asyncio.ensure_future(self._tick())
-        ticker.add_done_callback(self._on_tick_end)
+        self._lifecycle.watch(ticker, "supervision")
         try:
             yield
         finally:
             ticker.cancel()
             server.close()
-
-    def _on_tick_end(self, ticker: asyncio.Future[None]) -> None:
-        """Nothing may go on unwatched."""
-        if not ticker.cancelled() and (error := ticker.exception()) is not None:
-            self._lifecycle.fail(f"supervision has ended: {error!r}")
 
     async def _tick(self) -> None:
         is_announced = False

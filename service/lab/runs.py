@@ -195,6 +195,7 @@ class LabRuns:
                 self._process, self._cpu_seconds = process, 0.0
             if self._warden is None or self._warden.done():
                 self._warden = asyncio.create_task(self._watch_over())
+                self._lifecycle.watch(self._warden, "the lab's warden")
             return self._process
 
     def _on_message(self, message: FromLab) -> None:

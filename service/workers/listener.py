@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import atexit
 import logging
+import multiprocessing
 import os
 import shutil
 import socket
@@ -30,8 +31,12 @@ def listen() -> tuple[socket.socket, str]:
         OSError: there is no temporary directory, or its name is too long for a socket's path.
     """
     _remove_abandoned(Path(tempfile.gettempdir()))
-    # No shorter than what LitServe's manager makes of the same directory, which then fits, too.
-    path = Path(tempfile.mkdtemp(prefix="prospero-")) / "workers.socket"
+    folder = tempfile.mkdtemp(prefix="prospero-")
+    # Where LitServe's manager puts its sockets, and would leave a folder of its own when it is killed.
+    multiprocessing.current_process()._config["tempdir"] = folder  # type: ignore[attr-defined]
+    path = (
+        Path(folder) / "workers-listener.socket"
+    )  # no shorter than the manager's names, which then fit, too
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
         listener.bind(str(path))
@@ -51,7 +56,7 @@ def _remove(folder: Path, owner: int) -> None:
 
 def _remove_abandoned(parent: Path) -> None:
     """Folders of servers that were killed: those that have stood a while, and where nobody listens."""
-    for path in parent.glob("prospero-*/workers.sock*"):
+    for path in parent.glob("prospero-*/workers*.sock*"):
         try:
             if path.lstat().st_uid != os.getuid() or time.time() - path.lstat().st_mtime < ABANDONED_SECONDS:
                 continue

@@ -8,12 +8,13 @@ import signal
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 
 import httpx
 import pytest
 
-from harness.probes import command_line, descendants, running, wait_until
+from harness.probes import command_line, descendants, post_raw, running, wait_until
 from harness.server import Server, fake_server, starting_fake_server
 from tests.live.sse import stream_text, texts_of
 
@@ -85,11 +86,61 @@ def test_a_signal_to_the_whole_group_loses_nothing(tmp_path: Path, end: Callable
             stream = pool.submit(stream_text, client, prompt="a", max_tokens=TOKENS // 3)
             wait_until(lambda: running(server) == 1)
             end(server)
-            end(server)  # impatience changes nothing
             assert stream.result()[-1] == "[DONE]"
         assert server.process.wait(20) == 0
         check_no_orphans(processes)
         assert "Traceback" not in server.read_log()
+
+
+def gone_without_a_trace(folder: Path) -> bool:
+    """Whether nothing is left of a server in its temporary directory."""
+    return list(folder.iterdir()) == []
+
+
+@pytest.mark.parametrize("signals", [(signal.SIGINT, signal.SIGTERM), (signal.SIGTERM, signal.SIGTERM)])
+def test_a_second_signal_ends_at_once(tmp_path: Path, signals: tuple[signal.Signals, signal.Signals]) -> None:
+    (temporary := tmp_path / "t").mkdir()
+    settings = {"TMPDIR": str(temporary), "PROSPERO_DRAIN_DELAY_SECONDS": "60"}
+    with (
+        fake_server(tmp_path, FAKE_KINDS="gpt", **settings) as server,
+        post_raw(server, "/generate/text", prompt="a", max_tokens=4096) as connection,
+    ):
+        processes = descendants(server.process.pid)
+        wait_until(lambda: running(server) == 1)
+        server.process.send_signal(signals[0])
+        time.sleep(1.0)
+        assert server.process.poll() is None
+        began = time.monotonic()
+        server.process.send_signal(signals[-1])
+        assert server.process.wait(20) == 0
+        assert time.monotonic() - began < 5  # and not the 10 s and more that its text would take
+        with suppress(ConnectionError):  # cut off, or told that its worker is lost
+            assert not connection.recv(100).startswith(b"HTTP/1.1 200")
+        check_no_orphans(processes)
+        assert re.search(rf"ending at once reason={signals[-1].name} in_flight=1", server.read_log())
+        assert "Traceback" not in server.read_log()
+    assert gone_without_a_trace(temporary)
+
+
+def test_sigint_skips_the_delay_that_sigterm_began(tmp_path: Path) -> None:
+    (temporary := tmp_path / "t").mkdir()
+    settings = {"TMPDIR": str(temporary), "PROSPERO_DRAIN_DELAY_SECONDS": "60"}
+    with fake_server(tmp_path, FAKE_KINDS="gpt", **settings) as server, ThreadPoolExecutor(1) as pool:
+        with server.client() as client:
+            stream = pool.submit(stream_text, client, prompt="a", max_tokens=TOKENS // 2)
+            wait_until(lambda: running(server) == 1)
+            server.process.send_signal(signal.SIGTERM)
+            wait_until(lambda: health(server) == 503)
+            assert alone(server).status_code == 200
+            server.process.send_signal(signal.SIGINT)
+            wait_until(lambda: alone(server).status_code == 503, seconds=2)
+            assert stream.result()[-1] == "[DONE]"
+        assert server.process.wait(20) == 0
+        log = server.read_log()
+    assert re.search(r"stopping reason=SIGTERM in_flight=1\n", log)
+    assert re.search(r"closed to new requests in_flight=1\n", log)
+    assert re.search(r"ending, all is answered in_flight=0\n", log)
+    assert gone_without_a_trace(temporary)
 
 
 def test_the_grace_period_ends(tmp_path: Path) -> None:
@@ -110,13 +161,18 @@ def test_the_grace_period_ends(tmp_path: Path) -> None:
         assert time.monotonic() - began < 30
         check_no_orphans(processes)
         assert slow.exception() is not None or slow.result().status_code >= 500
+        assert "ending after 1 s, not all is answered in_flight=1" in server.read_log()
 
 
 def test_killing_the_main_process_leaves_no_orphans(tmp_path: Path) -> None:
-    with fake_server(tmp_path, FAKE_KINDS="gpt,landscape") as server:
+    """And of its folder no more than the next start removes."""
+    (temporary := tmp_path / "t").mkdir()
+    with fake_server(tmp_path, FAKE_KINDS="gpt,landscape", TMPDIR=str(temporary)) as server:
         processes = descendants(server.process.pid)
         os.kill(server.process.pid, signal.SIGKILL)
         check_no_orphans(processes)
+    (left,) = temporary.iterdir()
+    assert left.name.startswith("prospero-")
 
 
 def test_losing_the_http_process_ends_the_server(tmp_path: Path) -> None:
