@@ -21,7 +21,7 @@ from service.http.image_body import read_image_body
 from service.http.openapi import COMMON_ERRORS, errors, picture_answer, picture_body
 from service.http.request_guard import RequestGuard, finals, timeout_of
 from service.http.request_log import RequestRecord, record_of
-from service.images.codec import MAX_SKETCH_RATIO, encode, read_sketch
+from service.images.codec import MAX_SKETCH_RATIO, Reading, encode, read_sketch
 from service.images.formats import MEDIA_TYPES, ImageFormat
 from service.images.origin import Origin
 from service.images.sketch import Sketch
@@ -63,7 +63,8 @@ class LandscapeEndpoint:
         model = self._context.find_for(request, parameters.model)
         class_seeds = _class_seeds(parameters, model.entry)
         model.client.check_admission(parameters.n)
-        sketch = await self._context.in_thread(read_sketch, data, model.entry.image_size, FIELD)
+        reading = Reading(parameters.labels, parameters.palette, parameters.background == "ignore")
+        sketch = await self._context.in_thread(read_sketch, data, model.entry.image_size, FIELD, reading)
         seed = first_seed(parameters.seed, parameters.n)
         label_map, (height, width) = sketch.label_map.tobytes(), sketch.label_map.shape
         seeds = range(seed, seed + parameters.n)

@@ -7,15 +7,20 @@ loop.
 from __future__ import annotations
 
 import io
+from dataclasses import dataclass
+from typing import Final, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from models.errors import RequestError
 from service.images.decoding import Limits, decode
 from service.images.formats import ImageFormat
+from service.images.label_ids import decode_ids
+from service.images.label_sets import OWN_SET, ForeignSet, foreign_set
 from service.images.png import encode_png
-from service.images.sketch import Sketch, sketch_from_pixels
+from service.images.sketch import Sketch, sketch_from_ids, sketch_from_pixels
 
 MAX_SKETCH_RATIO = 2  # models learn from maps up to this
 MAX_PHOTO_RATIO = 4
@@ -28,7 +33,19 @@ _SKETCH_LIMITS = Limits(max_side=4096, max_pixels=_ANY_PIXELS, max_ratio=MAX_SKE
 _PHOTO_LIMITS = Limits(max_side=16384, max_pixels=MAX_PHOTO_PIXELS, max_ratio=MAX_PHOTO_RATIO)
 
 
-def read_sketch(data: bytes, size: int, field: str) -> Sketch:
+@dataclass(frozen=True)
+class Reading:
+    """What the values of a sketch's pixels mean. ``palette``: whose colours or ids they are; None: ours."""
+
+    labels: Literal["colors", "ids"] = "colors"
+    palette: ForeignSet | None = None
+    ignores_background: bool = False
+
+
+AS_DRAWN: Final = Reading()
+
+
+def read_sketch(data: bytes, size: int, field: str, reading: Reading = AS_DRAWN) -> Sketch:
     """Decode a sketch and snap it to the palette as a label map without holes, the longer side ``size``.
 
     Args:
@@ -37,9 +54,18 @@ def read_sketch(data: bytes, size: int, field: str) -> Sketch:
 
     Raises:
         ApiError: 415 for HEIC and AVIF.
-        RequestError: not such an image, truncated, too small, large or long, or not in the palette's colours.
+        RequestError: not such an image, truncated, too small, large or long, or not in the palette's colours
+            or ids; or a reading that contradicts itself.
     """
-    return sketch_from_pixels(np.asarray(decode(data, field, _SKETCH_LIMITS)), size, field)
+    labels = foreign_set(reading.palette) if reading.palette else OWN_SET
+    if reading.labels == "ids":
+        if reading.ignores_background:
+            raise RequestError("background", "ids say themselves what isn't drawn; leave it out")
+        return sketch_from_ids(decode_ids(data, field, _SKETCH_LIMITS), size, field, labels)
+    if labels.colors is None:
+        raise RequestError("palette", f"{labels.name} has ids and no colours of its own; send labels=ids")
+    rgba = np.asarray(decode(data, field, _SKETCH_LIMITS))
+    return sketch_from_pixels(rgba, size, field, labels, reading.ignores_background)
 
 
 def read_photo(data: bytes, field: str, longest: int | None = None) -> NDArray[np.uint8]:

@@ -7,7 +7,8 @@ loop.
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
@@ -83,17 +84,24 @@ def decode(data: bytes, field: str, limits: Limits, longest: int | None = None) 
         ApiError: 415 for HEIC and AVIF.
         RequestError: not such an image, truncated, or beyond the limits.
     """
+    with opened(data, field, limits) as image:
+        if longest is not None:
+            image.draft(None, _within(image.size, longest // 2))  # a JPEG is decoded at 1/2, 1/4 or 1/8
+        image.load()
+        shrunk = image if longest is None else _shrunk(image, -(-max(image.size) // longest))
+        return turned(_to_rgba(to_srgb(shrunk)), image)
+
+
+@contextmanager
+def opened(data: bytes, field: str, limits: Limits) -> Iterator[ImageFile]:
+    """The picture, not decoded yet; what goes wrong in reading it is a RequestError. Raises as `decode`."""
     header = _checked_header(data, field, limits)
     try:
         # the reader is chosen by the file's first bytes, so that no other of Pillow's ever sees them
         image = _READERS[header.format](io.BytesIO(data))
         if image.size != (header.width, header.height):
             raise RequestError(field, "the image's header contradicts itself")
-        if longest is not None:
-            image.draft(None, _within(image.size, longest // 2))  # a JPEG is decoded at 1/2, 1/4 or 1/8
-        image.load()
-        shrunk = image if longest is None else _shrunk(image, -(-max(image.size) // longest))
-        return _upright(_to_rgba(to_srgb(shrunk)), _orientation(image))
+        yield image
     except (RequestError, MemoryError):
         raise
     except (
@@ -181,13 +189,10 @@ def _shade_table() -> NDArray[np.uint8]:
 _SHADES = _shade_table()  # of each 16-bit value
 
 
-def _orientation(image: Image.Image) -> int:
+def turned(picture: Image.Image, file: Image.Image) -> Image.Image:
+    """``picture`` upright, as the EXIF block of ``file`` has it."""
     try:
-        return int(image.getexif().get(_EXIF_ORIENTATION, 1))
+        turn = _TRANSPOSE.get(int(file.getexif().get(_EXIF_ORIENTATION, 1)))
     except Exception:  # a damaged EXIF block says nothing about the pixels, which are fine
-        return 1
-
-
-def _upright(image: Image.Image, orientation: int) -> Image.Image:
-    turn = _TRANSPOSE.get(orientation)
-    return image if turn is None else image.transpose(turn)
+        turn = None
+    return picture if turn is None else picture.transpose(turn)

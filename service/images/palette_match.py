@@ -5,6 +5,7 @@ Every answer is exact. A colour costs its Lab arithmetic once in the life of the
 
 from __future__ import annotations
 
+import copy
 from typing import Final
 
 import numpy as np
@@ -30,17 +31,24 @@ class ColorTable:
 
     Attributes:
         colors: (K, 3) uint8.
+        lab: (K, 3), the same in CIE Lab.
         class_of_code: palette ids by code; HOLE for what is unmatched or not drawn.
     """
 
     def __init__(self, colors: NDArray[np.uint8], classes: NDArray[np.uint8]) -> None:
         """Take ``colors`` and the class of each: (K, 3), (K,); HOLE for a colour of no class."""
         self.colors, self.classes = colors, classes
-        self._lab = rgb_to_lab(colors)
+        self.lab = rgb_to_lab(colors)
         self.class_of_code = np.full(5 << 8, HOLE, np.uint8)
         for level in (EXACT, NEAR, SOFT):
             self.class_of_code[level + 1 : level + 1 + len(classes)] = classes
         self._codes = np.zeros(1 << 24, np.uint16)  # the system lends memory for the parts that are used
+
+    def and_classless(self, color: NDArray[np.uint8]) -> ColorTable:
+        """This table with one more colour, (3,), of no class: never matched, its code is `len(colors)`."""
+        table = copy.copy(self)
+        table.colors = np.concatenate([self.colors, color[None]])
+        return table
 
     def match(self, colors: NDArray[np.uint32]) -> NDArray[np.uint16]:
         """Codes of packed colours ``r | g << 8 | b << 16`` (any shape; higher bits must be clear)."""
@@ -58,8 +66,8 @@ class ColorTable:
     def _classify(self, colors: NDArray[np.uint32]) -> NDArray[np.uint16]:
         lab = rgb_to_lab(unpack(colors))  # (N, 3)
         # |lab - p|² is least where |p|²/2 - lab·p is
-        nearest = ((self._lab**2).sum(axis=1) / 2 - lab @ self._lab.T).argmin(axis=1)
-        squared = ((lab - self._lab[nearest]) ** 2).sum(axis=1)
+        nearest = ((self.lab**2).sum(axis=1) / 2 - lab @ self.lab.T).argmin(axis=1)
+        squared = ((lab - self.lab[nearest]) ** 2).sum(axis=1)
         bounds = np.square([EXACT_DELTA_E, NEAR_DELTA_E, MAX_DELTA_E])
         codes: NDArray[np.uint16] = _LEVELS[np.searchsorted(bounds, squared)]
         codes += (nearest + 1).astype(np.uint16)

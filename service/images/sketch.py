@@ -1,4 +1,4 @@
-"""A drawing's pixels → the label map that a model takes: edges settled, majority, holes filled."""
+"""A drawing's pixels, or ids → the label map that a model takes: edges settled, majority, holes filled."""
 
 from __future__ import annotations
 
@@ -10,8 +10,12 @@ from numpy.typing import NDArray
 
 from models.errors import RequestError
 from models.landscape.label_maps import fill_holes, fit_shape
+from service.images.background import find_background
+from service.images.label_ids import classes_of_ids
 from service.images.label_map import HOLE, stretch
-from service.images.palette_match import NEAR, NOT_DRAWN, OWN
+from service.images.label_sets import OWN_SET, LabelSet
+from service.images.palette_match import NEAR, NOT_DRAWN, UNMATCHED, ColorTable
+from service.images.refusals import about_background, why_foreign
 from service.images.soft_edges import settle
 
 MAX_UNMATCHED_FRACTION: Final = 0.5
@@ -29,66 +33,117 @@ class Sketch:
     label_map: NDArray[np.uint8]
     drawn: NDArray[np.uint8]
     unmatched_fraction: float  # of the drawn pixels: in no palette colour
-    unlabelled_fraction: float  # of all pixels: transparent
+    unlabelled_fraction: float  # of all pixels: not drawn
     width: int  # of the drawing as it came, upright
     height: int
 
 
-def sketch_from_pixels(rgba: NDArray[np.uint8], size: int, field: str) -> Sketch:
-    """Snap ``(H, W, 4)`` RGBA to the palette and stretch it: same aspect ratio, the longer side ``size``.
+@dataclass(frozen=True)
+class PixelClasses:
+    """What pixels are. ``classes``: (H, W), HOLE where nothing is drawn or no class matched."""
 
-    Raises:
-        RequestError: nothing is drawn, or over half of what is drawn is in no palette colour.
-    """
-    height, width, _ = rgba.shape
-    labels, num_drawn, unmatched_fraction = read_labels(rgba, size)
-    if num_drawn == 0:
-        raise RequestError(field, "the sketch is empty: every pixel is transparent")
-    if unmatched_fraction > MAX_UNMATCHED_FRACTION:
-        share = f"{unmatched_fraction:.0%} of the drawn pixels"
-        raise RequestError(field, f"{share} are in no colour of the palette; GET /palette lists its colours")
-    label_map = fill_holes(stretch(labels, fit_shape(height, width, size)), HOLE)
-    is_complete = labels.shape == (height, width) and max(height, width) <= MAX_DRAWN_SIDE
-    drawn = labels if is_complete and not (labels == HOLE).any() else label_map
-    return Sketch(label_map, drawn, unmatched_fraction, 1 - num_drawn / (height * width), width, height)
+    classes: NDArray[np.uint8]
+    num_unmatched: int
+
+    @property
+    def num_drawn(self) -> int:
+        return int((self.classes != HOLE).sum()) + self.num_unmatched
+
+    @property
+    def unmatched_fraction(self) -> float:
+        return self.num_unmatched / max(1, self.num_drawn)
 
 
-def read_labels(rgba: NDArray[np.uint8], size: int) -> tuple[NDArray[np.uint8], int, float]:
-    """What each pixel of ``(H, W, 4)`` RGBA is; `studio/landscape/read_sketch.js` has the same rule.
+def sketch_from_pixels(
+    rgba: NDArray[np.uint8],
+    size: int,
+    field: str,
+    labels: LabelSet = OWN_SET,
+    ignores_background: bool = False,
+) -> Sketch:
+    """Snap ``(H, W, 4)`` RGBA to a palette and stretch it: same aspect ratio, the longer side ``size``.
 
     Args:
-        size: the longer side of the map that this becomes.
+        labels: whose colours it is drawn in; it has some.
+        ignores_background: whether one colour of no class that reaches in from the border is not drawn.
 
-    Returns:
-        class ids and holes, thinned if that is large and not in exact colours; how many pixels are drawn;
-        the share of these that are in no colour of the palette.
+    Raises:
+        RequestError: nothing is drawn, over half of what is drawn is in no palette colour, or it looks like a
+            label map of others.
     """
+    return _fitted(read_pixels(rgba, size, field, labels, ignores_background), rgba.shape, size, field)
+
+
+def sketch_from_ids(ids: NDArray[np.uint8], size: int, field: str, labels: LabelSet) -> Sketch:
+    """As `sketch_from_pixels`, of ``(H, W)`` ids of ``labels``. Raises RequestError for those it hasn't."""
+    return _fitted(PixelClasses(classes_of_ids(ids, labels, field), 0), ids.shape, size, field)
+
+
+def read_pixels(
+    rgba: NDArray[np.uint8],
+    size: int,
+    field: str,
+    labels: LabelSet = OWN_SET,
+    ignores_background: bool = False,
+) -> PixelClasses:
+    """What each pixel is; thinned if the picture is large and not in exact colours.
+
+    `studio/landscape/read_sketch.js` has the same rule, with the background ignored. Arguments and errors are
+    those of `sketch_from_pixels`.
+    """
+    table = labels.colors
+    assert table is not None
     packed = np.ascontiguousarray(rgba).view("<u4")[:, :, 0]  # r | g << 8 | b << 16 | a << 24
-    codes, num_drawn, is_exact = _matches(packed)
-    if not is_exact:
-        step = -(-max(packed.shape) // max(MAX_DRAWN_SIDE, 2 * size))
-        codes = codes[::step, ::step].copy()
-        settle(codes, packed[::step, ::step], OWN, size)
-    labels = OWN.class_of_code[codes]
-    return labels, num_drawn, 0.0 if is_exact else _unmatched_fraction(labels, codes)
+    step = -(-max(packed.shape) // max(MAX_DRAWN_SIDE, 2 * size))
+    if labels.name:  # so many colours to compare with take their time
+        packed = packed[::step, ::step]
+    codes, is_exact = _matches(packed, table)
+    if is_exact:
+        return PixelClasses(table.class_of_code[codes], 0)
+    if not labels.name:
+        packed, codes = packed[::step, ::step], codes[::step, ::step].copy()
+    is_drawn = codes != NOT_DRAWN
+    if ignores_background and (found := find_background(codes, packed)):
+        color, where = found
+        table = table.and_classless(color)
+        codes[where], is_drawn[where] = len(table.colors), False
+    if reason := why_foreign(is_drawn, packed, labels):
+        raise RequestError(field, reason)
+    settle(codes, packed, table, size)
+    read = PixelClasses(table.class_of_code[codes], int(((codes >= UNMATCHED) & (codes < NOT_DRAWN)).sum()))
+    if read.unmatched_fraction > MAX_UNMATCHED_FRACTION:
+        raise RequestError(field, _unmatched(read, labels) + about_background(codes, packed))
+    return read
 
 
-def _matches(packed: NDArray[np.uint32]) -> tuple[NDArray[np.uint16], int, bool]:
-    """Each pixel's code, how many are drawn, and whether all of these are in exact colours."""
+def _unmatched(read: PixelClasses, labels: LabelSet) -> str:
+    share = f"{read.unmatched_fraction:.0%} of the drawn pixels"
+    if labels.name:
+        return f"{share} are in no colour of {labels.name}"
+    return f"{share} are in no colour of the palette; GET /palette lists its colours"
+
+
+def _matches(packed: NDArray[np.uint32], table: ColorTable) -> tuple[NDArray[np.uint16], bool]:
+    """Each pixel's code, and whether all that is drawn is in exact colours."""
     height, width = packed.shape
     codes = np.empty((height, width), np.uint16)
-    num_drawn, is_exact = 0, True
+    is_exact = True
     num_rows = max(1, _BAND // width)
     for top in range(0, height, num_rows):
         band = packed[top : top + num_rows]
         is_drawn = band >> 31 == 1  # alpha >= 128
-        matched = np.where(is_drawn, OWN.match(band & np.uint32(0xFFFFFF)), NOT_DRAWN)
+        matched = np.where(is_drawn, table.match(band & np.uint32(0xFFFFFF)), NOT_DRAWN)
         codes[top : top + num_rows] = matched
-        num_drawn += int(is_drawn.sum())
         is_exact = is_exact and not ((matched >= NEAR) & is_drawn).any()
-    return codes, num_drawn, is_exact
+    return codes, is_exact
 
 
-def _unmatched_fraction(labels: NDArray[np.uint8], codes: NDArray[np.uint16]) -> float:
-    is_drawn = codes != NOT_DRAWN
-    return float(((labels == HOLE) & is_drawn).sum() / max(1, is_drawn.sum()))
+def _fitted(read: PixelClasses, shape: tuple[int, ...], size: int, field: str) -> Sketch:
+    height, width = shape[:2]
+    classes, num_drawn = read.classes, read.num_drawn
+    if num_drawn == 0:
+        raise RequestError(field, "the sketch is empty: no pixel is drawn, in a class of the palette")
+    label_map = fill_holes(stretch(classes, fit_shape(height, width, size)), HOLE)
+    is_complete = classes.shape == (height, width) and max(height, width) <= MAX_DRAWN_SIDE
+    drawn = classes if is_complete and not (classes == HOLE).any() else label_map
+    return Sketch(label_map, drawn, read.unmatched_fraction, 1 - num_drawn / classes.size, width, height)

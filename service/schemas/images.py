@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, BeforeValidator, Field, StrictBool, StrictInt, StrictStr
 
 from service.images.formats import ImageFormat
+from service.images.label_sets import ForeignSet
 from service.schemas.fields import ModelName, RequestSeed, Seed, Strict, Timeout
 
 
@@ -31,6 +32,21 @@ class LandscapeParameters(ImageParameters):
     n: Annotated[StrictInt, Field(ge=1, le=4)] = 1
     class_seeds: Annotated[dict[StrictStr, Seed], Field(max_length=64)] | None = Field(
         None, description="Seeds for single classes, by name; the others follow `seed`."
+    )
+    labels: Literal["colors", "ids"] = Field(
+        "colors",
+        description="What pixels hold: `ids` for a grey or indexed PNG of class ids (`GET /palette`; 255: "
+        "not drawn). Never guessed.",
+    )
+    palette: ForeignSet | None = Field(
+        None,
+        description="Whose colours or ids these are, if not ours: ADE20K's, COCO-Stuff's, GauGAN's or SIFT "
+        "Flow's (ids alone). Their classes that are none of ours are not drawn.",
+    )
+    background: Literal["ignore"] | None = Field(
+        None,
+        description="`ignore`: one colour of no class that reaches in from the border, such as white paper, "
+        "is not drawn yet, and what is near grows into it.",
     )
     metadata: StrictBool = Field(
         False,

@@ -22,11 +22,11 @@ function fieldsOf({ seed, classSeeds }) {
  * @param {Blob} sketch
  * @param {Style} style
  * @param {"jpeg" | "png"} format
- * @param {Waiting & {metadata?: boolean}} [options] metadata: whether a PNG carries what it was made of
+ * @param {Waiting & {metadata?: boolean, background?: string}} [options] metadata: whether a PNG carries its origin
  * @returns {Promise<Answer>}
  */
-export async function generate(sketch, style, format, { metadata = false, ...waiting } = {}) {
-  const query = new URLSearchParams({ ...fieldsOf(style), format, ...(metadata && { metadata: "true" }) });
+export async function generate(sketch, style, format, { metadata = false, background, ...waiting } = {}) {
+  const query = new URLSearchParams({ ...fieldsOf(style), format, ...(metadata && { metadata: "true" }), ...(background && { background }) });
   const response = await call(`generate/landscape?${query}`, {
     body: sketch,
     headers: { "Content-Type": sketch.type, Accept: `image/${format}` },

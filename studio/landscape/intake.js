@@ -104,11 +104,11 @@ export class Intake {
     if (!bitmap) return;
     const shape = shapeWithin(bitmap, this.side());
     const reading = readSketch(pixelsOf(bitmap, shape), shape.width, shape.height, this.table);
-    if (mayBePhoto && reading.kind === "photo" && this.#canSegment) return this.#photo(file, bitmap);
+    if (mayBePhoto && reading.isPhoto && this.#canSegment) return this.#photo(file, bitmap);
     if (Math.max(bitmap.width, bitmap.height) > MAX_RATIO * Math.min(bitmap.width, bitmap.height)) {
       throw new Error(`this picture is ${bitmap.width} × ${bitmap.height} pixels; a sketch is at most twice as long as it is wide`);
     }
-    if (reading.kind !== "sketch" || reading.unmatched > MAX_UNMATCHED) await check(await smaller(bitmap, this.side(), "image/png"));
+    if (!reading.isExact) await check(await smaller(bitmap, this.side(), "image/png"));
     if (reading.unmatched > MAX_UNMATCHED) throw new Error("over half of this picture is in no colour of the palette");
     this.take.picture(enlarged(reading.data, shape, this.side()), reading.unmatched);
   }
@@ -123,10 +123,10 @@ export class Intake {
   }
 }
 
-/** The server knows best what is wrong with a sketch that looks like none. @param {Blob} sketch */
+/** The server knows the palettes of others. @param {Blob} sketch */
 async function check(sketch) {
   try {
-    await generate(sketch, { seed: 0, classSeeds: {} }, "jpeg");
+    await generate(sketch, { seed: 0, classSeeds: {} }, "jpeg", { background: "ignore" });
   } catch (error) {
     if (!isPassing(error)) throw error;
   }

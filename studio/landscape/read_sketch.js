@@ -12,7 +12,8 @@ const FLAT_SHARE = 0.75;
  * @typedef {object} Reading
  * @property {Uint8Array} data class ids; empty if nothing matched
  * @property {number} unmatched share of the drawn pixels that are in no colour of the palette
- * @property {"sketch" | "photo" | "foreign"} kind foreign: flat areas in other colours than the palette's
+ * @property {boolean} isExact whether all that is drawn is in exact colours
+ * @property {boolean} isPhoto
  */
 
 /**
@@ -23,12 +24,12 @@ const FLAT_SHARE = 0.75;
  * @returns {Reading}
  */
 export function readSketch(rgba, width, height, table) {
-  const { data, unmatched, close, pixels } = readLabels(rgba, width, height, table);
-  const kind = close >= 0.5 ? "sketch" : isFlat(pixels) ? "foreign" : "photo";
-  if (data.every((id) => id === HOLE)) return { data: new Uint8Array(0), unmatched: 1, kind };
+  const { data, unmatched, close, pixels, isExact } = readLabels(rgba, width, height, table);
+  const isPhoto = close < 0.5 && !isFlat(pixels);
+  if (data.every((id) => id === HOLE)) return { data: new Uint8Array(0), unmatched: 1, isExact: false, isPhoto };
   const isHole = Uint8Array.from(data, (id) => Number(id === HOLE));
   grow(data, width, (at) => isHole[at] === 0, isHole);
-  return { data, unmatched, kind };
+  return { data, unmatched, isExact, isPhoto };
 }
 
 /**
@@ -46,9 +47,10 @@ export function readLabels(rgba, width, height, table) {
   const isDrawn = (/** @type {number} */ code) => code !== NOT_DRAWN && code !== paperCode;
   const near = count(codes, (code) => isDrawn(code) && code < SOFT);
   const close = near / Math.max(1, count(codes, isDrawn));
-  if (codes.some((code) => isDrawn(code) && code >= NEAR)) settle(codes, pixels, width, paper === null ? table : table.with(paper));
+  const isExact = !codes.some((code) => isDrawn(code) && code >= NEAR);
+  if (!isExact) settle(codes, pixels, width, paper === null ? table : table.with(paper));
   const numUnmatched = count(codes, (code) => code >= UNMATCHED && code < NOT_DRAWN);
-  return { data: Uint8Array.from(codes, (code) => table.classOf(code)), unmatched: numUnmatched / Math.max(1, count(codes, isDrawn)), close, pixels };
+  return { data: Uint8Array.from(codes, (code) => table.classOf(code)), unmatched: numUnmatched / Math.max(1, count(codes, isDrawn)), close, pixels, isExact };
 }
 
 /** @param {Uint16Array} codes @param {(code: number) => boolean} isCounted */

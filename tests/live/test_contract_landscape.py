@@ -307,3 +307,82 @@ def test_models_says_what_is_loaded(gan: httpx.Client) -> None:
         assert model["device"] == "cpu"
         assert model["dtype"]
         assert model["determinism"]
+
+
+def stripes(colors: list[str]) -> bytes:
+    image = Image.new("RGB", (64, 64))
+    for number, color in enumerate(colors):
+        image.paste(color, (0, 64 * number // len(colors), 64, 64))
+    return png(image)
+
+
+def png(image: Image.Image) -> bytes:
+    file = io.BytesIO()
+    image.save(file, "PNG")
+    return file.getvalue()
+
+
+def at_every_door(client: httpx.Client, sketch: bytes, fields: dict[str, str]) -> list[httpx.Response]:
+    path, wanted = "/generate/landscape", {"accept": "application/json"}
+    typed = {"content-type": "image/png", **wanted}
+    body = {"sketch": base64.b64encode(sketch).decode(), "seed": 5, **fields}
+    fields = {"seed": "5", **fields}
+    return [
+        client.post(path, content=sketch, params=fields, headers=typed),
+        client.post(path, files={"sketch": sketch}, data=fields, headers=wanted),
+        client.post(path, json=body, headers=wanted),
+    ]
+
+
+def of_ids(*ids: int) -> bytes:
+    return png(Image.fromarray(np.array(ids, np.uint8).repeat(64 // len(ids))[:, None].repeat(64, axis=1)))
+
+
+WHITE_BELOW_SKY = stripes([PALETTE[0].color, "#ffffff", "#ffffff", "#ffffff"])
+
+
+@pytest.mark.parametrize(
+    ("sketch", "fields"),
+    [
+        (of_ids(0, 9), {"labels": "ids"}),
+        (of_ids(3, 27), {"labels": "ids", "palette": "ade20k"}),
+        (of_ids(156, 154), {"labels": "ids", "palette": "cocostuff"}),
+        (of_ids(28, 25), {"labels": "ids", "palette": "siftflow"}),
+        (stripes(["#06e6e6", "#0907e6"]), {"palette": "ade20k"}),
+        (stripes(["#9ceedd", "#9ac6da"]), {"labels": "colors", "palette": "gaugan"}),
+    ],
+)
+def test_maps_of_others_and_of_ids_are_the_same_sketch(
+    gan: httpx.Client, sketch: bytes, fields: dict[str, str]
+) -> None:
+    expected = raw(gan, accept="application/json").json()["classes"]
+    for answer in at_every_door(gan, sketch, fields):
+        assert answer.json()["classes"] == expected, answer.text
+
+
+def test_paper_is_not_drawn_where_it_is_ignored(gan: httpx.Client) -> None:
+    for answer in at_every_door(gan, WHITE_BELOW_SKY, {"background": "ignore"}):
+        assert (answer.json()["classes"], answer.json()["unmatched_fraction"]) == ({"sky": 1}, 0)
+
+
+@pytest.mark.parametrize(
+    ("sketch", "fields", "field", "said"),
+    [
+        (stripes(["#06e6e6", "#0907e6"]), {}, "sketch", "palette=ade20k"),
+        (of_ids(0, 9), {}, "sketch", "labels=ids"),
+        (WHITE_BELOW_SKY, {}, "sketch", "background=ignore"),
+        (of_ids(0, 99), {"labels": "ids"}, "sketch", ": 99"),
+        (of_ids(0, 9), {"palette": "siftflow"}, "palette", "labels=ids"),
+        (of_ids(0, 9), {"labels": "ids", "background": "ignore"}, "background", "leave it out"),
+        (of_ids(0, 9), {"labels": "id"}, "labels", "'ids'"),
+        (of_ids(0, 9), {"palette": "cityscapes"}, "palette", "'gaugan'"),
+        (WHITE_BELOW_SKY, {"background": "white"}, "background", "'ignore'"),
+    ],
+)
+def test_what_a_sketch_seems_to_be_is_said_and_not_guessed(
+    gan: httpx.Client, sketch: bytes, fields: dict[str, str], field: str, said: str
+) -> None:
+    for answer in at_every_door(gan, sketch, fields):
+        error = answer.json()["error"]
+        assert (answer.status_code, error["field"]) == (422, field), error
+        assert said in error["message"]

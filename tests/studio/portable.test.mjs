@@ -78,15 +78,15 @@ function pixels(width, height, at) {
 }
 
 test("pixels of no class take that of what is near, and their share is told", () => {
-  const { data, unmatched, kind } = pixels(40, 20, (x, y) => (x > 12 && x < 19 && y > 5 && y < 11 ? WHITE : x < 16 ? SKY : SEA));
+  const { data, unmatched, isExact, isPhoto } = pixels(40, 20, (x, y) => (x > 12 && x < 19 && y > 5 && y < 11 ? WHITE : x < 16 ? SKY : SEA));
   assert.equal(unmatched, 30 / 800);
-  assert.deepEqual([data[8 * 40 + 13], data[8 * 40 + 18], kind], [0, 1, "sketch"]);
+  assert.deepEqual([data[8 * 40 + 13], data[8 * 40 + 18], isExact, isPhoto], [0, 1, false, false]);
 });
 
 test("paper around a drawing is not drawn yet; within it, it is in no colour of the palette", () => {
   const disc = (x, y) => Math.hypot(x - 30, y - 30) < 15;
   const island = pixels(60, 60, (x, y) => (disc(x, y) ? GRASS : WHITE));
-  assert.deepEqual([island.unmatched, island.kind, island.data[0], island.data[59 * 60 + 59]], [0, "sketch", 2, 2]);
+  assert.deepEqual([island.unmatched, island.isExact, island.isPhoto, island.data[0], island.data[59 * 60 + 59]], [0, true, false, 2, 2]);
   const pink = pixels(60, 60, (x, y) => (disc(x, y) ? GRASS : [255, 0, 255]));
   assert.equal(pink.unmatched, 0, "of any single colour");
   const hole = pixels(60, 60, (x, y) => (disc(x, y) ? WHITE : GRASS));
@@ -105,7 +105,7 @@ test("a blurred edge takes no third class", () => {
 test("a photo, and a map in others' colours, are told from a sketch", () => {
   let seed = 1;
   const noise = () => ((seed = (seed * 48271) % 2147483647) % 60);
-  assert.equal(pixels(80, 60, (x, y) => [90 + noise(), 60 + y + noise(), 40 + x + noise()]).kind, "photo");
-  assert.equal(pixels(80, 60, (x) => (x < 30 ? [120, 120, 120] : x < 60 ? [4, 200, 3] : [80, 50, 50])).kind, "foreign");
-  assert.equal(pixels(80, 60, (x, y) => [SKY, SEA, GRASS][y % 3].map((value) => value + (x % 4) - 2)).kind, "sketch", "as JPEG leaves it");
+  assert.equal(pixels(80, 60, (x, y) => [90 + noise(), 60 + y + noise(), 40 + x + noise()]).isPhoto, true);
+  assert.equal(pixels(80, 60, (x) => (x < 30 ? [120, 120, 120] : x < 60 ? [4, 200, 3] : [80, 50, 50])).isPhoto, false);
+  assert.equal(pixels(80, 60, (x, y) => [SKY, SEA, GRASS][y % 3].map((value) => value + (x % 4) - 2)).isPhoto, false, "as JPEG leaves it");
 });

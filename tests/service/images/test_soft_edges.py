@@ -44,8 +44,10 @@ def read(picture: Image.Image) -> Sketch:
 def softened(labels: Labels, blur: float, quality: int | None, image_format: str = "JPEG") -> Image.Image:
     """The drawing as a paint program may save it: blurred by so many pixels, colour at half resolution."""
     picture = Image.fromarray(PALETTE_RGB[labels]).filter(ImageFilter.GaussianBlur(blur))
-    if quality is None:
-        return picture
+    return picture if quality is None else recoded(picture, quality, image_format)
+
+
+def recoded(picture: Image.Image, quality: int, image_format: str = "JPEG") -> Image.Image:
     file = io.BytesIO()
     picture.save(file, image_format, quality=quality)
     return Image.open(file)
