@@ -19,7 +19,7 @@ TRAIN := $(VENV)/.train
 DEV := $(VENV)/.dev
 CHART := state/chart/.installed
 
-.PHONY: help serve compile test check e2e format-check lint types check-all check-chart clients format train-text train-landscape gpu-train eval-text eval-landscape lock dashboard clean bench bench-peers bench-engine bench-transport soak gpu-check
+.PHONY: help serve compile test check e2e format-check lint types check-all check-chart check-stack clients format train-text train-landscape gpu-train eval-text eval-landscape lock dashboard clean bench bench-peers bench-engine bench-transport soak gpu-check
 
 help: ## this list
 	@awk -F':.*## ' '/^[a-z0-9-]+:.*## / {printf "make %-16s %s\n", $$1, $$2}' Makefile
@@ -59,7 +59,11 @@ check-all: check $(if $(filter clients,$(SKIP)),,clients) ## check, and what nee
 	  $(if $(filter prometheus,$(SKIP)),--deselect tests/live/test_prometheus.py)
 	$(if $(filter wrk,$(SKIP)),@echo "skipped: wrk",$(RUN) -m benchmarks.transport --rounds 1 --seconds 1)
 	$(if $(filter docker,$(SKIP)),@echo "skipped: docker",deploy/check_compose.sh)
+	$(if $(filter docker,$(SKIP)),,$(MAKE) check-stack)
 	$(MAKE) check-chart
+
+check-stack: $(DEV) ## replicas in a Docker swarm and under compose, replaced and killed under load   [PORT=8000]
+	PORT=$(PORT) $(RUN) -m deploy.check_stack
 
 check-chart: $(CHART) ## lint, render and validate the Helm chart, and run its pod under Docker   [SKIP=docker]
 	state/chart/bin/python -m deploy.check_chart

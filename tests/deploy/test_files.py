@@ -63,6 +63,34 @@ def test_the_chart_for_a_gpu_sets_what_there_is() -> None:
     }
 
 
+@pytest.mark.parametrize("key", ["stop_grace_period", "read_only", "cap_drop", "init"])
+def test_the_stack_is_as_the_compose_file(key: str) -> None:
+    assert compose("deploy/stack.yml")["services"]["prospero"][key] == compose()["services"]["prospero"][key]
+
+
+def test_the_stack_may_read_its_keys_and_write_its_temporary_files() -> None:
+    service = compose("deploy/stack.yml")["services"]["prospero"]
+    (keys,) = service["secrets"]
+    assert service["environment"]["PROSPERO_API_KEYS_FILE"] == f"/run/secrets/{keys['target']}"
+    (user,) = re.findall(r"useradd --uid (\d+)", (ROOT / "Dockerfile").read_text())
+    assert keys["uid"] == user
+    assert service["volumes"] == [{"type": "tmpfs", "target": "/tmp"}]  # docker stack deploy skips `tmpfs:`
+
+
+def test_the_balancer_agrees_with_the_server() -> None:
+    config, fields = (ROOT / "deploy" / "haproxy.cfg").read_text(), Settings.model_fields
+
+    def seconds(pattern: str) -> float:
+        (found,) = re.findall(rf"{pattern} (\d+)(ms|s)\b", config)
+        return int(found[0]) / (1000 if found[1] == "ms" else 1)
+
+    for side in ("client", "server"):
+        assert seconds(f"timeout {side}") > fields["request_timeout_seconds"].default
+    assert seconds("timeout http-keep-alive") < fields["keep_alive_seconds"].default
+    assert seconds(" inter") + seconds("fastinter") < fields["drain_delay_seconds"].default
+    assert f"prospero:{fields['port'].default}" in config
+
+
 def test_the_gpu_file_changes_every_service_that_computes() -> None:
     plain, gpu = compose()["services"], compose("docker-compose.gpu.yml")["services"]
     built = {name for name, service in plain.items() if "build" in service}
@@ -77,7 +105,8 @@ def test_the_gpu_file_changes_every_service_that_computes() -> None:
 def test_prometheus_scrapes_the_service() -> None:
     config = yaml.safe_load((ROOT / "deploy" / "prometheus" / "prometheus.yml").read_text())
     port = Settings.model_fields["port"].default
-    assert config["scrape_configs"][0]["static_configs"] == [{"targets": [f"prospero:{port}"]}]
+    (found,) = config["scrape_configs"][0]["dns_sd_configs"]
+    assert (found["names"], found["port"]) == (["prospero"], port)
     assert "prospero" in compose()["services"]
 
 

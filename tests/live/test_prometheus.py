@@ -31,7 +31,7 @@ def prometheus(folder: Path, target: str) -> Iterator[str]:
     """Debian's, with our rules, a scrape a second and the server as its target."""
     config = yaml.safe_load((FOLDER / "prometheus.yml").read_text())
     config["global"] = {"scrape_interval": "1s", "evaluation_interval": "1s"}
-    config["scrape_configs"][0]["static_configs"] = [{"targets": [target]}]
+    config["scrape_configs"] = [{"job_name": "prospero", "static_configs": [{"targets": [target]}]}]
     for name in config["rule_files"]:
         shutil.copy(FOLDER / name, folder)
     (folder / "prometheus.yml").write_text(yaml.safe_dump(config))
