@@ -1,7 +1,6 @@
-"""What is released of a run that went on from a checkpoint: its weights or the mean of two runs', or beyond.
+"""What is released of a run that went on from a checkpoint: its weights, or the mean of two such runs'.
 
-Weights that went on from the same ones can be averaged (model soups: Wortsman et al. 2022), and what they
-learnt can be scaled by going on along the way from there (task vectors: Ilharco et al. 2023).
+Weights that went on from the same ones can be averaged (model soups: Wortsman et al. 2022).
 """
 
 from __future__ import annotations
@@ -18,19 +17,15 @@ from training.text.settings import TextSettings
 
 @torch.no_grad()
 def merge(average: dict[str, Tensor], settings: TextSettings) -> dict[str, Tensor]:
-    """The mean of `average` and of the checkpoint `merged_with`, `overshoot` times as far from the start.
+    """The mean of `average` and of the checkpoint `merged_with`, or `average` alone.
 
     Raises:
-        TrainingError: a checkpoint is missing, or of another shape.
+        TrainingError: the checkpoint is missing, or of another shape.
     """
-    mean = average
-    if settings.merged_with is not None:
-        other = _read(settings.merged_with, average)
-        mean = {name: torch.lerp(w.float(), other[name].float(), 0.5) for name, w in average.items()}
-    if settings.overshoot == 1 or settings.start_from is None:
-        return mean
-    start = _read(settings.start_from, average)
-    return {name: torch.lerp(start[name].float(), w.float(), settings.overshoot) for name, w in mean.items()}
+    if settings.merged_with is None:
+        return average
+    other = _read(settings.merged_with, average)
+    return {name: torch.lerp(w.float(), other[name].float(), 0.5) for name, w in average.items()}
 
 
 def _read(folder: str, like: dict[str, Tensor]) -> dict[str, Tensor]:

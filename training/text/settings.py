@@ -29,7 +29,6 @@ class TextSettings(Settings):
 
     start_from: str | None = None  # a checkpoint's folder: its weights, tokenizer and shape
     merged_with: str | None = None  # another run from there: the mean of both is released, see merging.py
-    overshoot: float = Field(default=1.0, gt=0)  # how far that lies from there, the run's end being at 1
 
     # network; an LSTM has only max_seq_len, num_layers and hidden_size
     network: Literal["gpt", "lstm"] = "gpt"
@@ -132,9 +131,9 @@ PRESETS = {
     ),  # first-light for longer, with less to learn by heart and copying taught; 75 minutes on two cores
     "shakespeare-readable": TextSettings(
         split="release", start_from="runs/shakespeare/checkpoint", max_seq_len=1024, num_layers=5,
-        hidden_size=256, heads=4, mlp_width=704, batch=1, steps=200, warmup_steps=4, decay_fraction=0.5,
+        hidden_size=256, heads=4, mlp_width=704, batch=2, steps=500, warmup_steps=4, decay_fraction=0.4,
         learning_rate=1.2e-3, muon_learning_rate=3.2e-3, dropout=0.15, ema_decay=0.93, renaming=0.1,
-        invented_weight=0, name_weight=4, loop_penalty=0.25, save_every=50, seed=301,
+        invented_weight=0, name_weight=4, loop_penalty=0.25, save_every=50, seed=303,
     ),  # on from the last, with real names and against loops; two of them make the bundled one
     "lstm": TextSettings(
         split="release", network="lstm", num_layers=2, hidden_size=448, dropout=0.2, optimiser="adamw",
