@@ -41,6 +41,7 @@ from service.http.request_log import RequestLog
 from service.kinds import Kinds, default_models
 from service.lab.routes import add_lab
 from service.lifecycle import Lifecycle, Phase
+from service.logs import num_lines_dropped
 from service.metrics import Metrics
 from service.openai.errors import openai_shape
 from service.openai.models import add_openai_models
@@ -88,6 +89,16 @@ class Application:
         self._models = ModelRegistry(models, default_models(kinds, settings), reread)
         self._metrics.watch(self._models.clients.values())
         self._metrics.watch_connections(connections)
+        self._metrics.watch_output(
+            {
+                "main": lambda: lifecycle.lines_dropped,
+                "http": num_lines_dropped,
+                **{
+                    one.name: partial(getattr, one, "num_lines_dropped")
+                    for one in self._models.clients.values()
+                },
+            }
+        )
         self._metrics.watch_draining(lambda: lifecycle.phase is not Phase.SERVING)
         self._supervisor = Supervisor(
             settings, lifecycle, self._metrics, self._models, listener, announce, self._reload_keys

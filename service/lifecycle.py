@@ -35,6 +35,7 @@ class Lifecycle:
         self._in_flight = multiprocessing.RawValue("i", 0)
         self._http_pid = multiprocessing.RawValue("i", 0)
         self._failed = multiprocessing.RawValue("i", 0)
+        self._lines_dropped = multiprocessing.RawValue("q", 0)
         self.main_pid = os.getpid()
 
     @property
@@ -63,6 +64,15 @@ class Lifecycle:
     def failed(self) -> bool:
         """Whether the server ends because of a failure, and so with a non-zero status."""
         return bool(self._failed.value)
+
+    @property
+    def lines_dropped(self) -> int:
+        """Of the main process's output, as it last said."""
+        return int(self._lines_dropped.value)
+
+    @lines_dropped.setter
+    def lines_dropped(self, count: int) -> None:
+        self._lines_dropped.value = count
 
     @property
     def is_orphaned(self) -> bool:

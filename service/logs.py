@@ -12,10 +12,18 @@ import logging
 import re
 import sys
 import time
-from typing import Any, TextIO
+from functools import partial
+from multiprocessing.util import Finalize
+from typing import Any, TextIO, cast
+
+from service.outlet import Outlet
 
 MAX_CHARACTERS = 1000  # of a message, and of each field
 MAX_EXCEPTION_CHARACTERS = 20_000
+
+log = logging.getLogger("prospero.logs")
+
+_outlets: dict[str, Outlet] = {}  # this process's, by the stream's name
 
 _WORD = re.compile(r"[!#-<>-~]{1,1000}")  # ASCII without blanks, quotes and equals signs
 
@@ -112,10 +120,45 @@ def wrap_output() -> None:
         sys.stderr = JsonStream(sys.stderr, "stderr", logging.WARNING)
 
 
+def free_output() -> None:
+    """From now on, nothing in this process waits for whoever reads its output, or fails when nobody does."""
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if isinstance(stream, JsonStream):
+            stream.stream = _outlet(stream.stream, name)
+        else:
+            setattr(sys, name, _outlet(stream, name))
+
+
+def _outlet(stream: TextIO, name: str) -> TextIO:
+    if stream is None or isinstance(stream, Outlet):  # None: closed before Python began
+        return stream
+    stream.flush()
+    _outlets[name] = made = Outlet(stream.fileno(), partial(_on_resumed, name))
+    return cast(TextIO, made)
+
+
+def _on_resumed(name: str, num_dropped: int) -> None:
+    log.warning("nobody took %s in time: %d lines were dropped", name, num_dropped)
+
+
+def num_lines_dropped() -> int:
+    """Of this process's output, since it began."""
+    return sum(outlet.num_dropped for outlet in _outlets.values())
+
+
+def drain_output() -> None:
+    """Wait a moment for the last lines to be taken: to be called before `os._exit`."""
+    for outlet in _outlets.values():
+        outlet.drain()
+
+
 def configure_logging(log_format: str, level: str) -> None:
-    """Send everything to standard error in one form; quieten the libraries that narrate."""
+    """Send everything to standard error in one form, without waiting; quieten the libraries that narrate."""
     if log_format == "json":
         wrap_output()
+    free_output()
+    Finalize(None, drain_output, exitpriority=0)  # atexit is not for processes of multiprocessing
     handler = logging.StreamHandler(sys.stderr.stream if isinstance(sys.stderr, JsonStream) else sys.stderr)
     handler.setFormatter(JsonFormatter() if log_format == "json" else TextFormatter())
     logging.basicConfig(handlers=[handler], level=level.upper(), force=True)

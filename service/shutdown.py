@@ -20,6 +20,7 @@ from types import FrameType
 from litserve import LitServer
 
 from service.lifecycle import FAILURE_SIGNAL, Lifecycle, Phase
+from service.logs import num_lines_dropped
 
 log = logging.getLogger("prospero")
 
@@ -133,6 +134,7 @@ class ShutdownController:
     def _watch_http(self) -> None:
         while True:
             time.sleep(0.5)
+            self._lifecycle.lines_dropped = num_lines_dropped()
             if self._lifecycle.phase is Phase.SERVING and not self._http_is_alive():
                 self._lifecycle.fail("the HTTP process has died")
                 return

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 
 from prometheus_client import (
     CollectorRegistry,
@@ -21,6 +21,7 @@ from service.metrics.images import ImageMetrics
 from service.metrics.keys import KeyMetrics
 from service.metrics.lab import LabMetrics
 from service.metrics.machine import MachineCollector
+from service.metrics.output import OutputCollector
 from service.metrics.steps import LATENCY_SECONDS
 from service.metrics.text import TextMetrics
 from service.metrics.workers import WorkerCollector, WorkerView
@@ -84,6 +85,10 @@ class Metrics:
     def watch_connections(self, connections: ConnectionsView) -> None:
         """Export how many there are and how they ended, read at each scrape."""
         self.registry.register(ConnectionCollector(connections))
+
+    def watch_output(self, counts: Mapping[str, Callable[[], int]]) -> None:
+        """Export how many lines each process had to drop, read at each scrape."""
+        self.registry.register(OutputCollector(counts))
 
     def watch_draining(self, is_draining: Callable[[], bool]) -> None:
         """Export it, read at each scrape."""

@@ -89,6 +89,8 @@ class WorkerClient:
         self.state = State.STARTING
         self.description: dict[str, Any] = {}
         self.pid: int | None = None
+        self.num_lines_dropped = 0  # of the output of all its workers so far
+        self._lines_dropped = 0  # of this one's
         self._max_queue = max_queue
         self._timeouts = timeouts
         self._step_timeout = timeouts.step or MIN_STEP_TIMEOUT
@@ -201,6 +203,7 @@ class WorkerClient:
         if self._outbox is not None:  # the end of the one before is yet to be heard
             self.kill("another has come in its place")
         self.pid = pid
+        self._lines_dropped = 0
         self._absent_since = None
         self._outbox = Outbox(transport, lambda error: self._on_broken(transport, error))
         self._heard_at = time.monotonic()
@@ -216,7 +219,9 @@ class WorkerClient:
         match message:
             case Results():
                 self._deliver(message)
-            case Heartbeat(step_seconds):
+            case Heartbeat(step_seconds, lines_dropped):
+                self.num_lines_dropped += lines_dropped - self._lines_dropped
+                self._lines_dropped = lines_dropped
                 if step_seconds > self._step_timeout and self.state is State.READY:
                     self.kill(f"a step has taken {step_seconds:.1f} s")
             case Ready(capacity, warmup_seconds, description):

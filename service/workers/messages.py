@@ -77,6 +77,7 @@ class Heartbeat(Message):
     """Sent by a thread of its own. ``step_seconds`` is the age of the step under way, 0 when idle."""
 
     step_seconds: float
+    lines_dropped: int = 0  # of the worker's output, since it began
 
 
 class Logprob(Message):

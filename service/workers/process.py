@@ -23,7 +23,7 @@ from litserve.specs.base import LitSpec
 
 from service.garbage import freeze_gc
 from service.ipc import encode
-from service.logs import configure_logging
+from service.logs import configure_logging, drain_output, num_lines_dropped
 from service.workers.batching import Batcher, Loader
 from service.workers.failures import guarded_failure
 from service.workers.messages import (
@@ -102,7 +102,9 @@ class EngineLoop(LitLoop):
             pass  # the HTTP process has ended, and so does this one
         except BaseException as error:
             log.critical("worker %s ends: %s", self._config.model, error, exc_info=error)
+            drain_output()
             os._exit(1)
+        drain_output()
         os._exit(0)  # LitServe would call run() again
 
 
@@ -199,7 +201,8 @@ class Worker:
         with contextlib.suppress(OSError):
             while True:
                 began = self._step_began
-                self._connection.send(Heartbeat(0.0 if began is None else time.monotonic() - began))
+                age = 0.0 if began is None else time.monotonic() - began
+                self._connection.send(Heartbeat(age, num_lines_dropped()))
                 time.sleep(HEARTBEAT_SECONDS)
 
     def _load_again(self) -> None:
