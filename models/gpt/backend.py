@@ -47,6 +47,8 @@ class Backend(Protocol):
     """A network and the cache of its slots. What a chunk gives depends on its own slot alone, bit for bit."""
 
     probed_sizes: int  # row invariance is asked of batches of each multiple of so many rows
+    prompt_share: int  # tokens of a prompt that take about as long to read as one row of a text alone
+    cuts_freely: bool  # whether a prompt has the same bits in parts of any size
 
     @property
     def cache(self) -> SlotCache: ...

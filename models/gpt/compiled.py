@@ -60,6 +60,8 @@ class CompiledBackend:
     """A network in the kernel's panels, and the cache of its slots."""
 
     probed_sizes = 5  # every fifth: no multiple of the kernel's tile, so that each remainder is met
+    prompt_share = 3  # with one row that draws, a tile of the kernel
+    cuts_freely = True
 
     def __init__(self, network: GPT, max_slots: int, kernel: Kernel, has_octets: bool = False) -> None:
         config, self._has_octets = network.config, has_octets

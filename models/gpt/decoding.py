@@ -17,9 +17,7 @@ from models.gpt.compiled import compiled_backend
 from models.gpt.eager import EagerBackend
 from models.gpt.kernel import Kernel
 from models.gpt.network import GPT
-
-PREFILL_CHUNK = 128  # tokens of one prompt in one step
-PREFILL_BUDGET = 128  # tokens of all prompts in one step, so that running rows never wait long
+from models.gpt.prompt_queue import PromptQueue
 
 
 @dataclass(eq=False)
@@ -34,6 +32,7 @@ class Sequence:
     pending: list[int]
     num_read: int = 0
     score: Callable[[Tensor], None] | None = None
+    is_again: bool = False  # what is pending was read before
 
     def push(self, *tokens: int) -> None:
         """Append the tokens that were chosen; the next step reads them."""
@@ -59,7 +58,10 @@ class Decoder:
         self.kernel = None if compiled is None else kernel
         self.backend: Backend = compiled or EagerBackend(network, max_slots)
         self._free = list(range(max_slots))
-        self._prefilling: list[Sequence] = []
+        # New ones, and those that read half a window again: two queues, so that neither can starve the other.
+        self._prompts, self._again = (
+            PromptQueue[Sequence](self.backend.prompt_share, self.backend.cuts_freely) for _ in range(2)
+        )
         self._decoding: dict[Sequence, None] = {}
 
     @property
@@ -71,7 +73,7 @@ class Decoder:
         self._free.sort(reverse=True)  # low slots first: neighbours can be read without a copy
         window = tokens[-self.context :]
         sequence = Sequence(self._free.pop(), window, list(window), score=score)
-        self._prefilling.append(sequence)
+        self._prompts.add(sequence)
         return sequence
 
     def close(self, sequence: Sequence) -> None:
@@ -79,7 +81,7 @@ class Decoder:
         if sequence in self._decoding:
             del self._decoding[sequence]
         else:
-            self._prefilling.remove(sequence)
+            self._queue_of(sequence).remove(sequence)
         self._free.append(sequence.slot)
 
     def step(self) -> tuple[list[Sequence], Tensor]:
@@ -90,16 +92,14 @@ class Decoder:
             (n, vocabulary). The caller pushes a token to each or closes it.
         """
         self._make_room()
-        reading, budget = list(self._decoding), PREFILL_BUDGET
+        reading = list(self._decoding)
         chunks = [Chunk(sequence.slot, sequence.num_read, sequence.pending) for sequence in reading]
-        for sequence in self._prefilling:
-            if budget <= 0:
-                break
-            tokens, is_scored = sequence.pending[:PREFILL_CHUNK], sequence.score is not None
-            chunk = Chunk(sequence.slot, sequence.num_read, tokens, is_scored)
-            budget -= len(chunk.tokens)
-            reading.append(sequence)
-            chunks.append(chunk)
+        for queue in (self._again, self._prompts):
+            for sequence, tokens in queue.next_parts(len(self._decoding)):
+                reading.append(sequence)
+                chunks.append(
+                    Chunk(sequence.slot, sequence.num_read, tokens, is_scored=sequence.score is not None)
+                )
         if not chunks:
             return [], torch.empty(0, self.network.config.vocabulary, device=self.device)
         logits = self.backend.read(chunks)
@@ -123,11 +123,15 @@ class Decoder:
                 sequence.window.clear()  # the ring remembers; only learned positions read tokens again
         if len(ready) < len(reading):
             logits = logits[torch.tensor([not s.pending for s in reading], device=logits.device)]
-        arrived = {sequence for sequence in ready if sequence not in self._decoding}
-        if arrived:
-            self._prefilling = [s for s in self._prefilling if s not in arrived]
-            self._decoding |= dict.fromkeys(arrived)
+        for sequence in ready:
+            if sequence not in self._decoding:
+                self._queue_of(sequence).remove(sequence)
+                sequence.is_again = False
+                self._decoding[sequence] = None
         return ready, logits
+
+    def _queue_of(self, sequence: Sequence) -> PromptQueue[Sequence]:
+        return self._again if sequence.is_again else self._prompts
 
     def _make_room(self) -> None:
         """Learned positions end at the window: drop the oldest half of a full one and read the rest again."""
@@ -136,8 +140,9 @@ class Decoder:
         for sequence in [s for s in self._decoding if s.num_read == self.context]:
             sequence.window = sequence.window[self.context // 2 :]
             sequence.pending, sequence.num_read = list(sequence.window), 0
+            sequence.is_again = True
             del self._decoding[sequence]
-            self._prefilling.append(sequence)
+            self._again.add(sequence)
 
     def read_singles(self, slots: list[int], positions: list[int], tokens: list[int]) -> Tensor:
         """One pass of one token for each slot, at `positions`; returns logits (n, vocabulary)."""

@@ -26,6 +26,8 @@ class EagerBackend:
     """A network and the cache of its slots."""
 
     probed_sizes = ROW_MULTIPLE
+    prompt_share = 64  # operators take longer to call than to compute a few rows
+    cuts_freely = False
 
     def __init__(self, network: GPT, max_slots: int) -> None:
         weights = network.embedding.weight

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import torch
 
-from models.gpt import decoding
+from models.gpt import prompt_queue
 from models.gpt.decoding import Decoder
 from models.gpt.network import GPT, CausalAttention
 from tests.models.gpt.small import GPT2, make_network
@@ -55,8 +55,8 @@ def test_logits_equal_a_cacheless_reference_past_the_window(shape: dict[str, Any
 
 
 def test_long_prompts_are_read_in_chunks_and_do_not_stall_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(decoding, "PREFILL_CHUNK", 8)
-    monkeypatch.setattr(decoding, "PREFILL_BUDGET", 16)
+    monkeypatch.setattr(prompt_queue, "CHUNK", 8)
+    monkeypatch.setattr(prompt_queue, "BUDGET", 16)
     network = make_network(VOCABULARY, max_seq_len=128)
     decoder = Decoder(network, 4)
     short = decoder.open([1])

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 
 import pytest
 import torch
-from hypothesis import example, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from harness.device import TEST_DEVICE
@@ -92,7 +92,7 @@ cuts = st.lists(st.integers(0, 20), max_size=8)
 stops = st.lists(st.text("aab€\ufffd", min_size=1, max_size=4), max_size=3)
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(texts, cuts, st.lists(st.integers(0, 8), max_size=2), stops, st.none() | st.integers(1, 14))
 @example(b"ab\xe2A", [2, 3], [], ["A"], None)  # what follows half a character is of the next one
 @example("a€".encode(), [2, 3], [1], ["€"], None)
