@@ -76,7 +76,7 @@ state/clients/.installed: tests/live/clients/requirements.txt | $(RUN)
 	state/clients/bin/python -m pip --disable-pip-version-check --quiet install --only-binary :all: -r $<
 	@touch $@
 
-e2e: $(DEV) ## the page in headless Chromium; needs node, npm and Chromium   [CHROMIUM=/usr/bin/chromium ARGS=lab.test.mjs]
+e2e: $(DEV) ## the page in headless Chromium, or Firefox; needs node and npm   [CHROMIUM=/usr/bin/chromium FIREFOX=/usr/bin/firefox-esr ARGS=lab.test.mjs]
 	npm --prefix tests/e2e ci --silent
 	node --test tests/studio/*.test.mjs
 	cd tests/e2e && PYTHON="$(abspath $(VENV))/bin/python" node run.mjs $(ARGS)

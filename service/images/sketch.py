@@ -103,11 +103,13 @@ def read_pixels(
     if not labels.name:
         packed, codes = packed[::step, ::step], codes[::step, ::step].copy()
     is_drawn = codes != NOT_DRAWN
+    reason = why_foreign(is_drawn, packed, labels)
     if ignores_background and (found := find_background(codes, packed)):
         color, where = found
         table = table.and_classless(color)
         codes[where], is_drawn[where] = len(table.colors), False
-    if reason := why_foreign(is_drawn, packed, labels):
+        reason = reason or why_foreign(is_drawn, packed, labels)
+    if reason:
         raise RequestError(field, reason)
     settle(codes, packed, table, size)
     read = PixelClasses(table.class_of_code[codes], int(((codes >= UNMATCHED) & (codes < NOT_DRAWN)).sum()))

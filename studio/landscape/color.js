@@ -36,7 +36,7 @@ export function toLab(r, g, b) {
 /** @param {number} rgb 0xrrggbb @returns {[number, number, number]} */
 export const channels = (rgb) => [rgb >> 16, (rgb >> 8) & 255, rgb & 255];
 
-/** Colours that may be drawn in. A code: the nearest one's number plus one, and above it how well that fits. */
+/** Colours to draw in. A code: the nearest one's number plus one, and above it how well that fits. */
 export class ColorTable {
   /** @type {Map<number, number>} */
   #known = new Map();

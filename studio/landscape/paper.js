@@ -32,8 +32,10 @@ export function findPaper(codes, pixels, width, code) {
 }
 
 /** @param {number} width @param {number} height */
-const borderOf = (width, height) =>
-  [...Array(width * height).keys()].filter((at) => at < width || at >= width * (height - 1) || at % width === 0 || (at + 1) % width === 0);
+function borderOf(width, height) {
+  const [columns, rows] = [[...Array(width).keys()], [...Array(height).keys()].slice(1, -1)];
+  return [...columns.flatMap((x) => [x, x + width * (height - 1)]), ...rows.flatMap((y) => [y * width, (y + 1) * width - 1])];
+}
 
 /** The lowest of the commonest. @param {number[]} values */
 function mostCommon(values) {

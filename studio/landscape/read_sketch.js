@@ -40,8 +40,8 @@ export function readSketch(rgba, width, height, table) {
  * @param {ColorTable} table
  */
 export function readLabels(rgba, width, height, table) {
-  const pixels = Uint32Array.from({ length: width * height }, (_, i) => (rgba[4 * i] << 16) | (rgba[4 * i + 1] << 8) | rgba[4 * i + 2]);
-  const codes = Uint16Array.from(pixels, (pixel, i) => (rgba[4 * i + 3] >= 128 ? table.match(pixel) : NOT_DRAWN));
+  const pixels = new Uint32Array(width * height).map((_, i) => (rgba[4 * i] << 16) | (rgba[4 * i + 1] << 8) | rgba[4 * i + 2]);
+  const codes = new Uint16Array(pixels.length).map((_, i) => (rgba[4 * i + 3] >= 128 ? table.match(pixels[i]) : NOT_DRAWN));
   const paperCode = table.colors.length + 1;
   const paper = findPaper(codes, pixels, width, paperCode);
   const isDrawn = (/** @type {number} */ code) => code !== NOT_DRAWN && code !== paperCode;
@@ -50,13 +50,13 @@ export function readLabels(rgba, width, height, table) {
   const isExact = !codes.some((code) => isDrawn(code) && code >= NEAR);
   if (!isExact) settle(codes, pixels, width, paper === null ? table : table.with(paper));
   const numUnmatched = count(codes, (code) => code >= UNMATCHED && code < NOT_DRAWN);
-  return { data: Uint8Array.from(codes, (code) => table.classOf(code)), unmatched: numUnmatched / Math.max(1, count(codes, isDrawn)), close, pixels, isExact };
+  return { data: new Uint8Array(codes.length).map((_, i) => table.classOf(codes[i])), unmatched: numUnmatched / Math.max(1, count(codes, isDrawn)), close, pixels, isExact };
 }
 
 /** @param {Uint16Array} codes @param {(code: number) => boolean} isCounted */
 const count = (codes, isCounted) => codes.reduce((sum, code) => sum + Number(isCounted(code)), 0);
 
-/** Whether most pixels are as the one on their right: a map, whatever its colours; a photo hardly repeats. @param {Uint32Array} pixels */
+/** Whether most pixels are as the one before: a map, whatever its colours. @param {Uint32Array} pixels */
 function isFlat(pixels) {
   let same = 0;
   for (let at = 1; at < pixels.length; at++) same += Number(pixels[at] === pixels[at - 1]);

@@ -1,4 +1,4 @@
-/** What soft edges are, and JPEG's noise: classes that are drawn beside them, by the server's rule (service/images/soft_edges.py). */
+/** What soft edges are: classes drawn beside them, by the server's rule (service/images/soft_edges.py). */
 
 import { NEAR, NOT_DRAWN, SOFT, UNMATCHED, channels } from "./color.js";
 
@@ -19,7 +19,7 @@ const toYCbCr = ([r, g, b]) => [
 ];
 
 /**
- * Give pixels that don't speak for themselves the code of what they belong to, or of none; in place.
+ * Give pixels that don't speak for themselves the code of what they belong to, or of none.
  * @param {Uint16Array} codes of the pixels, row by row
  * @param {Uint32Array} pixels 0xrrggbb
  * @param {number} width
@@ -29,7 +29,7 @@ export function settle(codes, pixels, width, table) {
   const isArea = areas(codes, width, table);
   const numbers = drawnWith(codes, isArea);
   const across = Math.ceil(width / BLOCK);
-  const blocks = Uint32Array.from(codes, (_, at) => Math.floor(at / width / BLOCK) * across + Math.floor((at % width) / BLOCK));
+  const blocks = new Uint32Array(codes.length).map((_, at) => Math.floor(at / width / BLOCK) * across + Math.floor((at % width) / BLOCK));
   const nearby = spread(surelyDrawn(codes, isArea, numbers, blocks), across);
   const sameClass = Uint32Array.from({ length: 256 }, (_, low) => bitsOf(numbers, (one) => table.classOf(low) === table.classOf(one)));
   /** @type {Map<number, (pixel: number) => number>} */
@@ -51,7 +51,7 @@ const bitsOf = (numbers, isSet) => numbers.reduce((bits, number, bit) => bits | 
 
 /** Where all of the 3 × 3 around a pixel fit its class. @param {Uint16Array} codes @param {number} width @param {ColorTable} table */
 function areas(codes, width, table) {
-  const labels = Uint8Array.from(codes, (code) => (code < SOFT ? table.classOf(code) : UNFIT));
+  const labels = new Uint8Array(codes.length).map((_, at) => (codes[at] < SOFT ? table.classOf(codes[at]) : UNFIT));
   const inRow = labels.map((label, at) => {
     const x = at % width;
     return Number((x === 0 || labels[at - 1] === label) && (x === width - 1 || labels[at + 1] === label));
@@ -62,7 +62,7 @@ function areas(codes, width, table) {
   });
 }
 
-/** Low bytes of the codes that areas and exact pixels have, the commonest. @param {Uint16Array} codes @param {Uint8Array} isArea */
+/** The commonest colours' numbers. @param {Uint16Array} codes @param {Uint8Array} isArea */
 function drawnWith(codes, isArea) {
   const counts = new Uint32Array(256);
   for (let at = 0; at < codes.length; at++) if (isArea[at] || codes[at] < NEAR) counts[codes[at] & 255]++;

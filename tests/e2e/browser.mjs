@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
-import { chromium } from "playwright-core";
+import { chromium, firefox } from "playwright-core";
 
 const AXE = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 
@@ -15,7 +15,14 @@ export const PHONE = { viewport: { width: 390, height: 844 }, deviceScaleFactor:
 export const URL_ = process.env.E2E_URL;
 const PATIENCE = 45_000;
 
-export const launch = () => chromium.launch({ executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium", args: ARGUMENTS });
+/** What playwright-core can't do with a Firefox as it is: touch, and downloads. */
+export const notInFirefox = process.env.FIREFOX ? { skip: "WebDriver BiDi has no such thing yet" } : {};
+
+/** Chromium, or the Firefox that FIREFOX names, as it is: over WebDriver BiDi. */
+export const launch = () =>
+  process.env.FIREFOX
+    ? firefox.launch({ channel: "moz-firefox", executablePath: process.env.FIREFOX })
+    : chromium.launch({ executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium", args: ARGUMENTS });
 
 /** Open a page of the studio; `close` checks that nothing failed in it, and that it asked no other host. */
 export async function open(browser, name, { device = DESKTOP, url = URL_, expected = [], watch = () => {} } = {}) {

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { after, before, test } from "node:test";
-import { URL_, launch, open, textOf, until } from "./browser.mjs";
+import { URL_, launch, notInFirefox, open, textOf, until } from "./browser.mjs";
 import { at, chooseClass, drag, expectColor, firstResult, give, halves, newResult, paletteColors, source } from "./studio.mjs";
 
 let browser;
@@ -248,7 +248,7 @@ test("links that lie are refused, and what was drawn stays", async () => {
   await close();
 });
 
-test("a saved landscape carries its sketch when it is asked to, and brings everything back when it is dropped", async () => {
+test("a saved landscape carries its sketch when it is asked to, and brings everything back when it is dropped", notInFirefox, async () => {
   const { page, close } = await open(browser, "landscape");
   await firstResult(page);
   await draw(page, "tree");
@@ -278,7 +278,7 @@ test("a saved landscape carries its sketch when it is asked to, and brings every
   await close();
 });
 
-test("a picture that carries nonsense is read as a picture, and never becomes markup", async () => {
+test("a picture that carries nonsense is read as a picture, and never becomes markup", notInFirefox, async () => {
   const { page, close } = await open(browser, "landscape");
   await firstResult(page);
   const exported = await saved(page, "export");
@@ -293,7 +293,7 @@ test("a picture that carries nonsense is read as a picture, and never becomes ma
   await close();
 });
 
-test("while the server is away the page says so and draws on; then it paints by itself", async () => {
+test("while the server is away the page says so and draws on; then it paints by itself", notInFirefox, async () => {
   const { page, close } = await open(browser, "landscape", { expected: ["ERR_FAILED", "ERR_CONNECTION"] });
   await firstResult(page);
   let isAway = true;

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { after, before, test } from "node:test";
-import { DESKTOP, PHONE, launch, open, textOf, until } from "./browser.mjs";
+import { DESKTOP, PHONE, launch, notInFirefox, open, textOf, until } from "./browser.mjs";
 import { at, choose, chooseClass, drag, expectColor, firstResult, halves, newResult, paletteColors, source } from "./studio.mjs";
 
 let browser;
@@ -103,7 +103,7 @@ test("the keyboard alone draws", async () => {
   await close();
 });
 
-test("a finger draws on a phone", async () => {
+test("a finger draws on a phone", notInFirefox, async () => {
   const { page, close } = await open(browser, "landscape", { device: PHONE });
   await firstResult(page);
   await chooseClass(page, "rock");
@@ -189,7 +189,7 @@ test("without a segmenter, photos are off, and it says why", async () => {
   await close();
 });
 
-test("sketch, drawing and landscape can be saved", async () => {
+test("sketch, drawing and landscape can be saved", notInFirefox, async () => {
   const { page, close } = await open(browser, "landscape");
   await firstResult(page);
   for (const [button, name] of [["save-sketch", /^sketch\.png$/], ["export", /^drawing\.prospero\.png$/], ["save-result", /^landscape-\d+\.png$/]]) {

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { URL_, until } from "./browser.mjs";
 
-const SHOWN_MS = 5000; // for a frame to come on a busy machine
+const SHOWN_MS = 15_000; // for a frame to come on a busy machine
 
 /** The palette's colours by class name. */
 export async function paletteColors() {
@@ -26,6 +26,7 @@ export async function expectColor(page, x, y, color) {
 }
 
 export const at = async (page, x, y) => {
+  await page.locator("#sketch-overlay").scrollIntoViewIfNeeded();
   const box = await page.locator("#sketch-overlay").boundingBox();
   return [box.x + x * box.width, box.y + y * box.height];
 };
@@ -47,10 +48,10 @@ export async function newResult(page, old) {
   await page.waitForFunction(() => document.getElementById("result").naturalWidth > 0);
 }
 
-/** A picture of two halves, as a browser makes it. */
-export const halves = async (page, left, right, share, { type = "image/png", width = 200, height = 200 } = {}) =>
+/** A picture of two halves, as a browser makes it; blurred by so many pixels, and as JPEG of quality 0.75. */
+export const halves = async (page, left, right, share, { type = "image/png", width = 200, height = 200, blur = 0 } = {}) =>
   Buffer.from(
-    await page.evaluate(([left, right, share, type, width, height]) => {
+    await page.evaluate(([left, right, share, type, width, height, blur]) => {
       const canvas = document.createElement("canvas");
       [canvas.width, canvas.height] = [width, height];
       const context = canvas.getContext("2d");
@@ -58,8 +59,10 @@ export const halves = async (page, left, right, share, { type = "image/png", wid
       context.fillRect(0, 0, width, height);
       context.fillStyle = right;
       context.fillRect(width * (1 - share), 0, width * share, height);
-      return canvas.toDataURL(type).split(",")[1];
-    }, [left, right, share, type, width, height]),
+      context.filter = `blur(${blur}px)`;
+      if (blur) context.drawImage(canvas, 0, 0);
+      return canvas.toDataURL(type, 0.75).split(",")[1];
+    }, [left, right, share, type, width, height, blur]),
     "base64",
   );
 

@@ -62,6 +62,18 @@ def test_their_colours_are_named_where_ours_are_meant(name: ForeignSet, options:
         read_sketch(saved(image, **options), SIZE, "sketch")
 
 
+@pytest.mark.parametrize("paper", [None, "white"])
+def test_their_colours_are_named_where_the_background_is_ignored(paper: str | None) -> None:
+    """Their sky reaches in from the border; and their drawing may be on paper."""
+    image = drawing("gaugan", SKY, GRASS)
+    if paper:
+        whole = Image.new("RGB", (2 * SIZE, SIZE), paper)
+        whole.paste(image, (SIZE // 2, 0))
+        image = whole
+    with pytest.raises(RequestError, match="100% of the drawn pixels are those of gaugan"):
+        read_sketch(saved(image), SIZE, "sketch", Reading(ignores_background=True))
+
+
 def test_a_class_of_theirs_that_is_near_another_of_ours_is_not_taken_for_it() -> None:
     """GauGAN's sea is within ΔE 5 of the waterfall: a seascape must not become one."""
     alone = Image.fromarray(np.full((SIZE, SIZE, 3), color_of("gaugan", SEA)))
