@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import subprocess
 from pathlib import Path
 
@@ -10,6 +9,7 @@ import pytest
 
 from harness.probes import is_idle, wait_until
 from harness.server import ROOT, Server
+from tests.live.test_readme import python_programs
 
 PYTHON = ROOT / "state" / "clients" / "bin" / "python"
 SCRIPTS = sorted((Path(__file__).parent / "clients").glob("*.py"))
@@ -26,10 +26,6 @@ def run(program: str, server: Server) -> str:
     return done.stdout
 
 
-def readme_programs() -> list[str]:
-    return re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
-
-
 @pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.stem)
 def test_client(script: Path, bundled: Server) -> None:
     assert run(script.read_text(), bundled).endswith("done\n")
@@ -37,7 +33,7 @@ def test_client(script: Path, bundled: Server) -> None:
 
 
 def test_the_readme_lines_work_when_pasted(bundled: Server) -> None:
-    programs = readme_programs()
+    programs = [one for one in python_programs() if "openai" in one]
     assert len(programs) == 2
     for program in programs:
         assert len(run(program, bundled).strip()) > 10
