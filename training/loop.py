@@ -14,6 +14,7 @@ from typing import Any
 
 from torch import Tensor
 
+from training.course import Course
 from training.errors import TrainingError
 from training.ranks import ALONE, Ranks
 from training.run import Run
@@ -31,7 +32,8 @@ class Loop:
     Attributes:
         take_step: takes optimiser step number n, from 0; its losses by name, not yet waited for.
         state: everything that the next step depends on, saved every ``save_every`` steps.
-        shown: the losses worth seeing while it runs.
+        shown: the losses worth seeing while it runs; `Course` draws them, too.
+        scores: what else in the log is worth drawing.
         evaluate: scores that join the log every ``evaluate_every`` steps, and at the run's last one.
         snapshot: called after each save of the state, to write a checkpoint into the run's folder.
     """
@@ -41,6 +43,7 @@ class Loop:
     state: Callable[[], dict[str, Any]]
     save_every: int
     shown: Sequence[str] = ("loss",)
+    scores: Sequence[str] = ()
     evaluate: Callable[[], dict[str, float]] | None = None
     evaluate_every: int = 1
     snapshot: Callable[[], None] | None = None
@@ -61,6 +64,7 @@ class Loop:
 
     def _train(self, stop: Stop) -> bool:
         run, recent, shown = self.run, list[Losses](), dict[str, float]()
+        course = Course(run.folder, self.shown, self.scores)
         if run.step >= run.num_steps and self.snapshot is not None:
             self.snapshot()  # was killed, perhaps, before it could
         while run.step < run.num_steps:
@@ -84,6 +88,8 @@ class Loop:
                 run.save_state(self.state())
                 if self.snapshot is not None:
                     self.snapshot()
+                if self.ranks.is_main:
+                    course.draw(at_once=is_last or is_time_up)
             if is_time_up and not is_last:
                 why = "time is up" if stop.number is None else "stopped"
                 said = f"{why} at step {run.step} of {run.num_steps}"

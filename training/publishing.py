@@ -27,15 +27,19 @@ def publish(checkpoint: Path, out: Path, files: Mapping[str, bytes] | None = Non
 
 
 def publish_better(checkpoint: Path, out: Path, metric: str, force: bool) -> str:
-    """Publish unless what stands at ``out`` is as good in ``metric`` (lower is better); says what it did."""
-    value, there = read_metrics(checkpoint)[metric], read_metrics(out).get(metric)
-    if isinstance(there, int | float) and there <= value and not force:
-        return f"{out} stays: its {metric} {there:.4f} is no worse than {value:.4f} (--force replaces)"
+    """Publish unless what stands at ``out`` is as good in ``metric`` (lower is better); says what it did.
+
+    What was not measured is better than nothing, and than what was not either.
+    """
+    value, there = (read_metrics(folder).get(metric) for folder in (checkpoint, out))
+    told = "not measured" if value is None else f"{value:.4f}"
+    if isinstance(there, int | float) and (value is None or there <= value) and not force:
+        return f"{out} stays: its {metric} {there:.4f} is no worse than ours, {told} (--force replaces)"
     try:
         publish(checkpoint, out)
     except CheckpointError as error:  # what came there while the run went on
         raise TrainingError(f"--out {error}; the checkpoint is in {checkpoint}") from None
-    return f"{out}: {metric} {value:.4f}"
+    return f"{out}: {metric} {told}"
 
 
 def train_and_publish(loop: Loop, args: argparse.Namespace, metric: str) -> int:

@@ -2,6 +2,7 @@
 
     <folder>/settings.json   what the run was started with; a resumed run must match it
     <folder>/log.jsonl       one JSON object a line (`log.py`)
+    <folder>/curve.png       the log as a picture (`course.py`)
     <folder>/state.pt        everything that training needs to go on, replaced atomically (`state.py`)
 
 A time box only stops a run: schedules depend on steps, so that stopping and resuming changes nothing.
@@ -112,6 +113,11 @@ class Run:
     def data_folder(self) -> Path | None:
         """Where the data of the state that is gone on from were read; None for a run that begins."""
         return None if self.data is None or self.data.source is None else Path(self.data.source)
+
+    @property
+    def data_name(self) -> str:
+        """What people call what it is trained on, once that is settled."""
+        return "" if self.data is None else self.data.name
 
     @property
     def exit_status(self) -> int:

@@ -12,8 +12,11 @@ import pytest
 import torch
 from torch import Tensor
 
+from tests.training.test_run import full_disk
+from training.course import Course
 from training.errors import TrainingError
 from training.loop import Loop, average
+from training.plots import draw_course
 from training.run import Run, Settings
 from training.stopping import Interrupted
 
@@ -147,3 +150,27 @@ def test_what_is_no_number_is_never_saved(tmp_path: Path) -> None:
 def test_losses_that_not_every_step_has_are_averaged_over_those_that_have_it() -> None:
     steps = [{"a": 1.0}, {"a": 2.0, "b": 5.0}]
     assert average(steps) == {"a": 1.5, "b": 5.0}
+
+
+def test_the_course_is_drawn_as_it_goes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn: list[int] = []
+
+    def draw(log: list[dict[str, Any]], losses: tuple[str, ...], scores: tuple[str, ...]) -> bytes:
+        assert (losses, scores) == (("loss",), ("score",))
+        drawn.append(log[-1]["step"])
+        return draw_course(log, losses, scores)
+
+    monkeypatch.setattr("training.course.draw_course", draw)
+    monkeypatch.setattr("training.course.SECONDS_BETWEEN", 0.0)
+    assert replace(make(tmp_path, Counter()), scores=("score",)).train()
+    assert drawn == [20, 25]  # saved at 12, too, but that has one line only
+    picture = (tmp_path / "curve.png").read_bytes()
+    assert picture.startswith(b"\x89PNG")
+    monkeypatch.setattr("training.course.SECONDS_BETWEEN", 60.0)
+    assert replace(make(tmp_path / "quick", Counter()), scores=("score",)).train()
+    assert drawn == [20, 25, 25]
+    monkeypatch.setattr("training.course.draw_course", lambda *_: picture[:-1] + b"?")
+    with full_disk(100), pytest.raises(OSError, match=r"space|large"):
+        Course(tmp_path, ("loss",), ("score",)).draw(at_once=True)
+    assert (tmp_path / "curve.png").read_bytes() == picture
+    assert sorted(path.name for path in tmp_path.iterdir() if path.name.startswith(".")) == []

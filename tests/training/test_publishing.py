@@ -38,6 +38,16 @@ def test_another_metric_does_not_compare(tmp_path: Path) -> None:
     assert read_metrics(out) == {"loss": 9.0}
 
 
+def test_what_was_not_measured_replaces_nothing_that_was(tmp_path: Path) -> None:
+    out, unmeasured = make_checkpoint(tmp_path / "out", 1.5), make_checkpoint(tmp_path / "run", 1.0)
+    (unmeasured / "metrics.json").write_text('{"steps": 3}')
+    assert "no worse than ours, not measured" in publish_better(unmeasured, out, "loss", force=False)
+    assert read_metrics(out) == {"loss": 1.5}
+    publish_better(unmeasured, out, "loss", force=True)
+    assert publish_better(unmeasured, out, "loss", force=False) == f"{out}: loss not measured"
+    assert read_metrics(out) == {"steps": 3}
+
+
 def test_published_with_papers_and_nothing_else(tmp_path: Path) -> None:
     checkpoint, out = make_checkpoint(tmp_path / "run", 1.5), make_checkpoint(tmp_path / "out", 1.6)
     (out / "evaluation.md").write_bytes(b"old")

@@ -14,7 +14,7 @@ from training.evaluation.lens import Lens
 from training.evaluation.lite2 import Lite2
 from training.evaluation.painter import Enlarged, Painter
 from training.evaluation.yardstick import Yardstick
-from training.photos.photo_set import PhotoSet, is_natural
+from training.photos.photo_set import PhotoSet
 
 MAX_PHOTOS = 600  # to compare with; they are looked at once a run
 
@@ -26,7 +26,7 @@ class Evaluation:
         """Look at nothing yet.
 
         Args:
-            training: photos, of which those are compared with that people labelled.
+            training: photos, of which those are compared with that people labelled, if they did any.
             held_out: photos with maps, in the size that paintings are compared at.
             cache: a folder to keep what photos look like in.
         """
@@ -48,8 +48,9 @@ class Evaluation:
     @cached_property
     def _real(self) -> tuple[Lite2, Lens, Yardstick]:
         lite2 = Lite2(cache=self._cache)
-        natural = np.flatnonzero([is_natural(name) for name in self._training.names])
-        rows = np.random.default_rng(0).permutation(natural)[:MAX_PHOTOS]
+        by_people, everyone = self._training.by_people, np.arange(len(self._training))
+        compared = everyone if by_people is None or not by_people.any() else np.flatnonzero(by_people)
+        rows = np.random.default_rng(0).permutation(compared)[:MAX_PHOTOS]
         photos = lite2.look(self._training.photos[rows], windows=1, keep=True)
         lens = Lens(photos)
         return lite2, lens, Yardstick(lens(photos), lens(lite2.look(self.held_out.photos, keep=True)))

@@ -11,13 +11,12 @@ from numpy.typing import NDArray
 
 from models.landscape.label_maps import fill_holes
 from training.photos.errors import DataError
+from training.photos.own_photos import load_own
 from training.photos.photo_set import (
     PhotoSet,
     is_held_out,
     is_natural,
     load_siftflow,
-    read_photo,
-    shrink_photo,
     well_labelled,
 )
 
@@ -44,7 +43,7 @@ class References:
 
 
 def load_references(data: Path, folders: Sequence[Path], size: int) -> References:
-    """Load SIFT Flow's natural scenes, and every JPEG in other folders.
+    """Load SIFT Flow's natural scenes, and every photo in other folders.
 
     Raises:
         DataError: a folder is missing or holds nothing of use.
@@ -65,9 +64,8 @@ def load_references(data: Path, folders: Sequence[Path], size: int) -> Reference
 
 def _load_folder(folder: Path, size: int) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
     """Held-out photos and the others."""
-    paths = sorted(folder.rglob("*.jpg"))
-    halves = [[path for path in paths if is_held_out(path.name) == held_out] for held_out in (True, False)]
-    if not all(halves):
-        raise DataError(f"{folder}: holds no JPEG photos, or too few to hold some out")
-    held_out, others = (np.stack([shrink_photo(read_photo(path), size) for path in half]) for half in halves)
-    return held_out, others
+    data = load_own(folder, size)
+    is_kept_back = np.array([is_held_out(name) for name in data.names])
+    if is_kept_back.all() or not is_kept_back.any():
+        raise DataError(f"{folder}: holds too few photos to hold some out")
+    return data.photos[is_kept_back], data.photos[~is_kept_back]

@@ -25,6 +25,7 @@ from training.errors import TrainingError
 from training.files import write_atomically
 from training.lab.picture import save_animation, save_timeline
 from training.progress import Progress
+from training.stopping import Stop, save_on_signals
 
 # What the report's figure asks of a seed.
 MAX_WASSERSTEIN_RATIO = 2.0
@@ -53,8 +54,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def run(args: argparse.Namespace) -> None:
-    """Train, measure, draw.
+def run(args: argparse.Namespace) -> int:
+    """Train, measure, draw; after a signal what is there by then.
+
+    Returns:
+        the exit status.
 
     Raises:
         TrainingError: a setting that doesn't validate, or a training that went out of bounds.
@@ -72,28 +76,33 @@ def run(args: argparse.Namespace) -> None:
     progress = Progress(args.steps * args.seeds)
     seeds, start, frames = [], {}, []
     try:
-        for index in range(args.seeds):
-            seeded = config.model_copy(update={"seed": config.seed + index})
-            trainer, began = Trainer(seeded), time.process_time()
-            if index == 0:
-                viewer = Viewer(trainer)
-                start, frames = viewer.start(), _watch(trainer, viewer, args.steps, args.frames, progress)
-            while trainer.steps < args.steps:
-                trainer.step()
-                progress.show(index * args.steps + trainer.steps, {})
-            seeds.append(_result(trainer, yardstick, time.process_time() - began))
-            progress.say(_line(seeds[-1], yardstick))
+        with save_on_signals() as stop:
+            for index in range(args.seeds):
+                seeded = config.model_copy(update={"seed": config.seed + index})
+                trainer, began = Trainer(seeded), time.process_time()
+                if index == 0:
+                    viewer = Viewer(trainer)
+                    start = viewer.start()
+                    frames = _watch(trainer, viewer, args.steps, args.frames, progress, stop)
+                while trainer.steps < args.steps and stop.number is None:
+                    trainer.step()
+                    progress.show(index * args.steps + trainer.steps, {})
+                seeds.append(_result(trainer, yardstick, time.process_time() - began))
+                progress.say(_line(seeds[-1], yardstick))
+                if stop.number is not None:
+                    break
     except DivergedError as error:
         raise TrainingError(str(error)) from None
     finally:
         progress.close()
     save_animation(args.out, start, frames)
     save_timeline(args.out.with_suffix(".png"), start, frames)
-    report = _report(config, args.steps, yardstick, seeds, start, frames)
+    report = _report(config, frames[-1]["step"], yardstick, seeds, start, frames)
     write_atomically(args.out.with_suffix(".json"), (json.dumps(report, indent=1) + "\n").encode())
     progress.say(
         f"{report['seeds_met']} of {args.seeds} seeds meet the figure; wrote {args.out}, .png, .json"
     )
+    return 0 if stop.number is None else 128 + stop.number
 
 
 def check_out(out: Path) -> None:
@@ -136,16 +145,18 @@ def read_config(args: argparse.Namespace) -> LabConfig:
 
 
 def _watch(
-    trainer: Trainer, viewer: Viewer, steps: int, count: int, progress: Progress
+    trainer: Trainer, viewer: Viewer, steps: int, count: int, progress: Progress, stop: Stop
 ) -> list[dict[str, Any]]:
-    """Train and look, more often at first, when more happens."""
+    """Train and look, more often at first, when more happens, until the last step or a signal."""
     moments = sorted({round(steps * (index / count) ** 2) for index in range(count + 1)})
     frames = []
     for moment in moments:
-        while trainer.steps < moment:
+        while trainer.steps < moment and stop.number is None:
             trainer.step()
         frames.append(viewer.frame())
         progress.show(trainer.steps, {"wasserstein": frames[-1]["measures"]["wasserstein"]})
+        if stop.number is not None:
+            break
     return frames
 
 

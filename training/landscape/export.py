@@ -41,6 +41,6 @@ def save_landscape(
         held_out = evaluation.held_out
         sheet = contact_sheet(engine, held_out, spread_rows(held_out, SHEET_ROWS), SHEET_SEEDS)
         files["sheet.jpg"] = encode(sheet)
-    readme = write_readme(served.config, settings, metrics)
+    readme = write_readme(served.config, settings, metrics, has_sheet=bool(files))
     save_checkpoint(folder, served.config, tensors, metrics, readme, files)
     return metrics

@@ -69,7 +69,8 @@ def main() -> None:
     bank = make_bank(data.photos, plain_maps(data.maps))
     data = data.shrink(settings.image_size)
     batches = Batches(data, bank, settings, device)
-    trainer = Trainer(settings, settings.model(describe(data), 1), bank, batches)
+    described = describe(data, ", ".join(path.name for path in args.pack))
+    trainer = Trainer(settings, settings.model(described, 1), bank, batches)
     if args.start is not None:
         start_from(trainer, args.start)
     facts = train(trainer, deadline, args.out / "log.jsonl")

@@ -53,7 +53,7 @@ def run(args: argparse.Namespace) -> int:
     bank = make_bank(data.photos, plain_maps(data.maps))
     data = data.shrink(settings.image_size)
     batches = Batches(data, bank, settings, device)
-    trainer = Trainer(settings, settings.model(describe(data), 1), bank, batches)
+    trainer = Trainer(settings, settings.model(describe(data, run.data_name), 1), bank, batches)
     if state is not None:
         trainer.load_state(state)
     evaluation = None if held_out is None else Evaluation(data, held_out)
@@ -64,6 +64,7 @@ def run(args: argparse.Namespace) -> int:
         trainer.state,
         args.save_every,
         shown=("label", "far", "near", "features"),
+        scores=(METRIC, "frechet_lite2_near"),
         snapshot=lambda: export(run, trainer, batches, styles, evaluation),
     )
     return train_and_publish(loop, args, METRIC)
@@ -76,6 +77,7 @@ def choose_styles(bank: StyleBank, count: int, chances: NDArray[np.float64] | No
     """
     rough = bank.styles[:, PLAIN_CLASSES, NUM_COLOURS:].mean(dim=2)  # (M, plain classes)
     is_calm = (rough <= rough.quantile(MAX_ROUGHNESS, dim=0)).all(dim=1).numpy()
+    is_calm = is_calm if is_calm.any() else ~is_calm  # of two or three photos each may be the roughest in one
     shares = np.where(is_calm, np.ones(len(rough)) if chances is None else chances, 0.0)
     rows = np.random.default_rng(0).choice(
         len(rough), min(count, int(is_calm.sum())), replace=False, p=shares / shares.sum()

@@ -9,21 +9,46 @@ from models.landscape.config import LandscapeConfig
 from models.landscape.palette import PALETTE
 from training.landscape.settings import LandscapeSettings
 
+SHEET = """![held-out maps, their photos, and what the model paints for four seeds](sheet.jpg)
 
-def write_readme(config: LandscapeConfig, settings: LandscapeSettings, metrics: Mapping[str, Any]) -> str:
-    """Return Markdown: what it is, how it was trained, figures, picture, terms."""
+Each row: a held-out label map, the photo that it was made from (never seen in training), four seeds.
+
+"""
+WEAKNESSES = """## Known weaknesses
+
+- Houses are blocks with windows at best: few landscapes with labels have any.
+- An outline that is drawn as a ruler's edge or an ellipse often stays one.
+- Snow was split off mountains and clouds off the sky by their colours, with mistakes.
+- A large plain area may repeat a pattern; some seeds' skies are streaked.
+
+"""
+TERMS = """## Terms
+
+The weights were trained on the photos named above (SIFT Flow is from LabelMe; photos of Flickr are their
+photographers'), which are for research and non-commercial use. So are the weights. The code that made them is
+Apache-2.0.
+"""
+OWN_TERMS = """## Terms
+
+What the photos named above may be used for holds for the weights. Where the bundled segmenter labelled photos
+or filled what maps left open: it was trained on photos for research and non-commercial use. The code that
+made the weights is Apache-2.0.
+"""
+
+
+def write_readme(
+    config: LandscapeConfig, settings: LandscapeSettings, metrics: Mapping[str, Any], has_sheet: bool
+) -> str:
+    """Return Markdown: what it is, how it was trained, figures, picture if there is one, terms."""
     rows = "\n".join(f"| {name.replace('_', ' ')} | {value} |" for name, value in metrics.items())
     classes = ", ".join(entry.name for entry in PALETTE[: len(config.classes)])
+    is_siftflow = "SIFT Flow" in config.training_data
     return f"""# Landscape GAN, {config.image_size} pixels on the longer side
 
 Paints a landscape from a colour sketch and a seed; single classes can be given a seed of their own. Sketches
 of any aspect ratio from 1:2 to 2:1 keep it.
 
-![held-out maps, their photos, and what the model paints for four seeds](sheet.jpg)
-
-Each row: a held-out label map, the photo that it was made from (never seen in training), four seeds.
-
-## Figures
+{SHEET if has_sheet else ""}## Figures
 
 | | |
 |---|---|
@@ -42,16 +67,4 @@ What they mean, and what they are measured beside: docs/training-landscape.md.
 - A seed picks the styles (colours, contrast, gradient, roughness of every class) of one training photo, a
   little varied, and the noise that form and grain come from.
 
-## Known weaknesses
-
-- Houses are blocks with windows at best: few landscapes with labels have any.
-- An outline that is drawn as a ruler's edge or an ellipse often stays one.
-- Snow was split off mountains and clouds off the sky by their colours, with mistakes.
-- A large plain area may repeat a pattern; some seeds' skies are streaked.
-
-## Terms
-
-The weights were trained on the photos named above (SIFT Flow is from LabelMe; photos of Flickr are their
-photographers'), which are for research and non-commercial use. So are the weights. The code that made them is
-Apache-2.0.
-"""
+{WEAKNESSES + TERMS if is_siftflow else OWN_TERMS}"""

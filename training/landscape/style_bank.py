@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from models.landscape.palette import NUM_CLASSES
+from training.photos.errors import DataError
 
 SIDE = 64  # colours are measured at this size, whatever the picture's, so that one bank fits all
 OCTAVES = (16, 32, 64, 128)  # sizes that roughness is measured at, as far as the picture has them
@@ -23,6 +24,7 @@ BANK_SIDE = OCTAVES[-1]  # photos of at least this size have a whole style
 MIN_SHARE = 0.005  # a class with less of the picture has no style of its own
 NUM_COLOURS = 9
 STYLE_SIZE = NUM_COLOURS + 3 * len(OCTAVES)
+FEWEST_STYLES = 2  # that anything can be told apart by
 FLAT = 1e-4  # squared difference of neighbours that counts as none, in [-1, 1] units
 
 
@@ -114,12 +116,18 @@ class StyleBank:
 
 
 def make_bank(photos: NDArray[np.uint8], maps: NDArray[np.uint8], chunk: int = 64) -> StyleBank:
-    """Measure photos (M, S, S, 3) with maps (M, S, S) and fill the gaps; whole styles from BANK_SIDE on."""
+    """Measure photos (M, S, S, 3) with maps (M, S, S) and fill the gaps; whole styles from BANK_SIDE on.
+
+    Raises:
+        DataError: the photos show hardly a class for sure.
+    """
     parts = []
     for start in range(0, len(photos), chunk):
         pictures = torch.from_numpy(photos[start : start + chunk]).permute(0, 3, 1, 2) / 127.5 - 1
         parts.append(measure_styles(pictures, torch.from_numpy(maps[start : start + chunk]).long()))
     styles, present = (torch.cat(part) for part in zip(*parts, strict=True))
+    if present.sum() < FEWEST_STYLES:
+        raise DataError("the photos show hardly a class for sure: there are no styles to learn")
     shift, scale = styles[present].mean(dim=0), styles[present].std(dim=0).clamp(min=1e-3)
     return StyleBank(_borrow_missing((styles - shift) / scale, present), shift, scale)
 

@@ -24,6 +24,18 @@ def write_manifest(path: Path, folder: Path, files: Iterable[Path]) -> None:
     path.write_bytes(gzip.compress("".join(lines).encode(), mtime=0))
 
 
+def is_data_set(folder: Path, name: str) -> bool:
+    """Whether a folder is meant to be a list's data set: it has a legend, and most of the files' names."""
+    sums = read_manifest(name)
+    is_there = (folder / "classes.txt").is_file()
+    return is_there and 2 * sum((folder / path).is_file() for path in sums) > len(sums)
+
+
+def is_part_of(names: Iterable[str], name: str) -> bool:
+    """Whether any of these file names is one of a data set's."""
+    return not {Path(path).name for path in read_manifest(name)}.isdisjoint(names)
+
+
 def check_folder(folder: Path, name: str) -> list[str]:
     """Check every file that the manifest lists and return their paths, sorted.
 

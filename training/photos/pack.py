@@ -1,7 +1,7 @@
 """Photos and maps in one file: what a run trains on, small enough to carry to another machine.
 
-A zip of ``names.json`` (file names, and each photo's chance to be drawn), one WebP a photo, and ``maps.bin``
-(the maps' bytes, LZMA).
+A zip of ``names.json`` (file names, each photo's chance to be drawn, and whose maps people made), one WebP a
+photo, and ``maps.bin`` (the maps' bytes, LZMA).
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from PIL import Image
 
 from training.files import replacing_file
 from training.photos.errors import DataError
-from training.photos.photo_set import PhotoSet, join
+from training.photos.photo_set import PhotoSet, is_natural, join
 
 QUALITY = 85  # of WebP: about 10 kB a photo of 256²
 FIXED_DATE = (2026, 1, 1, 0, 0, 0)  # equal photos give equal bytes
@@ -27,7 +27,8 @@ FIXED_DATE = (2026, 1, 1, 0, 0, 0)  # equal photos give equal bytes
 
 def write_pack(data: PhotoSet, path: Path, quality: int = QUALITY) -> None:
     """Write ``data`` to ``path``."""
-    facts = {"names": data.names, "chances": None if data.chances is None else data.chances.tolist()}
+    lists = {"chances": data.chances, "by_people": data.by_people}
+    facts = {"names": data.names} | {key: None if one is None else one.tolist() for key, one in lists.items()}
     with replacing_file(path) as file, zipfile.ZipFile(file, "w") as archive:
         _add(archive, "names.json", json.dumps(facts).encode(), zipfile.ZIP_DEFLATED)
         with ThreadPoolExecutor() as threads:
@@ -55,7 +56,9 @@ def _read(path: Path) -> PhotoSet:
         with ThreadPoolExecutor() as threads:
             photos = np.stack(list(threads.map(_decode, contents)))
         chances = None if facts["chances"] is None else np.array(facts["chances"])
-        return PhotoSet(tuple(facts["names"]), photos, maps.reshape(photos.shape[:3]), chances)
+        by_people = facts.get("by_people", [is_natural(name) for name in facts["names"]])  # once told by name
+        by_people = None if by_people is None else np.array(by_people, dtype=bool)
+        return PhotoSet(tuple(facts["names"]), photos, maps.reshape(photos.shape[:3]), chances, by_people)
     except (OSError, KeyError, ValueError, zipfile.BadZipFile) as error:
         raise DataError(f"{path}: not a pack of photos ({error})") from None
 

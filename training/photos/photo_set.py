@@ -1,22 +1,26 @@
-"""Photos with label maps in memory, split for good into training and held-out files by their names."""
+"""Photos with label maps in memory, split for good into training and held-out files by their names.
+
+What reads SIFT Flow and the folders that go with it is here, too; anyone else's: ``own_photos.py``.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from models.landscape.palette import NUM_CLASSES, OUTLINES, SIFTFLOW, UNLABELLED, source_table
+from models.landscape.palette import OUTLINES, SIFTFLOW, UNLABELLED, source_table
 from training.photos.clouds import split_clouds
 from training.photos.errors import DataError
 from training.photos.label_maps import shrink_map, shrink_nearest, split_snow
 from training.photos.manifest import check_folder
+from training.photos.reading import read_photo
 from training.photos.targets import target_table
 
 NATURAL_SCENES = ("coast", "forest", "mountain", "opencountry")  # SIFT Flow's
@@ -32,6 +36,7 @@ class PhotoSet:
     photos: NDArray[np.uint8]
     maps: NDArray[np.uint8]
     chances: NDArray[np.float64] | None = None  # of each photo to be drawn next, in any unit; None: even
+    by_people: NDArray[np.bool_] | None = None  # whose maps people made, natural scenes all; None: of each
 
     def __len__(self) -> int:
         return len(self.names)
@@ -49,8 +54,13 @@ class PhotoSet:
         rows = np.flatnonzero(kept)
         if not len(rows):
             raise DataError("no photo is left after filtering")
-        chances = None if self.chances is None else self.chances[rows]
-        return PhotoSet(tuple(self.names[row] for row in rows), self.photos[rows], self.maps[rows], chances)
+        return PhotoSet(
+            tuple(self.names[row] for row in rows),
+            self.photos[rows],
+            self.maps[rows],
+            None if self.chances is None else self.chances[rows],
+            None if self.by_people is None else self.by_people[rows],
+        )
 
     def shrink(self, size: int) -> PhotoSet:
         """Return it at ``size``²."""
@@ -58,7 +68,12 @@ class PhotoSet:
             return self
         photos = np.stack([shrink_photo(photo, size) for photo in self.photos])
         maps = np.stack([shrink_nearest(labels, size) for labels in self.maps])
-        return PhotoSet(self.names, photos, maps, self.chances)
+        return replace(self, photos=photos, maps=maps)
+
+    @property
+    def num_by_people(self) -> int:
+        """Photos whose maps people made."""
+        return len(self) if self.by_people is None else int(self.by_people.sum())
 
 
 def is_held_out(name: str) -> bool:
@@ -146,33 +161,6 @@ def _read_targets(
     return photo, targets
 
 
-def load_pseudo_labelled(photos: Path, labels: Path, size: int, keep: Callable[[str], bool]) -> PhotoSet:
-    """Load the photos of a folder that `training.landscape.pseudo` kept and whose file name passes ``keep``.
-
-    Raises:
-        DataError: a folder or a photo is missing, a map is none of the palette, or nothing passes.
-    """
-    if not labels.is_dir():
-        raise DataError(f"{labels}: no such folder (expected the label maps of {photos})")
-    names = [f"{path.stem}.jpg" for path in sorted(labels.glob("*.png")) if keep(f"{path.stem}.jpg")]
-    if not names:
-        raise DataError(f"{labels}: no label map of the kind asked for")
-    missing = [name for name in names if not (photos / name).is_file()]
-    if missing:
-        raise DataError(f"{photos}: {len(missing)} of {len(names)} labelled photos are missing: {missing[0]}")
-    pictures = np.stack([shrink_photo(read_photo(photos / name), size) for name in names])
-    return PhotoSet(tuple(names), pictures, np.stack([_read_map(labels, name, size) for name in names]))
-
-
-def _read_map(folder: Path, name: str, size: int) -> NDArray[np.uint8]:
-    path = (folder / name).with_suffix(".png")
-    labels = np.asarray(Image.open(path))
-    is_map = labels.ndim == 2 and labels.shape[0] == labels.shape[1] and labels.dtype == np.uint8
-    if not is_map or ((labels >= NUM_CLASSES) & (labels != UNLABELLED)).any():
-        raise DataError(f"{path}: not a square map of palette ids")
-    return shrink_map(labels, size)
-
-
 def join(sets: Sequence[PhotoSet]) -> PhotoSet:
     """Put sets of equal size one after the other; all of them have chances, or none."""
     chances = [photos.chances for photos in sets if photos.chances is not None]
@@ -183,13 +171,12 @@ def join(sets: Sequence[PhotoSet]) -> PhotoSet:
         np.concatenate([photos.photos for photos in sets]),
         np.concatenate([photos.maps for photos in sets]),
         np.concatenate(chances) if chances else None,
+        np.concatenate([_by_people(photos) for photos in sets]),
     )
 
 
-def read_photo(path: Path) -> NDArray[np.uint8]:
-    """Read a photo as (H, W, 3) RGB."""
-    with Image.open(path) as image:
-        return np.asarray(image.convert("RGB"))
+def _by_people(data: PhotoSet) -> NDArray[np.bool_]:
+    return np.ones(len(data), dtype=bool) if data.by_people is None else data.by_people
 
 
 def shrink_photo(photo: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:

@@ -26,6 +26,11 @@ SETS: tuple[tuple[str, ...], ...] = (
 UNTOLD = FIRST_SET + SETS.index(SKY_OR_CLOUD)
 
 
+def set_of(names: tuple[str, ...]) -> int:
+    """The target that means "one of these", which must be one of SETS."""
+    return FIRST_SET + SETS.index(names)
+
+
 def target_table(dataset: str, source_names: tuple[str, ...]) -> NDArray[np.uint8]:
     """A (256,) table from a data set's class numbers to targets.
 
@@ -35,7 +40,7 @@ def target_table(dataset: str, source_names: tuple[str, ...]) -> NDArray[np.uint
     coarse = COARSE_SOURCES.get(dataset, {})
     plain = tuple(name for name in source_names if name not in coarse)
     places = dict(zip(plain, source_table(dataset, plain), strict=True))
-    places |= {name: np.uint8(FIRST_SET + SETS.index(names)) for name, names in coarse.items()}
+    places |= {name: np.uint8(set_of(names)) for name, names in coarse.items()}
     table = np.full(256, UNLABELLED, dtype=np.uint8)
     table[: len(source_names)] = [places[name] for name in source_names]
     return table
@@ -57,6 +62,12 @@ def is_open(targets: NDArray[np.uint8]) -> NDArray[np.bool_]:
     """
     is_set = (targets >= FIRST_SET) & (targets < UNSURE) & (targets != UNTOLD)
     return np.asarray((targets == UNLABELLED) | is_set)
+
+
+def told(targets: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Palette ids of what ``targets`` tell, UNLABELLED elsewhere; a sky that may be cloud is sky."""
+    plain = np.where(targets == UNTOLD, np.uint8(SKY), targets)
+    return np.where(plain < NUM_CLASSES, plain, np.uint8(UNLABELLED)).astype(np.uint8)
 
 
 def inputs_of(maps: Tensor) -> Tensor:

@@ -59,13 +59,14 @@ def run(args: argparse.Namespace) -> int:
         trainer.load_state(state)
     batches = Batches(data, bank, settings, device)
     evaluation = Evaluation(data, held_out)
-    config = settings.model(describe(data))
+    config = settings.model(describe(data, run.data_name))
     loop = Loop(
         run,
         lambda step: trainer.train_step(batches(step), step),
         trainer.state,
         args.save_every,
         shown=("l1", "adversarial", "critic"),
+        scores=(METRIC,),
         snapshot=lambda: export(run, trainer, config, evaluation),
     )
     return train_and_publish(loop, args, METRIC)

@@ -89,6 +89,7 @@ def fit(args: argparse.Namespace, presets: Mapping[str, LabellerSettings], label
         trainer.train_step,
         trainer.state,
         args.save_every,
+        scores=("mean_iou", "pixel_accuracy"),
         snapshot=lambda: export(run, trainer, held_out, labeller),
     )
     return train_and_publish(loop, args, METRIC)

@@ -14,7 +14,6 @@ from torch import Tensor, nn
 from models.landscape.palette import NUM_CLASSES, PALETTE, UNLABELLED
 from models.segmenter.engine import predict
 from training.photos.clouds import split_clouds
-from training.photos.photo_set import PhotoSet
 from training.photos.targets import CLOUD, SKY, UNSURE, UNTOLD, allowed_table
 
 MIN_CONFIDENCE = 0.5  # a pixel less sure than this is a guess
@@ -60,9 +59,3 @@ def label(photo: NDArray[np.uint8], probabilities: Tensor) -> tuple[NDArray[np.u
         return None, "one class"
     classes = split_clouds(np.where(is_sky, np.uint8(SKY), classes), photo)
     return np.where(sure | is_sky, classes, classes + np.uint8(UNSURE)).astype(np.uint8), "kept"
-
-
-def complete_set(data: PhotoSet, found: list[Tensor]) -> PhotoSet:
-    """``complete`` each map of a set."""
-    maps = np.stack([complete(targets, chances) for targets, chances in zip(data.maps, found, strict=True)])
-    return PhotoSet(data.names, data.photos, maps, data.chances)

@@ -10,6 +10,7 @@ from typing import Any
 from training.arguments import add_box_arguments, add_finish_argument, pick_device, resolve_settings
 from training.files import write_atomically
 from training.loop import Loop
+from training.places import check_report_folder
 from training.plots import new_figure, to_png
 from training.run import Run
 from training.seq2seq.bottleneck import BottleneckSettings, Pair, measure
@@ -25,6 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Train both networks, then write the table and the plot."""
     settings = resolve_settings(BottleneckSettings(), args.set)
+    check_report_folder(args.out, "bottleneck.json")
     device = pick_device(args.device, args.threads)
     run = Run(args.run, settings, settings.steps, args.resume or args.finish, args.max_minutes)
     pair = Pair(settings, device)

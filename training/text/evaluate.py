@@ -6,6 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
+from tqdm import tqdm
 
 from models.gpt.decoding import Decoder, Sequence
 from models.gpt.tokenizer import Tokenizer
@@ -35,7 +36,7 @@ def nats_per_character(
     num_whole = len(targets) // length * length
     total = 0.0
     windows, wanted = inputs[:num_whole].view(-1, length), targets[:num_whole].view(-1, length)
-    for first in range(0, len(windows), WINDOWS_PER_PASS):
+    for first in tqdm(range(0, len(windows), WINDOWS_PER_PASS), "scoring", leave=False, disable=None):
         rows = slice(first, first + WINDOWS_PER_PASS)
         total += _sum_nats(network, windows[rows], wanted[rows])
     if num_whole < len(targets):
@@ -58,7 +59,7 @@ def nats_per_character_in_windows(
     device = network.embedding.weight.device
     total = 0.0
     starts = range(0, len(text), num_characters)
-    for first in range(0, len(starts), WINDOWS_PER_PASS):
+    for first in tqdm(range(0, len(starts), WINDOWS_PER_PASS), "scoring", leave=False, disable=None):
         rows, wanted = [], []
         for start in starts[first : first + WINDOWS_PER_PASS]:
             given = tokenizer.encode(text[start - 1] if start else "\n")

@@ -9,7 +9,7 @@ import torch
 from models.gpt.config import GPTConfig
 from models.gpt.tokenizer import CharacterTokenizer, Tokenizer
 from training.errors import TrainingError
-from training.text.data import read_text
+from training.text.reading import read_text
 from training.text.tokenizer_files import read_vocabulary
 from training.text.vocabulary import make_characters
 

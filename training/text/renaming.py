@@ -34,7 +34,7 @@ class Renamer:
 
     def __init__(self, text: str, share: float, seed: int) -> None:
         self._share, self._seed = share, seed
-        words = set(WORD.findall(text))
+        words = {match.group() for match in WORD.finditer(text)}  # no list of all: texts may be long
         lower = {word for word in words if word.islower()}
         capitals = {word for word in words if word.isupper()} | set(WITHIN_SENTENCE.findall(text))
         named = {word.lower() for word in capitals if not word.islower()} - lower

@@ -10,8 +10,10 @@ from typing import Any
 from models.gpt.engine import TextEngine
 from models.gpt.request import TextRequest
 from training.plots import new_figure, to_png
-from training.text.data import TINY_SHAKESPEARE, Corpus
+from training.text.best import WATCHED
+from training.text.corpus import Corpus
 from training.text.quality import describe_quality
+from training.text.reading import TINY_SHAKESPEARE
 from training.text.settings import TextSettings, name_preset
 
 PROMPTS = ("\n", "KING RICHARD III:\n", "O Romeo, Romeo! ", "JULIET:\n", "First Citizen:\n")
@@ -65,15 +67,15 @@ def draw_samples(
 
 def draw_curve(log: list[dict[str, Any]]) -> bytes:
     """The course of the run over training seconds, as PNG: dev metrics where there are any, else the loss."""
-    name = "dev_nats_per_character"
+    names = ("dev_nats_per_character", WATCHED, "loss")
+    name = next((name for name in names if any(name in line for line in log)), "loss")
     points = [line for line in log if name in line]
-    if not points:
-        name, points = "loss", log
     figure = new_figure()
     axes = figure.add_subplot()
     axes.plot([line["seconds"] / 60 for line in points], [line[name] for line in points])
     axes.set_xlabel("training minutes (evaluation left out)")
-    axes.set_ylabel("training loss, nats per token" if name == "loss" else "dev nats per character")
+    held_back = "dev nats per character" if name.startswith("dev") else "nats per character, text held back"
+    axes.set_ylabel("training loss, nats per token" if name == "loss" else held_back)
     axes.grid(alpha=0.3)
     return to_png(figure)
 

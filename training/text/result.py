@@ -15,7 +15,8 @@ from models.gpt.network import GPT
 from models.gpt.tokenizer import TOKENIZER_FILE, Tokenizer
 from training.files import write_atomically
 from training.run import Run
-from training.text.data import Corpus
+from training.text.best import Best
+from training.text.corpus import Corpus, spread
 from training.text.evaluate import (
     nats_per_character,
     nats_per_character_in_windows,
@@ -27,12 +28,16 @@ from training.text.quality import text_quality
 from training.text.report import choose_prompts, draw_curve, draw_samples, write_readme
 from training.text.trainer import Trainer
 
+MAX_REFERENCE = 5_000_000  # characters of the training text that texts are compared with: how they read
+
 # One name per split, so that metrics on different texts are never compared.
 METRICS = {"dev": "dev_nats_per_character", "release": "validation_nats_per_character"}
 SPLITS = {"dev": "last 5 % of the training part", "release": "last 10 %"}
 
 
-def write_result(run: Run, trainer: Trainer, tokenizer: Tokenizer, corpus: Corpus, name: str) -> None:
+def write_result(
+    run: Run, trainer: Trainer, tokenizer: Tokenizer, corpus: Corpus, name: str, best: Best
+) -> None:
     """Write the checkpoint into the run's folder, under a name for its README.
 
     The held-out text is looked at only when the last step is done. A network that is not served gets a
@@ -43,7 +48,7 @@ def write_result(run: Run, trainer: Trainer, tokenizer: Tokenizer, corpus: Corpu
     if not isinstance(network, GPT):
         if is_done:
             exact = nats_per_character(network, tokenizer, corpus.validation)
-            metrics = {metric: round(exact, 5), **_circumstances(run, trainer)}
+            metrics = {metric: round(exact, 5), **best.facts(), **_circumstances(run, trainer)}
             write_atomically(run.folder / "metrics.json", (json.dumps(metrics, indent=2) + "\n").encode())
             run.say(f"{run.folder / 'metrics.json'}: {metric} {exact:.4f}")
         return
@@ -53,9 +58,11 @@ def write_result(run: Run, trainer: Trainer, tokenizer: Tokenizer, corpus: Corpu
     network.load_state_dict(tensors)
     engine = TextEngine(network, tokenizer, kernel=load_kernel() if trainer.device.type == "cpu" else None)
     scores = {} if not is_done else _scores(metric, exact, engine, corpus.validation)
-    metrics = scores | _circumstances(run, trainer)
+    metrics = scores | (best.facts() if is_done else {}) | _circumstances(run, trainer)
     if is_done and trainer.settings.split == "release":
-        metrics["text_quality"] = text_quality(engine, corpus.training, corpus.validation)
+        metrics["text_quality"] = text_quality(
+            engine, spread(corpus.training, MAX_REFERENCE), corpus.validation
+        )
     samples = draw_samples(engine, choose_prompts(corpus))
     files = {TOKENIZER_FILE: tokenizer.to_json(), "curve.png": draw_curve(run.read_log())}
     readme = write_readme(name, trainer.settings, metrics, samples, corpus.name)

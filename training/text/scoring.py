@@ -15,7 +15,7 @@ from models.gpt.engine import TextEngine
 from training.arguments import pick_device, positive
 from training.errors import TrainingError
 from training.files import write_atomically
-from training.text.data import TINY_SHAKESPEARE_URL, read_text, split_text
+from training.text.corpus import split_text
 from training.text.evaluate import (
     nats_per_character,
     nats_per_character_in_windows,
@@ -23,6 +23,7 @@ from training.text.evaluate import (
     sliding_nats_per_character,
 )
 from training.text.quality import describe_quality, text_quality
+from training.text.reading import TINY_SHAKESPEARE_URL, read_text
 from training.text.result import METRICS
 
 

@@ -25,7 +25,10 @@ class TextSettings(Settings):
     invented_weight: float = Field(default=1.0, ge=0)  # of invented names where they are new: mentions.py
     name_weight: float = Field(default=1.0, ge=0)  # of real ones there
     echo_steps: int = Field(default=0, ge=0)  # at the start, with windows that repeat themselves: see echo.py
-    split: Literal["dev", "release"] = "dev"  # see training/text/data.py
+    split: Literal["dev", "release"] = "dev"  # see training/text/corpus.py
+    held_back: float = Field(
+        default=0.0, ge=0, lt=1
+    )  # of a release's training part: to choose the best step by
 
     start_from: str | None = None  # a checkpoint's folder: its weights, tokenizer and shape
     merged_with: str | None = None  # another run from there: the mean of both is released, see merging.py
@@ -121,13 +124,14 @@ NANOGPT = TextSettings(
 
 PRESETS = {
     "first-light": TextSettings(
-        split="release", num_layers=5, hidden_size=256, heads=4, mlp_width=704, batch=16, steps=500
+        split="release", held_back=0.02, num_layers=5, hidden_size=256, heads=4, mlp_width=704, batch=16,
+        steps=500,
     ),  # 20 minutes on one core
     "nanogpt": NANOGPT,  # karpathy/nanoGPT config/train_shakespeare_char.py
     "shakespeare": TextSettings(
-        split="release", max_seq_len=1024, early_context=256, num_layers=5, hidden_size=256, heads=4,
-        mlp_width=704, batch=4, steps=2500, decay_fraction=0.2, dropout=0.15, bpe_dropout=0.1, renaming=0.8,
-        echo_steps=450, save_every=50,
+        split="release", held_back=0.02, max_seq_len=1024, early_context=256, num_layers=5, hidden_size=256,
+        heads=4, mlp_width=704, batch=4, steps=2500, decay_fraction=0.2, dropout=0.15, bpe_dropout=0.1,
+        renaming=0.8, echo_steps=450, save_every=50,
     ),  # first-light for longer, with less to learn by heart and copying taught; 75 minutes on two cores
     "shakespeare-readable": TextSettings(
         split="release", start_from="runs/shakespeare/checkpoint", max_seq_len=1024, num_layers=5,
@@ -136,8 +140,8 @@ PRESETS = {
         invented_weight=0, name_weight=4, loop_penalty=0.25, save_every=50, seed=303,
     ),  # on from the last, with real names and against loops; two of them make the bundled one
     "lstm": TextSettings(
-        split="release", network="lstm", num_layers=2, hidden_size=448, dropout=0.2, optimiser="adamw",
-        batch=16, steps=500,
+        split="release", held_back=0.02, network="lstm", num_layers=2, hidden_size=448, dropout=0.2,
+        optimiser="adamw", batch=16, steps=500,
     ),  # first-light's data, tokens, steps and, nearly, parameters: what attention is measured against
     "tiny": TextSettings(
         vocabulary=384, max_seq_len=64, num_layers=2, hidden_size=64, heads=2, mlp_width=128, batch=16,

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import json
 import random
+import re
+from collections.abc import Iterator
 from functools import lru_cache
 from itertools import chain
 
@@ -15,12 +17,26 @@ import tokenizers
 from tokenizers import decoders, models, pre_tokenizers, trainers
 
 from models.gpt.tokenizer import BPETokenizer, CharacterTokenizer
+from training.text.corpus import spread
 from training.text.data import Tokens
 
+MAX_CHARACTERS = 10_000_000  # of a text that a vocabulary is made from
+PART = 1 << 18  # characters of a text that are split into words at once, or up to twice as many
+LINE = re.compile(r"(?<=\S)\n(?=\S)")
 NUM_VARIANTS = 64  # ways that each word may be split under dropout
 NUM_KEPT = 1 << 18  # of all words' ways, so that splitting the next epoch is quick
 LONGEST = 64  # bytes of a word that are split together; the time for it grows with their square
 STRETCH = 1000  # words over which a word is split in one way
+
+
+def cut_text(text: str) -> Iterator[str]:
+    """Cut a text into parts of some PART characters, at lines: no word or run of spaces is torn."""
+    start = 0
+    while start < len(text):
+        end = LINE.search(text, start + PART, start + 2 * PART)
+        stop = end.end() if end else start + 2 * PART
+        yield text[start:stop]
+        start = stop
 
 
 def make_characters(text: str) -> CharacterTokenizer:
@@ -29,13 +45,16 @@ def make_characters(text: str) -> CharacterTokenizer:
 
 
 def make_bpe(text: str, vocabulary: int) -> BPETokenizer:
-    """Train byte-level BPE on `text`; all 256 bytes are tokens, so that any text can be encoded."""
+    """Train byte-level BPE on `text`, or on stretches of a long one.
+
+    All 256 bytes are tokens, so that any text can be encoded.
+    """
     inner = tokenizers.Tokenizer(models.BPE())
     inner.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     inner.decoder = decoders.ByteLevel()
     alphabet = pre_tokenizers.ByteLevel.alphabet()
     trainer = trainers.BpeTrainer(vocab_size=vocabulary, show_progress=False, initial_alphabet=alphabet)
-    inner.train_from_iterator([text], trainer)
+    inner.train_from_iterator(cut_text(spread(text, MAX_CHARACTERS)), trainer)
     return BPETokenizer(inner)
 
 
@@ -55,11 +74,16 @@ class DroppedBPE:
 
     def encode(self, text: str, epoch: int) -> Tokens:
         """The text's tokens in this epoch."""
-        words = [word for word, _ in self._pre_tokenizer.pre_tokenize_str(text)]
         generator = np.random.default_rng((self._seed, epoch))
-        ways = generator.integers(NUM_VARIANTS, size=len(words) // STRETCH + 1).tolist()
-        parts = (self._ways_of(word, ways[i // STRETCH]) for i, word in enumerate(words))
-        return np.fromiter(chain.from_iterable(parts), dtype=np.int64)
+        return np.fromiter(chain.from_iterable(self._split_words(text, generator)), dtype=np.int64)
+
+    def _split_words(self, text: str, generator: np.random.Generator) -> Iterator[list[int]]:
+        splits = (self._pre_tokenizer.pre_tokenize_str(part) for part in cut_text(text))
+        way = 0
+        for number, (word, _) in enumerate(chain.from_iterable(splits)):
+            if number % STRETCH == 0:
+                way = int(generator.integers(NUM_VARIANTS))
+            yield self._ways_of(word, way)
 
     def _ways_of(self, word: str, variant: int) -> list[int]:
         """A word's tokens in one way. A text without spaces is one long word: cut, so that time is linear."""

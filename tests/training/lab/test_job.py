@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageSequence
 
+from models.lab.trainer import Trainer
 from models.lab.yardstick import Effort
 from training.__main__ import main
 from training.lab import job
@@ -126,3 +129,21 @@ def test_the_manifold_lies_where_it_belongs() -> None:
     picture = np.asarray(draw_manifold(*scene(), size=200)).astype(int)
     assert picture[60, 140].sum() < 500  # inside the upper right square
     assert picture[140, 60].sum() == 3 * 255
+
+
+def test_a_signal_leaves_what_is_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    step = Trainer.step
+
+    def interrupted(trainer: Trainer) -> None:
+        step(trainer)
+        if trainer.steps == 7:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    monkeypatch.setattr(Trainer, "step", interrupted)
+    assert run(tmp_path / "cut.gif", "--seeds", "3") == 128 + signal.SIGINT
+    report = json.loads((tmp_path / "cut.json").read_text())
+    assert report["steps"] == 7
+    assert [one["step"] for one in report["timeline"]] == [0, 1, 5, 7]
+    assert [one["generator_updates"] for one in report["seeds"]] == [7]
+    with Image.open(tmp_path / "cut.gif") as animation:
+        assert len(list(ImageSequence.Iterator(animation))) == 4  # a moment each

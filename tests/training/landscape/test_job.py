@@ -11,7 +11,8 @@ from models.checkpoint import check_weights
 from models.landscape.engine import LandscapeEngine, LandscapeRequest
 from tests.training.resuming import assert_resumes_exactly
 from training.__main__ import main
-from training.landscape.dataset import find_shown, load_held_out, weigh
+from training.landscape.sources import load_siftflow_held_out
+from training.landscape.weighing import find_shown, weigh
 from training.photos.pack import read_packs
 from training.photos.photo_set import PhotoSet, is_held_out
 
@@ -113,7 +114,7 @@ def test_rare_classes_are_drawn_more_often_and_people_s_labels_most() -> None:
 
 
 def test_held_out_photos_keep_the_labels_that_people_gave(siftflow: Path) -> None:
-    held_out = load_held_out(siftflow, 32)
+    held_out = load_siftflow_held_out(siftflow, 32)
     assert len(held_out) > 0
     assert all(is_held_out(name) for name in held_out.names)
 

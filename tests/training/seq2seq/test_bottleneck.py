@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import signal
 from pathlib import Path
 
+from tests.training.resuming import signal_at_first_step
 from training.__main__ import main
 
 SMALL = ("steps=150", "longest=8", "width=48", "symbols=6", "batch=48", "num_tests=64", "learning_rate=0.01")
@@ -27,7 +29,8 @@ def arguments(folder: Path) -> list[str]:
 def test_attention_lifts_the_bottleneck_and_a_stop_changes_nothing(tmp_path: Path) -> None:
     whole, cut = tmp_path / "whole", tmp_path / "cut"
     assert main(arguments(whole)) == 0
-    assert main([*arguments(cut), "--max-minutes", "0"]) == 0
+    with signal_at_first_step():
+        assert main(arguments(cut)) == 128 + signal.SIGTERM
     assert not (cut / "out").exists()
     assert len(json.loads((cut / "run" / "bottleneck.json").read_text())["accuracy"]) == 2 * 3
     assert main([*arguments(cut), "--resume"]) == 0

@@ -9,8 +9,10 @@ import pytest
 import torch
 
 from training.errors import TrainingError
-from training.text.data import Batches, read_text, split_text
+from training.text.corpus import split_text
+from training.text.data import Batches
 from training.text.echo import Echo
+from training.text.reading import read_text
 from training.text.settings import TextSettings
 
 

@@ -16,6 +16,7 @@ import torch
 
 from models.checkpoint import read_metrics, read_weights
 from models.gpt.engine import TextEngine
+from models.gpt.network import GPT
 from models.gpt.request import TextRequest
 from training.__main__ import main
 
@@ -248,7 +249,7 @@ def test_the_state_s_tokenizer_is_taken_not_made_anew(
     run = tmp_path / "run"
     assert main(arguments(text, run, "--max-minutes", "0")) == 0
     tokenizer = (run / "checkpoint" / "tokenizer.json").read_bytes()
-    monkeypatch.setattr("training.text.job.make_bpe", lambda *_: pytest.fail("made anew"))
+    monkeypatch.setattr("training.text.tokenizing.make_bpe", lambda *_: pytest.fail("made anew"))
     assert main(arguments(text, run, "--resume")) == 0
     assert (run / "checkpoint" / "tokenizer.json").read_bytes() == tokenizer
 
@@ -289,3 +290,30 @@ def test_mistakes_are_explained(
     path.write_bytes(content)
     assert main(arguments(path, tmp_path / "run", *more)) == 1
     assert said in capsys.readouterr().err
+
+
+def test_a_release_keeps_the_best_of_what_it_looked_at(
+    text: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scores = iter([2.5, 2.0, 2.25])
+
+    def score(network: GPT, *_: object) -> float:
+        kept[len(kept)] = {name: weight.clone() for name, weight in network.state_dict().items()}
+        return next(scores)
+
+    kept: dict[int, dict[str, torch.Tensor]] = {}
+    monkeypatch.setattr("training.text.job.nats_per_character", score)
+    monkeypatch.setattr("training.text.result.text_quality", lambda *_: {})
+    run = tmp_path / "run"
+    released = ["--set", "split=release", "--set", "held_back=0.05"]
+    assert main(arguments(text, run, *released)) == 0
+    metrics = read_metrics(run / "checkpoint")
+    assert (metrics["best_step"], metrics["watched_nats_per_character"]) == (16, 2.0)
+    assert metrics["validation_nats_per_character"] > 0
+    saved = read_weights(run / "checkpoint")
+    assert all(torch.equal(weight, kept[1][name].to(torch.bfloat16)) for name, weight in saved.items())
+    assert any(not torch.equal(weight, kept[2][name].to(torch.bfloat16)) for name, weight in saved.items())
+    best = torch.load(run / "state.pt", weights_only=True)["state"]["best"]
+    assert (best["step"], best["score"]) == (16, 2.0)
+    assert all(torch.equal(weight, best["weights"][name]) for name, weight in kept[1].items())
+    assert (run / "curve.png").read_bytes().startswith(b"\x89PNG")
