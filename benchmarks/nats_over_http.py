@@ -19,6 +19,7 @@ from pathlib import Path
 import httpx
 
 CHARACTERS_IN_A_WINDOW = 256
+CHARACTERS_A_REQUEST = 30_000
 WINDOWS_A_REQUEST = 32
 URL = "http://127.0.0.1:8000"
 
@@ -52,8 +53,9 @@ def nats_in_windows(client: httpx.Client, text: str, model: str | None = None) -
 
 def nats_in_contexts(client: httpx.Client, text: str, model: str | None = None) -> float:
     """Of each character, in windows of the model's context, each beginning with the last one's end."""
-    tokens, context = _tokenize(client, "\n" + text, model)
-    first = len(_tokenize(client, "\n", model)[0]) - 1
+    newline, context = _tokenize(client, "\n", model)
+    tokens = [token for part in _cut("\n" + text) for token in _tokenize(client, part, model)[0]]
+    first = len(newline) - 1
     step = context - 1
     windows = ((tokens[at : at + context], 1) for at in range(first, len(tokens) - 1, step))
     return _score(client, windows, model) / len(text)
@@ -68,6 +70,18 @@ def _windows(client: httpx.Client, text: str, model: str | None) -> Iterator[Win
                 f"error: {CHARACTERS_IN_A_WINDOW} characters are more than this model's {context} tokens"
             )
         yield seen + tokens, len(seen)
+
+
+def _cut(text: str) -> Iterator[str]:
+    """Parts that a request may hold, cut before ends of lines: no token crosses these."""
+    start = 0
+    while start < len(text):
+        end = start + CHARACTERS_A_REQUEST
+        if end < len(text):
+            lines = text[start : text.rfind("\n", start, end) + 1].rstrip("\n")
+            end = start + len(lines) if lines else end
+        yield text[start:end]
+        start = end
 
 
 def _tokenize(client: httpx.Client, text: str, model: str | None) -> tuple[list[int], int]:
