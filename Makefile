@@ -65,9 +65,10 @@ check-all: check $(if $(filter clients,$(SKIP)),,clients) ## check, and what nee
 check-stack: $(DEV) ## replicas in a Docker swarm and under compose, replaced and killed under load   [PORT=8000]
 	PORT=$(PORT) $(RUN) -m deploy.check_stack
 
-check-chart: $(CHART) ## lint, render and validate the Helm chart, and run its pod under Docker   [SKIP=docker]
+check-chart: $(CHART) ## lint, render and validate the Helm chart, and run its pods under Docker   [SKIP=docker]
 	state/chart/bin/python -m deploy.check_chart
 	$(if $(filter docker,$(SKIP)),@echo "skipped: docker",state/chart/bin/python -m deploy.run_pod)
+	$(if $(filter docker,$(SKIP)),,state/chart/bin/python -m deploy.run_training)
 
 clients: state/clients/.installed ## install clients of OpenAI's API that others wrote, into state/clients
 

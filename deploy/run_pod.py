@@ -36,8 +36,12 @@ def docker(*arguments: str) -> str:
     return (run.stdout + run.stderr if arguments[0] == "logs" else run.stdout).strip()
 
 
-def as_arguments(spec: dict[str, Any], container: dict[str, Any], secret: Path) -> list[str]:
-    """Docker's words for a pod's specification; SystemExit for one that has none here."""
+def as_arguments(spec: dict[str, Any], container: dict[str, Any], folder: Path) -> list[str]:
+    """Docker's words for a pod's specification, with a folder in place of a Secret's or a claim's files.
+
+    Raises:
+        SystemExit: there are none for a volume here.
+    """
     user, rules = spec["securityContext"], container["securityContext"]
     words = [f"--user={user['runAsUser']}:{user['runAsGroup']}", f"--group-add={user['fsGroup']}"]
     words += ["--read-only"] * rules["readOnlyRootFilesystem"]
@@ -55,8 +59,9 @@ def as_arguments(spec: dict[str, Any], container: dict[str, Any], secret: Path) 
         volume = kinds[mount["name"]]
         if "emptyDir" in volume:  # disk in a cluster, memory here
             words.append(f"--tmpfs={mount['mountPath']}:mode=1777")
-        elif "secret" in volume:
-            words.append(f"--volume={secret}:{mount['mountPath']}:ro")
+        elif "secret" in volume or "persistentVolumeClaim" in volume:
+            mode = "ro" if mount.get("readOnly") else "rw"
+            words.append(f"--volume={folder / mount.get('subPath', '.')}:{mount['mountPath']}:{mode}")
         else:
             raise SystemExit(f"{volume}: not known here")
     return words
@@ -65,9 +70,9 @@ def as_arguments(spec: dict[str, Any], container: dict[str, Any], secret: Path) 
 class Pod:
     """A running container, asked as a kubelet asks it."""
 
-    def __init__(self, spec: dict[str, Any], secret: Path) -> None:
+    def __init__(self, spec: dict[str, Any], folder: Path) -> None:
         self.container = spec["containers"][0]
-        arguments = as_arguments(spec, self.container, secret)
+        arguments = as_arguments(spec, self.container, folder)
         self.id = docker("run", "--detach", *arguments, self.container["image"])
         network = json.loads(docker("inspect", "--format={{json .NetworkSettings.Networks}}", self.id))
         self.url = f"http://{network['bridge']['IPAddress']}:{self.container['ports'][0]['containerPort']}"
@@ -141,10 +146,9 @@ def main() -> int:
     (deployment,) = (one for one in manifests(VALUES) if one["kind"] == "Deployment")
     spec = deployment["spec"]["template"]["spec"]
     with tempfile.TemporaryDirectory() as folder:
-        secret = Path(folder)
-        secret.chmod(0o755)
-        (secret / "keys.toml").write_text(KEYS_FILE)
-        pod = Pod(spec, secret)
+        Path(folder).chmod(0o755)
+        (Path(folder) / "keys.toml").write_text(KEYS_FILE)
+        pod = Pod(spec, Path(folder))
         try:
             startup = pod.container["startupProbe"]
             live = pod.succeeds("startup", startup["periodSeconds"] * startup["failureThreshold"])
