@@ -54,11 +54,14 @@ class FakeTextEngine:
     def num_running(self) -> int:
         return len(self.running)
 
-    def admit(self, key: int, request: TextRequest) -> None:
+    def prepare(self, request: TextRequest) -> TextRequest:
         if request.prompt == "refuse":
             raise RequestError("prompt", "refused, as asked")
         if request.prompt == "explode in admit":
             raise UnpicklableError
+        return request
+
+    def take(self, key: int, request: TextRequest) -> None:
         self.running[key] = (request, 0)
         self._note("admitted", request, 0)
 

@@ -274,3 +274,6 @@ def prepare_workers() -> None:
     microseconds.
     """
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    os.environ.setdefault(
+        "TOKENIZERS_PARALLELISM", "false"
+    )  # prompts come one by one: its threads gain nothing

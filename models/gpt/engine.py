@@ -58,6 +58,16 @@ class TextEvent:
     error: Exception | None = None  # why this request ends without an end; others go on
 
 
+@dataclass(frozen=True)
+class Prepared:
+    """A request that is ready to be taken in, once."""
+
+    request: TextRequest
+    tokens: list[int]
+    sampler: Sampler
+    scores: list[TokenLogprob]
+
+
 @dataclass(eq=False)
 class _Run:
     """A request on its way."""
@@ -106,6 +116,7 @@ class TextEngine:
         self._by_key: dict[int, _Run] = {}
         self._failed: dict[int, Exception] = {}  # by key, those whose prompts can't be scored
         self._num_looking = 0
+        self._newest: tuple[object, list[int]] = (None, [])  # a prompt, and its tokens
         self._end_token = network.config.end_token
 
     @classmethod
@@ -151,7 +162,11 @@ class TextEngine:
         return len(self._runs)
 
     def admit(self, key: int, request: TextRequest) -> None:
-        """Take a request in; the next steps prefill it.
+        """`prepare` a request and `take` it in."""
+        self.take(key, self.prepare(request))
+
+    def prepare(self, request: TextRequest) -> Prepared:
+        """What taking a request in needs; touches nothing that runs, and so any thread may call it.
 
         Raises:
             RequestError: the prompt has characters that the model lacks, a token id is none of the model's,
@@ -159,22 +174,32 @@ class TextEngine:
         """
         self._check(request)
         tokens = self._tokens(request.prompt)
-        sampler = self._sampler(request, tokens)
-        text = IncrementalDetokenizer(request.stop, request.max_characters)
         scores: list[TokenLogprob] = []
+        if request.prompt_logprobs is not None:
+            first = tokens[: max(1, len(tokens) - self.source.context + 1)]  # nothing stands before these
+            unknown = {token: TokenLogprob(self._bytes(token), None, []) for token in {*first}}
+            scores = [unknown[token] for token in first]
+        return Prepared(request, tokens, self._sampler(request, tokens), scores)
+
+    def take(self, key: int, prepared: Prepared) -> None:
+        """Take in what `prepare` gave; the next steps prefill it."""
+        request, tokens, scores = prepared.request, prepared.tokens, prepared.scores
         score = None
         if request.prompt_logprobs is not None:
-            num_first = max(1, len(tokens) - self.source.context + 1)  # nothing stands before these
-            scores += [TokenLogprob(self._bytes(token), None, []) for token in tokens[:num_first]]
             score = partial(self._score, key, scores, tokens, request.prompt_logprobs)
-        sequence = self.source.open(tokens, sampler, request.max_tokens, score)
-        run = _Run(key, request, sequence, sampler, text, tokens, scores=scores)
+        sequence = self.source.open(tokens, prepared.sampler, request.max_tokens, score)
+        text = IncrementalDetokenizer(request.stop, request.max_characters)
+        run = _Run(key, request, sequence, prepared.sampler, text, tokens, scores=scores)
         if request.attention:
             run.seen = list(tokens)
         self._num_looking += run.is_looking
         self._runs[run.sequence] = self._by_key[key] = run
 
     def _tokens(self, prompt: str | tuple[int, ...]) -> list[int]:
+        """A prompt's tokens, which several requests may share: choices of one prompt come in a row."""
+        known, tokens = self._newest
+        if prompt == known:
+            return tokens
         if isinstance(prompt, str):
             tokens = self.tokenizer.encode(prompt or EMPTY_PROMPT)
         else:
@@ -182,6 +207,7 @@ class TextEngine:
             self._check_tokens("prompt", tokens)
         if not tokens:
             raise RequestError("prompt", "this model makes no token of it")
+        self._newest = prompt, tokens
         return tokens
 
     def _check_tokens(self, field: str, tokens: Iterable[int]) -> None:

@@ -77,7 +77,11 @@ class BPETokenizer:
         # A lone surrogate, which JSON can carry, has no UTF-8 bytes.
         clean = text.encode("utf-8", errors="replace").decode()
         # SentencePiece's models were trained with a token that begins the text, GPT-2's were not.
-        return list(self.inner.encode(clean, add_special_tokens=not self._is_byte_level).ids)
+        # A batch of one: unlike `encode`, it lets other threads run meanwhile, and places no one asks for are
+        # not worked out.
+        has_first = not self._is_byte_level
+        (found,) = self.inner.encode_batch_fast([clean], add_special_tokens=has_first)
+        return list(found.ids)
 
     def to_json(self) -> bytes:
         return self.inner.to_str(pretty=False).encode()

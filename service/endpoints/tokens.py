@@ -32,21 +32,26 @@ class TokensEndpoint:
         body = await read_json(request, TokenizeBody)
         model = permitted(request, self._models.find("gpt", body.model))
         tokenizer = _tokenizer(model)
-        tokens = await asyncio.to_thread(tokenizer.encode, body.prompt)
-        answer: dict[str, Any] = {"tokens": tokens, "count": len(tokens)}
-        answer["max_model_len"] = model.client.description.get("context")
-        if body.return_token_strs:
-            answer["token_strs"] = [tokenizer.pieces[one].decode("utf-8", "replace") for one in tokens]
-        return Response(_encode(answer), media_type="application/json")
+        context = model.client.description.get("context")
+        answer = await asyncio.to_thread(_tokenized, tokenizer, body, context)
+        return Response(answer, media_type="application/json")
 
     async def detokenize(self, request: Request) -> Response:
         body = await read_json(request, DetokenizeBody)
         tokenizer = _tokenizer(permitted(request, self._models.find("gpt", body.model)))
         try:
-            text = decode(tokenizer, body.tokens)
+            text = await asyncio.to_thread(decode, tokenizer, body.tokens)
         except RequestError as error:
             raise ApiError(422, error.message, "tokens") from None
         return Response(_encode({"prompt": text}), media_type="application/json")
+
+
+def _tokenized(tokenizer: Tokenizer, body: TokenizeBody, context: int | None) -> bytes:
+    tokens = tokenizer.encode(body.prompt)
+    answer: dict[str, Any] = {"tokens": tokens, "count": len(tokens), "max_model_len": context}
+    if body.return_token_strs:
+        answer["token_strs"] = [tokenizer.pieces[one].decode("utf-8", "replace") for one in tokens]
+    return _encode(answer)
 
 
 def _tokenizer(model: LoadedModel) -> Tokenizer:

@@ -18,6 +18,7 @@ import msgspec
 
 from service.workers.failures import guarded_failure
 from service.workers.messages import Event, Failed, Logprob, Results, TextPiece
+from service.workers.preparing import LONG_PROMPT, Preparing
 
 log = logging.getLogger("prospero.worker")
 _to_json = msgspec.json.Encoder().encode
@@ -54,7 +55,8 @@ class TextEngineProtocol(Protocol):
 
     @property
     def num_running(self) -> int: ...
-    def admit(self, key: int, request: Any) -> None: ...
+    def prepare(self, request: Any) -> Any: ...
+    def take(self, key: int, prepared: Any) -> None: ...
     def step(self) -> Sequence[Any]: ...
     def drop(self, key: int) -> None: ...
 
@@ -130,12 +132,17 @@ class ContinuousBatcher:
         self._decode = decode
         self._interval = interval
         self._streams: dict[int, _Stream] = {}
+        self._preparing = Preparing(engine.prepare)  # which are among the streams, too
         self._num_streamed = 0
         self._next_round = 0.0  # when pieces leave, by time.monotonic
 
     def admit(self, key: int, request: bytes, stream: bool) -> Failed | None:
         try:
-            self._engine.admit(key, self._decode(request))
+            decoded = self._decode(request)
+            if len(decoded.prompt) > LONG_PROMPT:
+                self._preparing.add(key, decoded)
+            else:
+                self._engine.take(key, self._engine.prepare(decoded))
         except CAUGHT as error:
             return guarded_failure(key, error, "admitting a text")
         self._streams[key] = _Stream(0.0 if stream else math.inf, time.monotonic())
@@ -146,6 +153,7 @@ class ContinuousBatcher:
         if key not in self._streams:
             return
         self._forget(key)
+        self._preparing.drop(key)
         try:
             self._engine.drop(key)
         except CAUGHT:
@@ -155,19 +163,35 @@ class ContinuousBatcher:
         self._num_streamed -= self._streams.pop(key).due < math.inf
 
     def wait_seconds(self) -> float | None:
-        return 0.0 if self._streams else None
+        if not self._streams:
+            return None
+        is_idle = len(self._preparing) == len(self._streams) and not self._preparing.has_ready()
+        return PREPARING_SECONDS if is_idle else 0.0
+
+    def _take_prepared(self) -> list[Event]:
+        """Those that were made ready join the running texts; or an event that says why not."""
+        refused: list[Event] = []
+        for key, future in self._preparing.take_ready():
+            try:
+                self._engine.take(key, future.result())
+            except CAUGHT as error:
+                self._forget(key)
+                refused.append(guarded_failure(key, error, "admitting a text"))
+        return refused
 
     def step(self) -> Results | None:
-        batch_size, began = len(self._streams), time.monotonic()
+        if self.wait_seconds():
+            return None
+        began, events = time.monotonic(), self._take_prepared()
+        batch_size = len(self._streams) - len(self._preparing)
         try:
             produced = self._engine.step()
         except CAUGHT as error:
-            return self._fail_all(error, batch_size, began)
+            return self._fail_all(error, events, batch_size, began)
         now = time.monotonic()
         if now >= self._next_round:
             self._next_round = now + min(self._interval, PIECE_SECONDS * (self._num_streamed - 1))
         num_tokens = 0
-        events: list[Event] = []
         find = self._streams.get
         for event in produced:  # up to a thousand a step: nothing here that isn't needed for each
             stream = find(event.key)
@@ -208,15 +232,16 @@ class ContinuousBatcher:
             return _piece(stream, event, now)
         return None
 
-    def _fail_all(self, error: BaseException, batch_size: int, began: float) -> Results:
+    def _fail_all(self, error: BaseException, events: list[Event], batch_size: int, began: float) -> Results:
         failure = guarded_failure(0, error, f"stepping {batch_size} texts")
-        keys = list(self._streams)
+        keys = [key for key in self._streams if key not in self._preparing]
         for key in keys:
             self.drop(key)
         failed = tuple(Failed(key, failure.status, failure.message, None) for key in keys)
-        return Results(failed, batch_size, time.monotonic() - began, 0)
+        return Results((*events, *failed), batch_size, time.monotonic() - began, 0)
 
 
+PREPARING_SECONDS = 0.001  # between two looks whether a prompt is ready, while nothing else is to be done
 PIECE_SECONDS = 0.0005  # between two pieces of any stream, in the mean; a piece costs a third of it
 ALONE_SECONDS = 0.0005  # in which the other pictures of the same request arrive
 COMPANY_SECONDS = 1.0  # for which others are expected, once there were any

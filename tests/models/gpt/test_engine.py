@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Literal
@@ -157,3 +158,31 @@ def test_weights_are_held_in_what_was_asked_for(tmp_path: Path, caplog: pytest.L
         assert engine.describe()["weights"] == (held if has_kernel else "float32")
         assert len(text_of(complete(engine, REQUEST))) == 40
     assert ("int8 need the compiled kernel" in caplog.text) == (not has_kernel)
+
+
+def test_choices_of_one_prompt_have_it_tokenised_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    engine = make_engine()
+    wanted = [text_of(complete(engine, replace(REQUEST, seed=seed))) for seed in range(3)]
+    asked: list[str] = []
+    encode = engine.tokenizer.encode
+
+    def noted(text: str) -> list[int]:
+        asked.append(text)
+        return encode(text)
+
+    monkeypatch.setattr(engine.tokenizer, "encode", noted)
+    for prompt in ("other", REQUEST.prompt, "other"):
+        texts = [text_of(complete(engine, replace(REQUEST, prompt=prompt, seed=seed))) for seed in range(3)]
+        assert prompt == "other" or texts == wanted
+    assert asked == ["other", REQUEST.prompt, "other"]
+
+
+def test_what_another_thread_prepared_is_what_admit_prepares() -> None:
+    engine, request = make_engine(), replace(REQUEST, prompt="hear me " * 40, prompt_logprobs=1)
+    wanted = complete(engine, request)
+    with ThreadPoolExecutor(1) as thread:
+        engine.take(0, thread.submit(engine.prepare, request).result())
+    events = []
+    while engine.num_running:
+        events += engine.step()
+    assert events == wanted

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -12,8 +14,14 @@ from msgspec.msgpack import Decoder
 from harness.fakes import FakeEvent, FakeTextEngine
 from models.errors import RequestError
 from models.gpt.request import TextRequest
-from service.workers.batching import ALONE_SECONDS, ContinuousBatcher, DynamicBatcher
+from service.workers.batching import (
+    ALONE_SECONDS,
+    PREPARING_SECONDS,
+    ContinuousBatcher,
+    DynamicBatcher,
+)
 from service.workers.messages import Event, Failed, LandscapeWork, Picture, Results, TextPiece, pack
+from service.workers.preparing import LONG_PROMPT
 
 
 def text(prompt: str = "a", max_tokens: int = 3, seed: int = 0) -> bytes:
@@ -200,17 +208,86 @@ def test_an_engine_that_cannot_drop_costs_nobody_anything() -> None:
     assert batcher.wait_seconds() is None
 
 
-@pytest.mark.parametrize("error", [ValueError("as asked"), SystemExit(3)])
-def test_whatever_admitting_raises_is_the_calls_alone(error: BaseException) -> None:
-    class Refuses(FakeTextEngine):
-        def admit(self, key: int, request: TextRequest) -> None:
-            raise error
+LONG = "a" * (LONG_PROMPT + 1)
 
-    batcher = text_batcher(engine=Refuses(4))
+
+def step_until(batcher: ContinuousBatcher, wanted: Callable[[list[Event]], bool]) -> list[Event]:
+    """What comes of steps, done as the worker's loop does them, until there is what is wanted."""
+    events: list[Event] = []
+    deadline = time.monotonic() + 30
+    while not wanted(events):
+        assert time.monotonic() < deadline, events
+        wait = batcher.wait_seconds()
+        assert wait is not None
+        time.sleep(wait)
+        results = batcher.step()
+        events += results.events if results is not None else ()
+    return events
+
+
+@pytest.mark.parametrize("part", ["prepare", "take"])
+@pytest.mark.parametrize("error", [ValueError("as asked"), SystemExit(3)])
+def test_whatever_admitting_raises_is_the_calls_alone(
+    error: BaseException, part: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: Any) -> None:
+        raise error
+
+    engine = FakeTextEngine(4)
+    monkeypatch.setattr(engine, part, refuse)
+    batcher = text_batcher(engine=engine)
     failed = batcher.admit(1, text(), stream=True)
     assert failed is not None
     assert failed.status == 500
     assert batcher.wait_seconds() is None
+    assert batcher.admit(2, text(LONG), stream=True) is None
+    (event,) = step_until(batcher, bool)
+    assert isinstance(event, Failed)
+    assert (event.key, event.status) == (2, 500)
+    assert batcher.wait_seconds() is None
+
+
+def test_a_long_prompt_is_made_ready_while_others_draw() -> None:
+    class Slow(FakeTextEngine):
+        def prepare(self, request: TextRequest) -> TextRequest:
+            assert len(request.prompt) < LONG_PROMPT or go_on.wait(30)
+            return super().prepare(request)
+
+    go_on = threading.Event()
+    batcher = text_batcher(engine=Slow(8))
+    batcher.admit(1, text(LONG, max_tokens=1), stream=False)
+    assert batcher.wait_seconds() == PREPARING_SECONDS  # nothing to step yet, nor to spin for
+    assert batcher.step() is None
+    for key in (2, 3):
+        batcher.admit(key, text(LONG), stream=False)
+    batcher.admit(4, text(max_tokens=50), stream=True)
+    results = [batcher.step() for _ in range(40)]
+    assert [[one.key for one in pieces(one)] for one in results] == [[4]] * 40
+    assert {one.batch_size for one in results if one is not None} == {1}
+    batcher.drop(2)
+    go_on.set()
+    events = step_until(batcher, lambda events: {1, 3} <= {event.key for event in events})
+    assert 2 not in {event.key for event in events}
+
+
+def test_a_step_that_fails_costs_nothing_that_is_still_made_ready(monkeypatch: pytest.MonkeyPatch) -> None:
+    go_on = threading.Event()
+    engine = FakeTextEngine(8)
+    inner = engine.prepare
+
+    def prepare(request: TextRequest) -> TextRequest:
+        assert len(request.prompt) < LONG_PROMPT or go_on.wait(30)
+        return inner(request)
+
+    monkeypatch.setattr(engine, "prepare", prepare)
+    batcher = text_batcher(engine=engine)
+    batcher.admit(1, text(LONG), stream=False)
+    batcher.admit(2, text("explode"), stream=False)
+    (failed,) = step_until(batcher, bool)
+    assert isinstance(failed, Failed)
+    assert failed.key == 2
+    go_on.set()
+    assert [event.key for event in step_until(batcher, bool)] == [1]
 
 
 def picture(seed: int = 0) -> bytes:
