@@ -14,7 +14,6 @@ from fastapi import FastAPI
 from fastapi.middleware.asyncexitstack import AsyncExitStackMiddleware
 from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
-from starlette.middleware.cors import CORSMiddleware
 from starlette.middleware.exceptions import ExceptionMiddleware
 from starlette.requests import Request
 from starlette.responses import Response
@@ -34,6 +33,7 @@ from service.http.admission import Admission
 from service.http.auth import ApiKeys
 from service.http.body_limit import BodyLimits
 from service.http.connections import Connections
+from service.http.cors import CORSLayer
 from service.http.middleware import PostHandler, RequestLayer
 from service.http.openapi import complete_document
 from service.http.origins import Origins
@@ -202,7 +202,7 @@ class Application:
         )
         if not settings.cors_origins:
             return layer
-        return CORSMiddleware(
+        return CORSLayer(
             layer,
             allow_origins=list(settings.cors_origins),
             allow_methods=["*"],

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from uvicorn._types import ASGIReceiveEvent, ASGISendEvent
 from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
 from service.errors import ApiError
+from service.http.begun_answer import BegunAnswer
 
 
 class Cycle(RequestResponseCycle):
     """One request and its answer."""
 
+    transport: asyncio.Transport | BegunAnswer  # type: ignore[assignment]  # what it uses of one, both have
     problem: ApiError | None = None  # why the rest of the body can't be read
     _ends_by_closing = False
 

@@ -155,6 +155,9 @@ class RequestLayer:
         try:
             if (problem := scope["state"].get("problem")) is not None:  # see `HTTPProtocol`
                 raise problem
+            if (preflight := scope["state"].get("preflight")) is not None:  # see `CORSLayer`
+                await preflight(scope, receive, send)
+                return
             self._origins.check(scope["method"], headers)
             use = self._keys.check(path, headers)
             if use is not None:

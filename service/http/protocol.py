@@ -19,12 +19,12 @@ from typing import Any, NoReturn
 import httptools
 
 from service.errors import ApiError
+from service.http.begun_answer import BegunAnswer
 from service.http.connection import ClientConnection
 from service.http.cycle import Cycle
 
-CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 MAX_PIPELINED = 100  # requests that wait for those before them on their connection
-PROBE_SECONDS = 0.15  # after which a client that sends no more shows whether it still listens
+PROBE_SECONDS = 0.15  # after which a client that sends no more is asked whether it still listens
 
 
 class HTTPProtocol(ClientConnection):
@@ -217,16 +217,17 @@ class HTTPProtocol(ClientConnection):
         cycle: Any = self.cycle
         if cycle is None or cycle.response_complete or cycle.more_body or self._is_half_closed:
             return False
-        # HTTP/1.0 can't be asked: proxies speak it, and close when their clients leave.
-        self._is_half_closed = cycle.scope["http_version"] == "1.1"
-        if self._is_half_closed:
-            self.loop.call_later(PROBE_SECONDS, self._probe, PROBE_SECONDS / 5)
-        return self._is_half_closed
+        self._is_half_closed = True
+        self.loop.call_later(PROBE_SECONDS, self._probe, PROBE_SECONDS / 5)
+        return True
 
     def _probe(self, wait: float) -> None:
-        """Say what every client of HTTP/1.1 skips; where one has left, the second time fails."""
+        """Begin the answer, byte by byte, until it is there; where a client has left, the second fails."""
         if self.transport.is_closing() or self.cycle.response_started:
             return
         if not self.pipeline:
-            self.transport.write(CONTINUE)
-        self.loop.call_later(wait, self._probe, 2 * wait)
+            if not isinstance(self.cycle.transport, BegunAnswer):
+                self.cycle.transport = BegunAnswer(self.transport)
+            if not self.cycle.transport.send_one():
+                return
+        self.loop.call_later(wait, self._probe, 3 * wait)

@@ -139,6 +139,15 @@ def test_cors_for_the_origins_that_are_set(locked: Server, fake: Server) -> None
     assert answer.status_code == 200
     assert answer.headers["access-control-allow-origin"] == "https://studio.example"
     assert "POST" in answer.headers["access-control-allow-methods"]
+    # It passes our layer, as every request does.
+    counts = httpx.get(locked.url + "/metrics", headers={"X-API-Key": "one"}).text
+    assert re.search(r'requests_total\{method="OPTIONS",route="/generate/text",status="200"\} 1.0\n', counts)
+    assert answer.headers["x-request-id"]
+    elsewhere = httpx.options(
+        locked.url + "/generate/text", headers=preflight | {"Origin": "https://elsewhere.example"}
+    )
+    assert (elsewhere.status_code, elsewhere.json()["error"]["type"]) == (400, "bad_request")
+    assert elsewhere.headers["x-request-id"]
     for response in (post(locked, origin | {"X-API-Key": "one"}), post(locked, origin)):  # errors too
         assert response.headers["access-control-allow-origin"] == "https://studio.example"
     other = post(locked, {"Origin": "https://elsewhere.example", "X-API-Key": "one"})

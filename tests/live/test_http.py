@@ -223,17 +223,18 @@ def test_who_asks_and_may_is_told_to_go_on(fake: Server) -> None:
 # ---- connections -------------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("version", ["1.0", "1.1"])
 @pytest.mark.parametrize("stream", [False, True])
 @pytest.mark.parametrize("num_tokens", [3, 400])
-def test_a_half_closed_post_is_answered(fake: Server, stream: bool, num_tokens: int) -> None:
+def test_a_half_closed_post_is_answered(fake: Server, version: str, stream: bool, num_tokens: int) -> None:
     with Connection(fake) as connection:
-        connection.post(stream=stream, max_tokens=num_tokens)
+        connection.post(version=version, stream=stream, max_tokens=num_tokens)
         connection.socket.shutdown(socket.SHUT_WR)
         status, headers = connection.head()
         body = connection.rest()
     assert status == 200
     if stream:
-        assert body.endswith(b"data: [DONE]\n\n\r\n0\r\n\r\n")
+        assert body.endswith(b"data: [DONE]\n\n" + b"\r\n0\r\n\r\n" * (version == "1.1"))
     else:
         assert len(body) == int(headers["content-length"])
         assert len(text_of(body)) == num_tokens
@@ -256,9 +257,10 @@ def test_half_closed_in_the_middle_of_a_body_is_gone(fake: Server) -> None:
 
 
 @pytest.mark.parametrize("version", ["1.0", "1.1"])
-def test_who_has_left_is_told_from_who_listens(fake: Server, version: str) -> None:
+@pytest.mark.parametrize("stream", [False, True])
+def test_who_has_left_is_told_from_who_listens(fake: Server, version: str, stream: bool) -> None:
     with Connection(fake) as connection:
-        connection.post(version=version, max_tokens=4096)
+        connection.post(version=version, stream=stream, max_tokens=4096)
         wait_until(lambda: running(fake) == 1)
     wait_until(lambda: running(fake) == 0, seconds=5)
 
