@@ -15,13 +15,14 @@ export const PHONE = { viewport: { width: 390, height: 844 }, deviceScaleFactor:
 export const URL_ = process.env.E2E_URL;
 const PATIENCE = 45_000;
 
-/** What playwright-core can't do with a Firefox as it is: touch, and downloads. */
-export const notInFirefox = process.env.FIREFOX ? { skip: "WebDriver BiDi has no such thing yet" } : {};
+export const FIREFOX = process.env.FIREFOX;
+/** What playwright-core can't do with a Firefox as it is: touch, downloads, dark mode. */
+export const notInFirefox = FIREFOX ? { skip: "WebDriver BiDi has no such thing yet" } : {};
 
 /** Chromium, or the Firefox that FIREFOX names, as it is: over WebDriver BiDi. */
 export const launch = () =>
-  process.env.FIREFOX
-    ? firefox.launch({ channel: "moz-firefox", executablePath: process.env.FIREFOX })
+  FIREFOX
+    ? firefox.launch({ channel: "moz-firefox", executablePath: FIREFOX })
     : chromium.launch({ executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium", args: ARGUMENTS });
 
 /** Open a page of the studio; `close` checks that nothing failed in it, and that it asked no other host. */

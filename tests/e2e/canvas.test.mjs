@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { after, before, test } from "node:test";
-import { DESKTOP, PHONE, findings, launch, notInFirefox, open, until } from "./browser.mjs";
+import { DESKTOP, PHONE, FIREFOX, findings, launch, notInFirefox, open, until } from "./browser.mjs";
 import { at, choose, chooseClass, colorAt, drag, expectColor, firstResult, give, halves, newResult, paletteColors, source } from "./studio.mjs";
 
 const SIDEWAYS = { ...PHONE, viewport: { width: 740, height: 340 } };
@@ -202,7 +202,7 @@ for (const [name, device] of Object.entries(SCREENS)) {
   });
 }
 
-test("in the dark, axe has nothing against any page", async () => {
+test("in the dark, axe has nothing against any page", notInFirefox, async () => {
   for (const name of ["landscape", "text", "lab"]) {
     const { page, close } = await open(browser, name, { device: { ...DESKTOP, colorScheme: "dark" } });
     if (name === "landscape") await firstResult(page);
@@ -233,7 +233,7 @@ test("a photo that is dropped or pasted is segmented, a map in others' colours i
   await firstResult(page);
   await chooseClass(page, "sand");
   const photo = readFileSync(new URL("../../docs/examples/landscape.jpg", import.meta.url));
-  for (const way of ["drop", "paste"]) {
+  for (const way of FIREFOX ? ["drop"] : ["drop", "paste"]) { // whose made-up paste events hold no files
     await page.keyboard.press("h");
     await drag(page, [0.5, 0.9], [0.5, 0.2]);
     await expectColor(page, 0.5, 0.8, colors.sand);
