@@ -52,7 +52,11 @@ from service.workers.client import Timeouts, WorkerClient
 from service.workers.messages import Results
 
 # What scripts of other sites may read of an answer, beyond the few headers that browsers always show.
-EXPOSED_HEADERS = ("X-Request-ID", "X-Seed", "X-Unmatched-Fraction", "Retry-After", "Location")
+EXPOSED_HEADERS = (
+    "X-Request-ID", "X-Seed", "X-Unmatched-Fraction", "Retry-After", "Location",
+    "X-RateLimit-Limit-Requests", "X-RateLimit-Remaining-Requests", "X-RateLimit-Reset-Requests",
+    "X-RateLimit-Limit-Tokens", "X-RateLimit-Remaining-Tokens", "X-RateLimit-Reset-Tokens",
+)  # fmt: skip
 
 log = logging.getLogger("prospero")
 

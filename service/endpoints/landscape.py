@@ -62,7 +62,7 @@ class LandscapeEndpoint:
             raise ApiError(422, f"only a PNG carries metadata; {encoded_as} was asked for", "metadata")
         model = self._context.find_for(request, parameters.model)
         class_seeds = _class_seeds(parameters, model.entry)
-        model.client.check_admission(parameters.n)
+        model.client.check_admission(parameters.n, "n")
         reading = Reading(parameters.labels, parameters.palette, parameters.background == "ignore")
         sketch = await self._context.in_thread(read_sketch, data, model.entry.image_size, FIELD, reading)
         seed = first_seed(parameters.seed, parameters.n)

@@ -46,7 +46,8 @@ async def answer_text(
     """Submit a call per choice, and answer with them."""
     settings, record = context.settings, record_of(request)
     timeout = timeout_of(work.timeout, settings.request_timeout_seconds)
-    client.check_admission(work.num_prompts * work.num_choices)  # before so many requests are made
+    # Before so many requests are made.
+    client.check_admission(work.num_prompts * work.num_choices, "prompt" if work.num_prompts > 1 else "n")
     requests = work.requests()
     if settings.log_prompts:
         record.prompt = "\n".join(map(str, dict.fromkeys(one.prompt for one in requests)))

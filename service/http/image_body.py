@@ -17,6 +17,7 @@ from starlette.requests import Request
 
 from service.errors import ApiError, from_validation
 from service.http.json_body import media_type_of
+from service.http.large_json import known_part
 from service.images.formats import IMAGE_TYPES, UNREAD_TYPES, unread
 from service.schemas.images import ImageParameters
 
@@ -80,8 +81,9 @@ async def _read_fields(form: FormData, field: str) -> tuple[bytes, dict[str, str
 
 async def _read_json(request: Request, field: str, parameters: type[P]) -> tuple[bytes, P]:
     _no_query(request)
+    names = {field, *parameters.model_fields}
     try:
-        body = json.loads(await request.body())
+        body = json.loads(known_part(await request.body(), names, is_strict=True, unbounded=(field,)))
     except (ValueError, RecursionError) as error:
         raise ApiError(400, f"malformed JSON: {error}") from None
     if not isinstance(body, dict):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from starlette.requests import Request
 
 from service.errors import ApiError, Body, parse_json
+from service.http.large_json import known_part
 
 JSON = "application/json"
 
@@ -15,7 +16,8 @@ async def read_json(request: Request, schema: type[Body]) -> Body:
     Raises:
         ApiError: 415 for another content type or none, 400 for what is not JSON, 422 for what doesn't fit.
     """
-    return parse_json(schema, await json_bytes(request))
+    body, is_strict = await json_bytes(request), schema.model_config.get("extra") == "forbid"
+    return parse_json(schema, known_part(body, schema.model_fields, is_strict))
 
 
 async def json_bytes(request: Request) -> bytes:

@@ -23,7 +23,8 @@ MAX_SEED = 2**53 - 1  # the largest integer that JavaScript holds exactly
 Seed = Annotated[StrictInt, Field(ge=0, le=MAX_SEED)]
 
 
-def _none_if_random(seed: int | None) -> int | None:
+def none_if_random(seed: int | None) -> int | None:
+    """-1 asks for what no seed at all asks for."""
     return None if seed == -1 else seed
 
 
@@ -38,7 +39,7 @@ def first_seed(seed: int | None, n: int) -> int:
 
 # -1 and null are drawn at random
 RequestSeed = Annotated[
-    Annotated[StrictInt, Field(ge=-1, le=MAX_SEED)] | None, AfterValidator(_none_if_random)
+    Annotated[StrictInt, Field(ge=-1, le=MAX_SEED)] | None, AfterValidator(none_if_random)
 ]
 Timeout = Annotated[StrictFloat, Field(gt=0, le=86_400)]  # which takes whole numbers, too
 ModelName = Annotated[StrictStr, Field(max_length=255)]

@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 from pydantic import (
+    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -27,7 +28,7 @@ from pydantic import (
 from pydantic_core import CoreSchema
 
 from models.gpt.request import TextRequest
-from service.schemas.fields import MAX_SEED, Timeout
+from service.schemas.fields import MAX_SEED, Timeout, none_if_random
 from service.schemas.text import (
     MAX_TOP_K,
     Biases,
@@ -86,8 +87,10 @@ class SamplingBody(BaseModel):
     top_p: TopP = TextRequest.top_p
     n: Annotated[StrictInt, Field(ge=1, le=MAX_CHOICES)] = 1
     stop: StopString | StopStrings = Field(default_factory=list)
-    seed: Annotated[StrictInt, Field(ge=-(2**63), lt=2**63)] | None = Field(
-        None, description="Choice i of each prompt is drawn with seed + i; drawn at random if absent."
+    seed: Annotated[
+        Annotated[StrictInt, Field(ge=-(2**63), lt=2**63)] | None, AfterValidator(none_if_random)
+    ] = Field(
+        None, description="Choice i of each prompt is drawn with seed + i; drawn at random if absent or -1."
     )
     presence_penalty: Penalty = TextRequest.presence_penalty
     frequency_penalty: Penalty = TextRequest.frequency_penalty

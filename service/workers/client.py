@@ -136,8 +136,11 @@ class WorkerClient:
         """For how long there has been no worker at all, not even one that loads."""
         return 0.0 if self._absent_since is None else time.monotonic() - self._absent_since
 
-    def check_admission(self, count: int = 1) -> None:
+    def check_admission(self, count: int = 1, field: str | None = None) -> None:
         """Raise what `submit` would raise, so that a full queue can refuse before a body is even read.
+
+        Args:
+            field: what asks for so many.
 
         Raises:
             ApiError: 503 when the worker is not there, 429 when the queue is full, 422 if it never has room.
@@ -147,7 +150,7 @@ class WorkerClient:
             raise ApiError(503, f"the model {self.name!r} is {self.state.value}", retry_after=seconds)
         most = self._capacity + self._max_queue
         if count > most:
-            raise ApiError(422, f"{count} at once, where {self.name!r} takes {most} at most")
+            raise ApiError(422, f"{count} at once, where {self.name!r} takes {most} at most", field)
         free = self._capacity - len(self._sent) if not self._queue else 0
         if len(self._queue) + count - max(0, free) > self._max_queue:
             raise ApiError(429, f"too many requests wait for {self.name!r}", retry_after=self._retry_after())

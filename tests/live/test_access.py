@@ -161,6 +161,11 @@ def test_scripts_of_allowed_origins_may_read_our_headers(locked: Server) -> None
     answer = post(locked, {"Origin": "https://studio.example", "X-API-Key": "one"})
     exposed = {one.strip().lower() for one in answer.headers["access-control-expose-headers"].split(",")}
     assert exposed >= {"x-request-id", "x-seed", "x-unmatched-fraction", "retry-after"}
+    assert exposed >= {
+        f"x-ratelimit-{part}-{what}"
+        for part in ("limit", "remaining", "reset")
+        for what in ("requests", "tokens")
+    }
     security = {"x-content-type-options", "x-frame-options"}
     assert {one for one in answer.headers if one.startswith("x-")} - exposed == security
 

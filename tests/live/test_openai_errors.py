@@ -57,10 +57,13 @@ def test_all_prompts_have_a_place_or_none_has(narrow: Server) -> None:
             )
             assert (running(narrow), waiting(narrow)) == (1, 1)
             never = client.post(PATH, json={"prompt": ["a"] * 4})
-            assert (never.status_code, detail(never)["message"]) == (
+            assert (never.status_code, detail(never)["message"], detail(never)["param"]) == (
                 400,
                 "4 at once, where 'fake-text' takes 3 at most",
+                "prompt",
             )
+            many = client.post(PATH, json={"prompt": "a", "n": 4})
+            assert (many.status_code, detail(many)["param"]) == (400, "n")
             busy.close()
     wait_until(lambda: is_idle(narrow), what="idle after a client that left")
 

@@ -34,7 +34,7 @@ def test_the_forms_of_a_prompt(prompt: Any, prompts: list[Any]) -> None:
 
 def test_with_a_seed_each_prompt_is_drawn_as_if_it_were_alone() -> None:
     assert [one.seed for one in requests(prompt=["a", "b"], n=2, seed=7)] == [7, 8, 7, 8]
-    assert [one.seed for one in requests(prompt="a", n=2, seed=-1)] == [MAX_SEED, 0]
+    assert [one.seed for one in requests(prompt="a", n=3, seed=-2)] == [MAX_SEED - 1, MAX_SEED, 0]
     assert all(0 <= one.seed <= MAX_SEED for one in requests(prompt="a", seed=2**63 - 1))
 
 
@@ -42,6 +42,8 @@ def test_without_a_seed_no_two_texts_share_one() -> None:
     seeds = [one.seed for one in requests(prompt=["a"] * 5, n=3)]
     assert len(set(seeds)) == 15
     assert seeds != [one.seed for one in requests(prompt=["a"] * 5, n=3)]
+    first, second = ([one.seed for one in requests(prompt=["a", "b"], seed=-1)] for _ in range(2))
+    assert len({*first, *second}) == 4
 
 
 def test_defaults_are_openais() -> None:
