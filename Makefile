@@ -70,11 +70,15 @@ check-chart: $(CHART) ## lint, render and validate the Helm chart, and run its p
 	$(if $(filter docker,$(SKIP)),@echo "skipped: docker",state/chart/bin/python -m deploy.run_pod)
 	$(if $(filter docker,$(SKIP)),,state/chart/bin/python -m deploy.run_training)
 
-clients: state/clients/.installed ## install clients of OpenAI's API that others wrote, into state/clients
+CLIENTS := state/clients/.installed state/lm-eval/.installed
 
-state/clients/.installed: tests/live/clients/requirements.txt | $(RUN)
-	$(RUN) -m venv state/clients
-	state/clients/bin/python -m pip --disable-pip-version-check --quiet install --only-binary :all: -r $<
+clients: $(CLIENTS) ## install clients of OpenAI's API that others wrote, into state/clients and state/lm-eval
+
+state/clients/.installed: tests/live/clients/requirements.txt
+state/lm-eval/.installed: tests/live/clients/lm_eval/requirements.txt
+$(CLIENTS): | $(RUN)
+	$(RUN) -m venv $(@D)
+	$(@D)/bin/python -m pip --disable-pip-version-check --quiet install --prefer-binary -r $<
 	@touch $@
 
 e2e: $(DEV) ## the page in headless Chromium, or Firefox; needs node and npm   [CHROMIUM=/usr/bin/chromium FIREFOX=/usr/bin/firefox-esr ARGS=lab.test.mjs]

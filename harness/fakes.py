@@ -14,6 +14,7 @@ import numpy as np
 from msgspec.msgpack import Decoder
 
 from models.errors import RequestError
+from models.gpt.chat import read_chat_template
 from models.gpt.request import TextRequest
 from models.gpt.tokenizer import CharacterTokenizer
 from service.catalog import Entry
@@ -187,7 +188,9 @@ def fake_catalog(folder: Path) -> list[Entry]:
     common: dict[str, Any] = {"parameters": 0, "training_data": "none", "metrics": {}}
     letters = CharacterTokenizer(string.printable)
     return [
-        Entry("fake-text", "gpt", folder, tokenizer=letters, **common),
+        Entry(
+            "fake-text", "gpt", folder, tokenizer=letters, chat_template=read_chat_template(folder), **common
+        ),
         Entry("fake-landscape", "landscape", folder, image_size=64, has_class_seeds=True, **common),
         Entry("fake-segmenter", "segmenter", folder, image_size=256, **common),
     ]

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
+import os
 import subprocess
 from pathlib import Path
 
+import httpx
 import pytest
 
 from harness.probes import is_idle, wait_until
@@ -12,6 +15,7 @@ from harness.server import ROOT, Server
 from tests.live.test_readme import python_programs
 
 PYTHON = ROOT / "state" / "clients" / "bin" / "python"
+LM_EVAL = ROOT / "state" / "lm-eval" / "bin" / "lm_eval"
 SCRIPTS = sorted((Path(__file__).parent / "clients").glob("*.py"))
 
 pytestmark = pytest.mark.slow
@@ -37,3 +41,49 @@ def test_the_readme_lines_work_when_pasted(bundled: Server) -> None:
     assert len(programs) == 2
     for program in programs:
         assert len(run(program, bundled).strip()) > 10
+
+
+def test_lm_evaluation_harness_scores_as_the_server_does(bundled: Server, tmp_path: Path) -> None:
+    """A task of two choices a line, read from disk; nothing is looked for on the internet."""
+    model = {
+        "model": "gpt-shakespeare",
+        "base_url": f"{bundled.url}/v1/completions",
+        "tokenizer": ROOT / "checkpoints" / "gpt-shakespeare",
+        "num_concurrent": 2,
+    }
+    arguments = ",".join(f"{name}={value}" for name, value in model.items())
+    command: list[str | Path] = [
+        LM_EVAL,
+        "--model",
+        "local-completions",
+        "--model_args",
+        arguments,
+        "--include_path",
+        ".",
+    ]
+    command += ["--tasks", "shakespeare", "--output_path", tmp_path / "out", "--log_samples"]
+    offline = {"HF_HUB_OFFLINE": "1", "HF_DATASETS_OFFLINE": "1", "HF_HOME": str(tmp_path / "home")}
+    folder = Path(__file__).parent / "clients" / "lm_eval"
+    environment = {**os.environ, **offline, "OPENAI_API_KEY": "none"}
+    done = subprocess.run(
+        command, cwd=folder, env=environment, capture_output=True, text=True, timeout=240, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    (results,) = (tmp_path / "out").rglob("results_*.json")
+    assert json.loads(results.read_text())["results"]["shakespeare"]["acc,none"] == 1
+    (samples,) = (tmp_path / "out").rglob("samples_*.jsonl")
+    lines = [json.loads(line) for line in samples.read_text().splitlines()]
+    assert len(lines) == 6
+    for line in lines:
+        for choice, (said, _) in zip(line["doc"]["choices"], line["filtered_resps"], strict=True):
+            assert float(said) == pytest.approx(score(bundled, line["doc"]["prompt"], choice), abs=1e-3)
+
+
+def score(server: Server, prompt: str, choice: str) -> float:
+    """Of ``choice`` after ``prompt``, at the other door; the space between them is of the first token."""
+    given = {"prompt": prompt.rstrip()}
+    num_given = len(httpx.post(f"{server.url}/tokenize", json=given).json()["tokens"])
+    asked = {"prompt": prompt + choice, "max_tokens": 0, "prompt_logprobs": 0}
+    answer = httpx.post(f"{server.url}/generate/text", json=asked).raise_for_status().json()
+    tokens = answer["choices"][0]["prompt_logprobs"][num_given:]
+    return sum(float(one["logprob"]) for one in tokens)

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from harness.server import fake_server
+from harness.probes import total
+from harness.server import ROOT, fake_server
 
 # A deadline of microseconds is answered 504, as it should be.
 CONFIG = """
 [checks.not_a_server_error]
 expected-statuses = ["2xx", "3xx", "4xx", 504]
 """
+ROUTES = ("/generate/text", "/v1/completions", "/v1/chat/completions", "/tokenize")
 CHECKS = (
     "not_a_server_error",
     "status_code_conformance",
@@ -30,6 +33,7 @@ CHECKS = (
 def fuzz(folder: Path, num_examples: int, phases: str) -> int:
     """Run schemathesis against fake engines that take no time; returns the number of cases."""
     environment = {"FAKE_STEP_SECONDS": "0", "FAKE_IMAGE_SECONDS": "0", "PROSPERO_LAB_RUNS": "0"}
+    shutil.copy(ROOT / "checkpoints" / "gpt-shakespeare" / "chat_template.json", folder)
     with fake_server(folder, **environment) as server:
         (folder / "schemathesis.toml").write_text(CONFIG)
         command = [sys.executable, "-m", "schemathesis.cli", "run", server.url + "/openapi.json"]
@@ -41,6 +45,8 @@ def fuzz(folder: Path, num_examples: int, phases: str) -> int:
         )
         assert done.returncode == 0, done.stdout + done.stderr
         assert server.process.poll() is None
+        for route in ROUTES:  # more than refusals were looked at
+            assert total(server, "prospero_http_requests_total", route=route, status="200") > 0, route
         log = server.read_log()
     assert "Traceback" not in log
     assert "worker lost" not in log
