@@ -44,7 +44,7 @@ def refusal(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
     return line.removeprefix("prospero: ")
 
 
-@pytest.mark.parametrize("name", Settings.model_fields.keys() - {"config"})
+@pytest.mark.parametrize("name", sorted(Settings.model_fields.keys() - {"config"}))
 def test_a_line_says_what_its_variable_says(name: str, file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file.write_text(f"{name} = {as_toml(name)}")
     by_file = read_settings()
