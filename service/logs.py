@@ -134,7 +134,11 @@ def _outlet(stream: TextIO, name: str) -> TextIO:
     if stream is None or isinstance(stream, Outlet):  # None: closed before Python began
         return stream
     stream.flush()
-    _outlets[name] = made = Outlet(stream.fileno(), partial(_on_resumed, name))
+    try:
+        descriptor = stream.fileno()
+    except io.UnsupportedOperation:  # a stream in memory, which keeps nobody waiting
+        return stream
+    _outlets[name] = made = Outlet(descriptor, partial(_on_resumed, name))
     return cast(TextIO, made)
 
 

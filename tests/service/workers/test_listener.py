@@ -91,9 +91,9 @@ def test_a_second_worker_takes_the_place_of_one_whose_end_is_yet_to_be_heard() -
 
 
 def test_folders_of_servers_that_were_killed_are_removed(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path_factory.mktemp("s")))  # short, for sockets
     killed, path = listen()
     killed.close()  # and its folder stays
     living, other = listen()

@@ -71,4 +71,4 @@ def test_evaluates_a_checkpoint(
     assert "none" in capsys.readouterr().err
     empty = [f"--photos={tmp_path / 'cache'}", f"--out={tmp_path / 'x'}"]
     assert main([*command, *empty]) == 1
-    assert "no JPEG photos" in capsys.readouterr().err
+    assert "has no photo that can be used" in capsys.readouterr().err
