@@ -19,6 +19,8 @@ from harness.device import TEST_DEVICE
 
 ROOT = Path(__file__).resolve().parent.parent
 
+LOG_SECONDS = 0.1  # until a line that was logged is in the file
+
 
 @dataclass
 class Server:
@@ -32,6 +34,8 @@ class Server:
         return httpx.Client(base_url=self.url, timeout=60, **arguments)  # type: ignore[arg-type]
 
     def read_log(self) -> str:
+        """All lines so far; those of an answer come a moment after it."""
+        time.sleep(LOG_SECONDS)
         return self.log.read_text()
 
     def wait_ready(self, seconds: float = 180) -> float:
