@@ -7,7 +7,6 @@ import logging
 import multiprocessing
 import os
 import signal
-import threading
 from collections.abc import Callable
 from enum import IntEnum
 from types import FrameType
@@ -108,15 +107,3 @@ class Lifecycle:
                 self.fail(f"{what} has ended: {error!r}")
 
         task.add_done_callback(on_end)
-
-    def start_thread(self, name: str, work: Callable[[], None]) -> None:
-        """The same for a thread that nobody joins."""
-
-        def run() -> None:
-            try:
-                work()
-            except BaseException as error:
-                log.exception("the thread %s has ended", name)
-                self.fail(f"the thread {name} has ended: {error!r}")
-
-        threading.Thread(target=run, name=name, daemon=True).start()

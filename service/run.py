@@ -98,12 +98,12 @@ def serve(settings: Settings, build: Callable[[Lifecycle], Server]) -> int:
             "at most %d connections, not %d: open files are limited to %d (ulimit -n)",
             *(descriptors.connections, settings.max_connections, descriptors.limit),
         )
-    ShutdownController(
-        server, lifecycle, settings.drain_delay_seconds, settings.drain_grace_seconds
-    ).install()
+    shutdown = ShutdownController(lifecycle, settings.drain_delay_seconds, settings.drain_grace_seconds)
+    shutdown.install()
     try:
         server.serve_on(
             listener,
+            shutdown.wait,
             log_level="warning",
             access_log=False,
             log_config=None,
@@ -116,8 +116,6 @@ def serve(settings: Settings, build: Callable[[Lifecycle], Server]) -> int:
             loop="uvloop",
             backlog=descriptors.backlog,
         )
-    except KeyboardInterrupt:
-        pass  # told to stop before LitServe had begun to listen for that
     finally:
         end_children()
     return 1 if lifecycle.failed else 0

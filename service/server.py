@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import time
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
@@ -17,7 +18,7 @@ from service.kinds import KINDS, Kinds, configs_of
 from service.lifecycle import Lifecycle
 from service.listening import url_of
 from service.settings import Settings
-from service.shutdown import MONITOR_SECONDS
+from service.shutdown import MONITOR_SECONDS, end_children
 from service.workers.batching import Loader
 from service.workers.listener import listen
 from service.workers.process import EngineAPI, WorkerConfig
@@ -28,26 +29,30 @@ LITSERVE_PATHS = ("/", "/litserve-health", "/litserve-info")  # its own routes, 
 class Server(LitServer):
     """LitServe on a socket that listens already.
 
-    Its own `run` binds one itself, to one of three addresses, and what can't be bound it only logs.
+    Its own `run` binds one itself, to one of three addresses, and what can't be bound it only logs; and it
+    ends by an exception, which a signal's handler would have to raise wherever the main thread happens to be.
     """
 
     connections: Connections  # the HTTP process's, which others hold an empty copy of
 
-    def serve_on(self, listener: socket.socket, log_level: str, **options: Any) -> None:
-        """Serve until the main process's KeyboardInterrupt; ``options`` are uvicorn's."""
+    def serve_on(
+        self, listener: socket.socket, wait: Callable[[], bool], log_level: str, **options: Any
+    ) -> None:
+        """Serve until ``wait`` returns; if that is False, kill what runs. ``options`` are uvicorn's."""
         manager = self._init_manager(1)
-        self.inference_workers = [
-            worker for api in self.litapi_connector for worker in self.launch_inference_worker(api)
-        ]
-        self.verify_worker_status()
         http: dict[int, Any] = {}
+        self.inference_workers = []
         try:
+            for api in self.litapi_connector:
+                self.inference_workers += self.launch_inference_worker(api)
             port = listener.getsockname()[1]
             http = self._start_server(port, 1, log_level, [listener], "process", **options)
             self._start_worker_monitoring(manager, http)
-            self._shutdown_event.wait()
-        except KeyboardInterrupt:
-            pass
+            is_orderly = wait()
+            self.monitor_internal = 3600.0  # or it would start the workers again that are about to be stopped
+            time.sleep(2 * MONITOR_SECONDS)
+            if not is_orderly:
+                end_children()
         finally:
             self._perform_graceful_shutdown(manager, http, "keyboard_interrupt")
 

@@ -1,7 +1,7 @@
 """Draining and ending: signals in, an orderly end out.
 
 SIGTERM: not ready at once; after a delay, in which balancers notice, new requests are refused; when nothing
-is in flight any more, or after the grace period, LitServe takes everything down. SIGINT skips the delay, also
+is in flight any more, or after the grace period, everything is taken down. SIGINT skips the delay, also
 when it comes within it; any other second signal ends everything at once. Only the main process acts on
 signals, whoever else in its process group gets them too.
 """
@@ -10,14 +10,14 @@ from __future__ import annotations
 
 import ctypes
 import logging
+import math
 import multiprocessing
 import os
 import signal
 import sys
 import time
+from collections.abc import Callable
 from types import FrameType
-
-from litserve import LitServer
 
 from service.lifecycle import FAILURE_SIGNAL, Lifecycle, Phase
 from service.logs import num_lines_dropped
@@ -26,75 +26,73 @@ log = logging.getLogger("prospero")
 
 STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 MONITOR_SECONDS = 0.2  # how often LitServe looks for dead workers
+LOOK_SECONDS = 0.05  # how often the main thread looks what signals have asked for
 
 
 class ShutdownController:
-    """The main process's part: signals in, an orderly end out."""
+    """The main process's part: signals in, an orderly end out.
 
-    def __init__(
-        self, server: LitServer, lifecycle: Lifecycle, drain_delay: float, drain_grace: float
-    ) -> None:
-        self._server = server
+    A signal's handler may come between any two steps of the main thread, so it only notes what was asked for;
+    the main thread itself looks, many times a second, and acts.
+    """
+
+    def __init__(self, lifecycle: Lifecycle, drain_delay: float, drain_grace: float) -> None:
         self._lifecycle = lifecycle
         self._delay = drain_delay
         self._grace = drain_grace
         self._reason = ""  # why it ends, once it does
         self._skips_delay = False
+        self._hurried_by = ""  # what makes it end at once
 
     def install(self) -> None:
-        """Take over the signals, and watch the HTTP process, which LitServe doesn't."""
+        """Take over the signals."""
         os.register_at_fork(after_in_child=_die_with_parent)
         for number in STOP_SIGNALS:
             signal.signal(number, self._on_stop)
         signal.signal(FAILURE_SIGNAL, self._on_failure)
-        signal.signal(signal.SIGUSR1, self._on_end)
         signal.signal(signal.SIGHUP, self._on_reload)
-        self._lifecycle.start_thread("http-watch", self._watch_http)
+
+    def wait(self) -> bool:
+        """Return when the server is to be taken down; False if at once, and not drained."""
+        self._pause_until(lambda: bool(self._reason) or not self._http_is_alive())
+        if not self._reason:
+            self._lifecycle.fail("the HTTP process has died")
+        self._drain()
+        self._lifecycle.phase = Phase.ENDING
+        if self._hurried_by:
+            self._say("ending at once", logging.WARNING, reason=self._hurried_by)
+        return not self._hurried_by
 
     def _on_stop(self, number: int, frame: FrameType | None) -> None:
         if os.getpid() != self._lifecycle.main_pid:  # forked children inherit this handler
-            if self._lifecycle.is_orphaned:
+            if self._lifecycle.is_orphaned or self._lifecycle.phase is Phase.ENDING:
                 os._exit(1)
-            return
-        name = signal.Signals(number).name
-        if not self._reason:
-            self._begin(name, skips_delay=number == signal.SIGINT)
+        elif not self._reason:
+            self._reason, self._skips_delay = signal.Signals(number).name, number == signal.SIGINT
         elif number == signal.SIGINT and not self._skips_delay:
             self._skips_delay = True
         else:
-            self._end_at_once(name)
+            self._hurried_by = signal.Signals(number).name
 
     def _on_failure(self, number: int, frame: FrameType | None) -> None:
-        if os.getpid() != self._lifecycle.main_pid:
-            return
-        if self._reason:
-            self._skips_delay = True
-        else:
-            self._begin("a failure", skips_delay=True)
+        if os.getpid() == self._lifecycle.main_pid:
+            self._reason, self._skips_delay = self._reason or "a failure", True
 
-    def _begin(self, reason: str, skips_delay: bool) -> None:
-        self._reason, self._skips_delay = reason, skips_delay
-        self._lifecycle.start_thread("drain", self._drain)
+    def _on_reload(self, number: int, frame: FrameType | None) -> None:
+        if os.getpid() == self._lifecycle.main_pid and self._lifecycle.http_pid:
+            os.kill(self._lifecycle.http_pid, signal.SIGHUP)
 
     def _drain(self) -> None:
-        try:
-            self._wait_until_answered()
-        finally:
-            self._end()
-
-    def _wait_until_answered(self) -> None:
         self._lifecycle.phase = Phase.DRAINING
-        began = time.monotonic()
         self._say("stopping", reason=self._reason)
-        while not self._skips_delay and time.monotonic() - began < self._delay:
-            time.sleep(0.05)
+        self._pause_until(lambda: self._skips_delay, self._delay)
         self._skips_delay = True
         self._lifecycle.phase = Phase.CLOSED
-        deadline = time.monotonic() + self._grace
-        time.sleep(2 * MONITOR_SECONDS)  # long enough for `in_flight` to be news
+        self._pause_until(lambda: False, 2 * MONITOR_SECONDS)  # long enough for `in_flight` to be news
         self._say("closed to new requests")
-        while self._lifecycle.in_flight and time.monotonic() < deadline and self._serves():
-            time.sleep(0.05)
+        self._pause_until(lambda: not self._lifecycle.in_flight or not self._serves(), self._grace)
+        if self._hurried_by:
+            return
         if not self._lifecycle.in_flight:
             self._say("ending, all is answered")
         elif self._serves():
@@ -102,42 +100,19 @@ class ShutdownController:
         else:
             self._say("ending, what is in flight is lost", logging.ERROR)
 
+    def _pause_until(self, is_over: Callable[[], bool], seconds: float = math.inf) -> None:
+        """No longer than that, and not when everything is to end at once."""
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline and not self._hurried_by and not is_over():
+            time.sleep(LOOK_SECONDS)
+            self._lifecycle.lines_dropped = num_lines_dropped()
+
     def _say(self, message: str, level: int = logging.INFO, **fields: str) -> None:
         fields_and_count = {**fields, "in_flight": self._lifecycle.in_flight}
         log.log(level, message, extra={"fields": fields_and_count})
 
     def _serves(self) -> bool:
         return not self._lifecycle.failed and self._http_is_alive()
-
-    def _end(self) -> None:
-        # LitServe would restart the workers that it is about to stop, were its monitor to wake up again.
-        self._server.monitor_internal = 3600
-        self._lifecycle.phase = Phase.ENDING
-        time.sleep(2 * MONITOR_SECONDS)
-        os.kill(os.getpid(), signal.SIGUSR1)
-
-    def _end_at_once(self, reason: str) -> None:
-        self._server.monitor_internal = 3600
-        self._lifecycle.phase = Phase.ENDING
-        self._say("ending at once", logging.WARNING, reason=reason)
-        end_children()
-        raise KeyboardInterrupt  # see `_on_end`
-
-    def _on_end(self, number: int, frame: FrameType | None) -> None:
-        if os.getpid() == self._lifecycle.main_pid:
-            raise KeyboardInterrupt  # what LitServe's run() takes as the word to shut down
-
-    def _on_reload(self, number: int, frame: FrameType | None) -> None:
-        if os.getpid() == self._lifecycle.main_pid and self._lifecycle.http_pid:
-            os.kill(self._lifecycle.http_pid, signal.SIGHUP)
-
-    def _watch_http(self) -> None:
-        while True:
-            time.sleep(0.5)
-            self._lifecycle.lines_dropped = num_lines_dropped()
-            if self._lifecycle.phase is Phase.SERVING and not self._http_is_alive():
-                self._lifecycle.fail("the HTTP process has died")
-                return
 
     def _http_is_alive(self) -> bool:
         """True before it has started, too."""

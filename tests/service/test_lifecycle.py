@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import signal
-import threading
 from collections.abc import Iterator
 
 import pytest
 
-from harness.probes import wait_until
 from service.lifecycle import FAILURE_SIGNAL, Lifecycle
 
 
@@ -51,18 +48,3 @@ def test_a_task_that_fails_ends_the_server(told: list[int], caplog: pytest.LogCa
     assert told == [FAILURE_SIGNAL]
     assert "a reload has ended: ValueError" in caplog.text
     assert "the task's own" in caplog.text
-
-
-def test_a_thread_that_fails_ends_the_server(told: list[int], caplog: pytest.LogCaptureFixture) -> None:
-    def fail() -> None:
-        raise OSError("the thread's own")
-
-    lifecycle, done = Lifecycle(), threading.Event()
-    lifecycle.start_thread("fine", done.set)
-    assert done.wait(10)
-    assert told == []
-    lifecycle.start_thread("http-watch", fail)
-    wait_until(lambda: told)
-    assert lifecycle.failed
-    assert "the thread http-watch has ended: OSError" in caplog.text
-    assert lifecycle.main_pid == os.getpid()

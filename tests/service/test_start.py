@@ -12,7 +12,14 @@ from service.listening import listen_on, url_of
 from service.run import main
 from service.settings import Settings
 
+pytestmark = pytest.mark.usefixtures("keep_logging")
 HAS_IPV6 = socket.has_ipv6 and Path("/proc/net/if_inet6").exists() and Path("/proc/net/if_inet6").read_text()
+
+
+@pytest.fixture
+def keep_logging(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What `serve` would send elsewhere for good is this process's logging, which other tests read."""
+    monkeypatch.setattr("service.run.configure_logging", lambda *_: None)
 
 
 def start(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
