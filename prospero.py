@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import difflib
+import signal
 import sys
 from collections.abc import Callable
 from functools import partial
@@ -49,6 +50,10 @@ def find_commands() -> dict[str, tuple[str, Callable[[str, list[str]], int]]]:
 
 def serve(program: str, arguments: list[str]) -> int:
     """Serve until a signal."""
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # and not ignored, as by nohup
+        signal.signal(
+            signal.SIGINT, signal.SIG_DFL
+        )  # Ctrl-C ends imports silently; then `service` takes over
     from service.run import main
 
     return main(program, arguments)

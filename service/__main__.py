@@ -3,6 +3,6 @@
 import sys
 
 if __name__ == "__main__":
-    from service.run import main
+    from prospero import serve
 
-    sys.exit(main("python -m service", sys.argv[1:]))
+    sys.exit(serve("python -m service", sys.argv[1:]))
