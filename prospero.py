@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import difflib
-import signal
 import sys
 from collections.abc import Callable
 from functools import partial
@@ -40,7 +39,7 @@ def find_commands() -> dict[str, tuple[str, Callable[[str, list[str]], int]]]:
     from training.jobs import JOBS, run_job
 
     return {
-        "serve": ("serve checkpoints over HTTP", serve),
+        "serve": ("serve checkpoints over HTTP", run_server),
         **{name: (command.does, partial(run_command, name)) for name, command in COMMANDS.items()},
         **{job.command: (job.does, partial(run_job, job)) for job in JOBS.values()},
         "version": ("print the version", print_version),
@@ -48,15 +47,11 @@ def find_commands() -> dict[str, tuple[str, Callable[[str, list[str]], int]]]:
     }
 
 
-def serve(program: str, arguments: list[str]) -> int:
+def run_server(program: str, arguments: list[str]) -> int:
     """Serve until a signal."""
-    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # and not ignored, as by nohup
-        signal.signal(
-            signal.SIGINT, signal.SIG_DFL
-        )  # Ctrl-C ends imports silently; then `service` takes over
-    from service.run import main
+    from service.__main__ import serve
 
-    return main(program, arguments)
+    return serve(program, arguments)
 
 
 def print_version(program: str, arguments: list[str]) -> int:
