@@ -10,8 +10,8 @@ COPY deploy/install_torch.py deploy/
 # Its headers and tests, a fifth of it, are for those who build against it.
 RUN python deploy/install_torch.py "$DEVICE" && rm -rf /venv/lib/python3.11/site-packages/torch/include \
     /venv/lib/python3.11/site-packages/torch/test
-COPY requirements.txt ./
-RUN pip install --only-binary :all: -r requirements.txt
+COPY requirements.txt requirements-otel.txt ./
+RUN pip install --only-binary :all: -r requirements-otel.txt
 
 # What is installed, as CycloneDX lists it: /app/sbom.json of the service.
 FROM packages AS sbom

@@ -134,7 +134,7 @@ $(TRAIN): requirements-train.txt $(SERVE)
 	$(PIP) -r requirements-train.txt
 	@touch $@
 
-$(DEV): requirements-bench.txt requirements-dev.txt $(TRAIN)
+$(DEV): requirements-bench.txt requirements-otel.txt requirements-dev.txt $(TRAIN)
 	$(PIP) -r requirements-dev.txt
 	@touch $@
 

@@ -1,7 +1,8 @@
 """Writes requirements*.txt from pyproject.toml, pinned and hashed: ``python deploy/lock.py [--upgrade]``.
 
 Pins stay as they are unless an option of ``uv pip compile`` asks for newer ones (``--upgrade``, or
-``--upgrade-package NAME``). Each file holds what its extra needs on any system, on top of the file before it.
+``--upgrade-package NAME``). Each file holds what its extra needs on any system, less what those that it
+reads have.
 Standard library only; uv comes from the package index, into an environment that is thrown away.
 """
 
@@ -16,11 +17,18 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 TORCH = "requirements-torch.txt"  # read by install_torch.py
-CHAIN = {  # file: extra; each begins with the file before it
+EXTRAS = {  # file: extra
     "requirements.txt": "",
+    "requirements-otel.txt": "otel",
     "requirements-train.txt": "train",
     "requirements-bench.txt": "bench",
     "requirements-dev.txt": "dev",
+}
+READS = {  # file: those that it begins with, and adds to
+    "requirements-otel.txt": ["requirements.txt"],
+    "requirements-train.txt": ["requirements.txt"],
+    "requirements-bench.txt": ["requirements-train.txt"],
+    "requirements-dev.txt": ["requirements-bench.txt", "requirements-otel.txt"],
 }
 # torch has two builds, with hashes of their own, and pins itself what its CUDA build brings along.
 APART = re.compile(r"torch|triton|(cuda|nvidia)-.*")
@@ -33,7 +41,7 @@ def main(options: list[str]) -> None:
         folder = Path(name)
         uv = Uv(folder / "venv")
         pins = folder / "pins.txt"
-        pins.write_text("\n".join(pin[0] for path in (TORCH, *CHAIN) for pin in PIN.finditer(read(path))))
+        pins.write_text("\n".join(pin[0] for path in (TORCH, *EXTRAS) for pin in PIN.finditer(read(path))))
         uv.resolve("pyproject.toml", "--all-extras", "--output-file", str(pins), *options)
         everything = pins.read_text()
         # With extras: pip looks for `coverage[toml]` apart from `coverage`, and finds one without a hash.
@@ -48,12 +56,14 @@ def main(options: list[str]) -> None:
             f"# torch's version, and what it imports: for deploy/install_torch.py.\n{torch}\n{imported}",
         )
 
-        before, written = "", apart
-        for path, extra in CHAIN.items():
+        written: dict[str, list[str]] = {}
+        for path, extra in EXTRAS.items():
             chosen = [f"--extra={extra}"] if extra else []
-            share = uv.resolve("pyproject.toml", *chosen, *within, leave_out=written)
-            write(path, before + share)
-            before, written = f"-r {path}\n", written + names(share)
+            read_from = READS.get(path, [])
+            known = [*apart, *(name for one in read_from for name in written[one])]
+            share = uv.resolve("pyproject.toml", *chosen, *within, leave_out=known)
+            write(path, "".join(f"-r {one}\n" for one in read_from) + share)
+            written[path] = known + names(share)
 
 
 class Uv:

@@ -48,6 +48,7 @@ from service.openai.models import add_openai_models
 from service.registry import LoadedModel, ModelRegistry
 from service.settings import Settings
 from service.supervisor import RestartLimit, Supervisor
+from service.tracing import Tracing, make_tracing
 from service.workers.client import Timeouts, WorkerClient
 from service.workers.messages import Results
 
@@ -88,6 +89,9 @@ class Application:
         self._lifecycle = lifecycle
         self._metrics = Metrics()
         self._expect_keys()
+        self._tracing = make_tracing(settings)
+        if self._tracing is not None:
+            self._metrics.watch_traces(self._tracing)
         self._limit = RestartLimit(settings, lifecycle, self._metrics)
         models = [LoadedModel(entry, self._client(entry)) for entry in catalog]
         self._models = ModelRegistry(models, default_models(kinds, settings), reread)
@@ -159,7 +163,7 @@ class Application:
         add_lab(app, self._settings, self._lifecycle, self._metrics.lab)
         page = add_studio(app) | add_docs(app, self._settings.root_path)
         app.middleware_stack = self._layers(app, posts, page)
-        _extend_lifespan(app, self._supervisor)
+        _extend_lifespan(app, self._supervisor, self._tracing)
 
     def _add_models(self, app: FastAPI) -> dict[str, PostHandler]:
         """The POST routes of each kind; what is returned serves them, past FastAPI, which documents them."""
@@ -203,6 +207,8 @@ class Application:
             RequestLog(self._metrics, _answers(app), frozenset() if settings.log_polls else polls),
             {"/v1/": openai_shape},
             key_metrics=self._metrics.keys,
+            tracing=self._tracing,
+            untraced=polls,
         )
         if not settings.cors_origins:
             return layer
@@ -226,13 +232,14 @@ def _answers(app: FastAPI) -> dict[str, set[tuple[str, int]]]:
     return answers
 
 
-def _extend_lifespan(app: FastAPI, supervisor: Supervisor) -> None:
-    """Run the supervisor's lifespan inside the one that the app already has (LitServe's)."""
+def _extend_lifespan(app: FastAPI, supervisor: Supervisor, tracing: Tracing | None) -> None:
+    """Run the supervisor's and the traces' lifespans inside the one that the app already has (LitServe's)."""
     inner = app.router.lifespan_context
+    traces = contextlib.nullcontext() if tracing is None else tracing.lifespan()
 
     @contextlib.asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        async with inner(app), supervisor.lifespan():
+        async with inner(app), supervisor.lifespan(), traces:
             yield
 
     app.router.lifespan_context = lifespan

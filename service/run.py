@@ -26,6 +26,7 @@ from service.logs import configure_logging, wrap_output
 from service.server import Server, build_server
 from service.settings import Settings, asks_for_json, prepare_workers, read_settings
 from service.shutdown import ShutdownController, end_children
+from service.tracing import make_tracing
 
 log = logging.getLogger("prospero")
 
@@ -45,6 +46,7 @@ def main(program: str, arguments: list[str]) -> int:
         device, phrase = choose_device(settings.device)
         keys = read_keys(settings)
         check_names(settings, catalog, KINDS)
+        make_tracing(settings)
     except ValidationError as error:
         return refuse(_first_complaint(error, given))
     except (CheckpointError, DeviceError, ValueError, OSError) as error:

@@ -153,6 +153,12 @@ class Settings(BaseSettings):
     )
     log_polls: bool = Field(False, description="a line for each poll of /health and /metrics, too")
     log_prompts: bool = Field(False, description="write prompts into the log, their beginnings")
+    otlp_endpoint: str | None = Field(
+        None,
+        pattern=r"^(https?://[^/?#\s]+[^?#\s]*|)$",
+        description="URL of a collector that takes traces, as http://localhost:4318; "
+        "unset: that of OpenTelemetry's own variables, if any",
+    )
 
     @field_validator("api_keys", "cors_origins", "trusted_proxies", mode="before")
     @classmethod
@@ -264,6 +270,11 @@ def asks_for_json(given: Mapping[str, Any]) -> bool:
 def variable_of(name: str) -> str:
     """The environment variable of a setting."""
     return f"PROSPERO_{name.upper()}"
+
+
+def otel_variable(name: str) -> str:
+    """OpenTelemetry's own variable ``OTEL_…``; empty if it isn't set, which means the same."""
+    return os.environ.get(f"OTEL_{name}", "").strip()
 
 
 def prepare_workers() -> None:

@@ -25,6 +25,7 @@ from service.images.codec import MAX_SKETCH_RATIO, Reading, encode, read_sketch
 from service.images.formats import MEDIA_TYPES, ImageFormat
 from service.images.origin import Origin
 from service.images.sketch import Sketch
+from service.request_trace import phase
 from service.schemas.fields import first_seed
 from service.schemas.images import LandscapeParameters, LandscapeResponse
 from service.workers.client import WorkerClient
@@ -64,7 +65,9 @@ class LandscapeEndpoint:
         class_seeds = _class_seeds(parameters, model.entry)
         model.client.check_admission(parameters.n, "n")
         reading = Reading(parameters.labels, parameters.palette, parameters.background == "ignore")
-        sketch = await self._context.in_thread(read_sketch, data, model.entry.image_size, FIELD, reading)
+        trace = record_of(request).trace
+        with phase(trace, "decode image"):
+            sketch = await self._context.in_thread(read_sketch, data, model.entry.image_size, FIELD, reading)
         seed = first_seed(parameters.seed, parameters.n)
         label_map, (height, width) = sketch.label_map.tobytes(), sketch.label_map.shape
         seeds = range(seed, seed + parameters.n)
@@ -73,10 +76,11 @@ class LandscapeEndpoint:
         origin = (
             Origin(sketch, model.entry.name, parameters.class_seeds or {}) if parameters.metadata else None
         )
-        encoded = [
-            await self._context.in_thread(_encode, pixels, encoded_as, origin, one)
-            for pixels, one in zip(pictures, seeds, strict=True)
-        ]
+        with phase(trace, "encode image"):
+            encoded = [
+                await self._context.in_thread(_encode, pixels, encoded_as, origin, one)
+                for pixels, one in zip(pictures, seeds, strict=True)
+            ]
         self._context.metrics.images.sent.labels(model.client.name).inc(len(pictures))
         if image_format is not None:
             headers = {"X-Seed": str(seed), "X-Unmatched-Fraction": f"{sketch.unmatched_fraction:.4f}"}
@@ -91,9 +95,11 @@ class LandscapeEndpoint:
         self, request: Request, client: WorkerClient, works: list[LandscapeWork], wanted: float | None
     ) -> list[NDArray[np.uint8]]:
         seconds = timeout_of(wanted, self._context.settings.request_timeout_seconds)
-        with RequestGuard(request.receive, partial(client.submit, works), seconds) as job:
-            pictures = [_pixels(event) for event in await finals(job)]
         record = record_of(request)
+        with RequestGuard(request.receive, partial(client.submit, works), seconds) as job:
+            if record.trace is not None:
+                record.trace.follow(job, client.name)
+            pictures = [_pixels(event) for event in await finals(job)]
         record.images = len(pictures)
         record.queue_s, record.engine_s = job.times()
         return pictures

@@ -21,6 +21,7 @@ from service.http.request_guard import RequestGuard, finals, timeout_of
 from service.http.request_log import record_of
 from service.images.codec import MAX_PHOTO_RATIO, encode
 from service.images.formats import MEDIA_TYPES
+from service.request_trace import phase
 from service.schemas.images import SegmentParameters, SegmentResponse
 from service.workers.messages import Picture, SegmentWork
 
@@ -50,19 +51,23 @@ class SegmentEndpoint:
         image_format = negotiate_format(request.headers.get("accept", ""), parameters.format, 1)
         client = self._context.find_for(request, parameters.model).client
         client.check_admission()
-        photo = await self._photos.read(data)
+        record = record_of(request)
+        with phase(record.trace, "decode image"):
+            photo = await self._photos.read(data)
         work = SegmentWork(photo.tobytes(), photo.shape[0], photo.shape[1])
         timeout = timeout_of(parameters.timeout, self._context.settings.request_timeout_seconds)
         with RequestGuard(request.receive, partial(client.submit, [work]), timeout) as job:
+            if record.trace is not None:
+                record.trace.follow(job, client.name)
             (event,) = await finals(job)
         assert isinstance(event, Picture)
-        record = record_of(request)
         record.images = 1
         record.queue_s, record.engine_s = job.times()
         label_map = np.frombuffer(event.pixels, np.uint8).reshape(event.height, event.width)
         pixels = rgb_array()[label_map]
         encoded_as = image_format or parameters.format or "png"
-        encoded = await self._context.in_thread(encode, pixels, encoded_as)
+        with phase(record.trace, "encode image"):
+            encoded = await self._context.in_thread(encode, pixels, encoded_as)
         self._context.metrics.images.sent.labels(client.name).inc()
         if image_format is not None:
             return Response(encoded, media_type=MEDIA_TYPES[image_format])

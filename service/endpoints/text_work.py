@@ -54,6 +54,8 @@ async def answer_text(
     form, metrics = make_form(client.name, record.id), context.metrics.text.of(client.name)
 
     def answer(job: Job) -> TextAnswer:
+        if record.trace is not None:
+            record.trace.follow(job, client.name)
         return TextAnswer(form, job, work.num_choices, work.with_timings, record, metrics)
 
     submit = partial(client.submit, requests, work.stream)

@@ -27,6 +27,7 @@ from service.http.origins import Origins
 from service.http.request_guard import CLIENT_GONE
 from service.http.request_log import RequestLog, RequestRecord, sent_path
 from service.metrics import KeyMetrics
+from service.tracing import Tracing
 
 log = logging.getLogger("prospero.http")
 
@@ -45,6 +46,7 @@ class RequestLayer:
     Args:
         posts: the models' endpoints by path, for POST; everything else goes to `app`.
         error_shapes: how errors are told below a path, where that isn't our own way.
+        untraced: paths that machines ask every few seconds.
     """
 
     def __init__(
@@ -59,6 +61,8 @@ class RequestLayer:
         error_shapes: Mapping[str, ErrorShape] = MappingProxyType({}),
         *,
         key_metrics: KeyMetrics,
+        tracing: Tracing | None = None,
+        untraced: frozenset[str] = frozenset(),
     ) -> None:
         self._app = app
         self._posts = posts
@@ -69,6 +73,8 @@ class RequestLayer:
         self._log = request_log
         self._error_shapes = error_shapes
         self._key_metrics = key_metrics
+        self._tracing = tracing
+        self._untraced = untraced
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -80,6 +86,9 @@ class RequestLayer:
         path = scope["path"].removeprefix(scope.get("root_path", ""))
         scope.setdefault("state", {}).update(record=record, error_shape=self._shape_below(path))
         extra = self._extra_headers(record)
+        if self._tracing is not None and path not in self._untraced:
+            record.trace = self._tracing.begin(scope)
+            record.trace_id = record.trace.id
         status = 0
 
         async def observed(message: Message) -> None:
@@ -94,12 +103,16 @@ class RequestLayer:
             await self._answer(scope, path, headers, receive, observed, extra)
         except Exception as error:
             record.error_id = error_id = os.urandom(6).hex()
-            log.error("error %s in %s", error_id, sent_path(scope), exc_info=error)
+            fields = {} if record.trace_id is None else {"trace_id": record.trace_id}
+            log.error("error %s in %s", error_id, sent_path(scope), exc_info=error, extra={"fields": fields})
             if status:
+                record.failed = 500
                 raise  # too late for another answer: the server cuts the connection, which the client notices
             await error_response(ApiError(500, f"internal error {error_id}"), scope)(scope, receive, observed)
         finally:
-            self._log.ended(scope, path, status or CLIENT_GONE, time.monotonic() - began, record)
+            route = self._log.ended(scope, path, status or CLIENT_GONE, time.monotonic() - began, record)
+            if record.trace is not None:
+                record.trace.end(route, status or None, record.failed, record.fields())
 
     @contextlib.contextmanager
     def _counted(self, use: KeyUse | None, scope: Scope, extra: list[tuple[bytes, bytes]]) -> Iterator[None]:
@@ -182,5 +195,6 @@ class RequestLayer:
             await error_response(ApiError(422, error.message, error.field), scope)(scope, receive, send)
         except ApiError as error:
             if error.status == CLIENT_GONE:
+                scope["state"]["record"].failed = CLIENT_GONE
                 return
             await error_response(error, scope)(scope, receive, send)

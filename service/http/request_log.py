@@ -13,6 +13,7 @@ from starlette.requests import Request
 from starlette.types import Scope
 
 from service.metrics import Metrics
+from service.request_trace import RequestTrace
 
 log = logging.getLogger("prospero.http")
 
@@ -30,6 +31,7 @@ class RequestRecord:
     status: int | None = None
     seconds: float | None = None
     traceparent: str | None = None
+    trace_id: str | None = None  # where traces are sent
     prompt: str | None = None  # only where the settings ask for it
     key: str | None = None  # the name of the API key
     prompt_tokens: int | None = None
@@ -38,6 +40,8 @@ class RequestRecord:
     queue_s: float | None = None
     engine_s: float | None = None
     error_id: str | None = None
+    failed: int | None = None  # the status of an answer that failed after it had begun
+    trace: RequestTrace | None = None
 
     @classmethod
     def of_headers(cls, headers: dict[bytes, bytes]) -> RequestRecord:
@@ -50,7 +54,7 @@ class RequestRecord:
         )
 
     def fields(self) -> dict[str, Any]:
-        return {key: value for key, value in vars(self).items() if value is not None}
+        return {key: value for key, value in vars(self).items() if value is not None and key != "trace"}
 
 
 def record_of(request: Request) -> RequestRecord:
@@ -90,8 +94,8 @@ class RequestLog:
     def began(self) -> None:
         self._metrics.in_flight += 1
 
-    def ended(self, scope: Scope, path: str, status: int, seconds: float, record: RequestRecord) -> None:
-        """Called once for each `began`, however the request went."""
+    def ended(self, scope: Scope, path: str, status: int, seconds: float, record: RequestRecord) -> str:
+        """Called once for each `began`, however the request went; the route that it took."""
         self._metrics.in_flight -= 1
         route = path if path in self._paths else getattr(scope.get("route"), "path", "unmatched")
         self._metrics.answered(route, scope["method"], status, seconds)
@@ -100,3 +104,4 @@ class RequestLog:
             record.route, record.status, record.seconds = route, status, round(seconds, 4)
             record.client = scope["client"][0] if scope.get("client") else None
             log.log(level, "%s %s", scope["method"], sent_path(scope), extra={"fields": record.fields()})
+        return route

@@ -67,6 +67,7 @@ class EventStream(Response):
                 self._sent_at = self._loop.time()
             last = DONE
         except ApiError as error:
+            scope["state"]["record"].failed = error.status
             last = event(shape_of(scope)(error)[1])
         finally:
             self._silence.cancel()

@@ -24,6 +24,7 @@ from service.metrics.machine import MachineCollector
 from service.metrics.output import OutputCollector
 from service.metrics.steps import LATENCY_SECONDS
 from service.metrics.text import TextMetrics
+from service.metrics.traces import TraceCollector, TracesView
 from service.metrics.workers import WorkerCollector, WorkerView
 
 # They would be a series more for each that there is, and nobody asks when it was made.
@@ -89,6 +90,10 @@ class Metrics:
     def watch_output(self, counts: Mapping[str, Callable[[], int]]) -> None:
         """Export how many lines each process had to drop, read at each scrape."""
         self.registry.register(OutputCollector(counts))
+
+    def watch_traces(self, traces: TracesView) -> None:
+        """Export how many spans were sent and dropped, read at each scrape."""
+        self.registry.register(TraceCollector(traces))
 
     def watch_draining(self, is_draining: Callable[[], bool]) -> None:
         """Export it, read at each scrape."""

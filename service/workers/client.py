@@ -325,13 +325,14 @@ class WorkerClient:
                 self._note_seconds(call)
                 self._end(call, event)
             else:
+                call.first_at = call.first_at or self._heard_at
                 self._tell(call, event)
         self._report(self._on_results, self, results)
         self._dispatch()
 
     def _end(self, call: Call, event: Event) -> None:
         if not call.ended:
-            call.ended = True
+            call.ended, call.last = True, event
             self._tell(call, event)
 
     def _tell(self, call: Call, event: Event) -> None:
@@ -349,7 +350,8 @@ class WorkerClient:
 
     def _note_seconds(self, call: Call) -> None:
         if call.sent_at is not None:
-            seconds = time.monotonic() - call.sent_at
+            call.ended_at = time.monotonic()
+            seconds = call.ended_at - call.sent_at
             self._service_seconds += 0.1 * (seconds - self._service_seconds)
 
     def _retry_after(self) -> int:

@@ -58,7 +58,8 @@ class Job:
         for call in self.calls:
             if not call.ended:
                 self._withdraw(call)
-                self.deliver(call.index, Failed(call.key, status, message, None))
+                call.last = Failed(call.key, status, message, None)
+                self.deliver(call.index, call.last)
 
     def cancel(self) -> None:
         """Free every place that the job still holds."""
@@ -84,9 +85,15 @@ class Job:
 
 
 class Call:
-    """One unit of work: queued (`sent_at` is None) → sent → ended."""
+    """One unit of work: queued (`sent_at` is None) → sent → ended.
 
-    __slots__ = ("ended", "index", "job", "key", "request", "sent_at", "stream")
+    What came of it is kept for the request's trace: when its first piece did (of a stream), when it ended
+    with the worker, and its last event; None for what didn't come.
+    """
+
+    __slots__ = (
+        "ended", "ended_at", "first_at", "index", "job", "key", "last", "request", "sent_at", "stream",
+    )  # fmt: skip
 
     def __init__(self, job: Job, index: int, key: int, request: bytes, stream: bool) -> None:
         self.job = job
@@ -95,4 +102,7 @@ class Call:
         self.request = request
         self.stream = stream
         self.sent_at: float | None = None
+        self.first_at: float | None = None
+        self.ended_at: float | None = None
+        self.last: Event | None = None
         self.ended = False

@@ -11,11 +11,11 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.version import Version
 
-from deploy.lock import CHAIN, TORCH
+from deploy.lock import EXTRAS, READS, TORCH
 
 ROOT = Path(__file__).resolve().parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-FILES = [*CHAIN, TORCH]
+FILES = [*EXTRAS, TORCH]
 
 
 def pins(name: str) -> dict[str, str]:
@@ -36,23 +36,28 @@ def wanted(extra: str) -> list[Requirement]:
     return [one for one in map(Requirement, lines) if one.name != "prospero"]
 
 
-@pytest.mark.parametrize(("name", "extra"), CHAIN.items())
+def read_with(name: str) -> list[str]:
+    """A file, and all that it reads."""
+    return [name, *(deeper for one in READS.get(name, []) for deeper in read_with(one))]
+
+
+@pytest.mark.parametrize(("name", "extra"), EXTRAS.items())
 def test_what_is_locked_is_what_the_project_asks_for(name: str, extra: str) -> None:
     locked = pins(TORCH)
-    for earlier in list(CHAIN)[: list(CHAIN).index(name) + 1]:
+    for earlier in read_with(name):
         locked |= pins(earlier)
     for one in wanted(extra):
         version = locked[one.name.lower()]
         assert one.specifier.contains(Version(version)), f"{one} is locked as {version}: make lock"
 
 
-def test_each_extra_includes_the_one_before() -> None:
-    for (before, earlier), (name, extra) in zip(
-        list(CHAIN.items())[:-1], list(CHAIN.items())[1:], strict=True
-    ):
-        assert f"-r {before}\n" in (ROOT / name).read_text()
-        includes = f"prospero[{earlier}]" in PROJECT["optional-dependencies"][extra]
-        assert includes or not earlier
+def test_each_file_reads_those_of_the_extras_that_its_own_includes() -> None:
+    for name, earlier in READS.items():
+        text = (ROOT / name).read_text()
+        assert re.findall(r"^-r (.+)$", text, re.MULTILINE) == earlier
+        lines = PROJECT["optional-dependencies"][EXTRAS[name]]
+        included = {f"prospero[{EXTRAS[one]}]" for one in earlier if EXTRAS[one]}
+        assert {one for one in lines if one.startswith("prospero[")} == included
 
 
 def test_files_agree() -> None:
@@ -65,9 +70,9 @@ def test_files_agree() -> None:
 
 def test_pins_keep_the_extras_that_packages_ask_for() -> None:
     """pip looks for `coverage[toml]` apart from `coverage`, and finds one without a hash."""
-    asked = [one for name in CHAIN for package in pins(name) for one in asked_for_with_extras(package)]
+    asked = [one for name in EXTRAS for package in pins(name) for one in asked_for_with_extras(package)]
     assert "coverage" in [one.name for one in asked]
-    locked = "".join((ROOT / name).read_text() for name in CHAIN)
+    locked = "".join((ROOT / name).read_text() for name in EXTRAS)
     for one in asked:
         found = re.search(rf"^{one.name.lower()}\[([a-z0-9,-]+)\]==", locked, re.MULTILINE)
         kept = set(found[1].split(",")) if found else set()

@@ -26,6 +26,7 @@ OTHER: dict[str, str] = {  # a value for each setting that is not its default
     "text_gpu_share": "0.33",
     "image_gpu_share": "0.33",
     "config": str(Path(__file__).with_name("empty.toml")),
+    "otlp_endpoint": "https://collector.example/base",
     "text_weights": '{"gpt-shakespeare": "int8"}',
 }
 

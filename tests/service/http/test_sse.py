@@ -11,6 +11,7 @@ import pytest
 from service.errors import ApiError
 from service.http import sse
 from service.http.request_guard import CLIENT_GONE
+from service.http.request_log import RequestRecord
 from service.http.sse import COMMENT, DONE, EventStream, event
 from service.workers.jobs import Job
 
@@ -44,7 +45,8 @@ def stream(events: Any, client: Client, timeout: float = 60.0) -> None:
 
     async def run() -> None:
         job = Job(None)  # type: ignore[arg-type]  # no calls to withdraw
-        await EventStream(lambda: job, events, timeout)({"type": "http"}, client.receive, client.send)
+        scope = {"type": "http", "state": {"record": RequestRecord("1")}}
+        await EventStream(lambda: job, events, timeout)(scope, client.receive, client.send)
 
     asyncio.run(run())
 
