@@ -18,6 +18,9 @@ export const inputById = (id) => byId(id);
 /** @param {string} id @returns {HTMLButtonElement} */
 export const buttonById = (id) => byId(id);
 
+/** @param {string} id @param {(event: MouseEvent) => void} act */
+export const onClick = (id, act) => byId(id).addEventListener("click", act);
+
 /** @param {string} id @returns {HTMLCanvasElement} */
 export const canvasById = (id) => byId(id);
 
@@ -41,12 +44,20 @@ export function make(tag, attributes = {}, ...children) {
 }
 
 /**
+ * A picture with words below it, to be clicked.
+ * @param {HTMLElement} picture
+ * @param {string} text
+ * @param {() => void} act
+ * @param {Record<string, any>} [attributes]
+ */
+export const thumb = (picture, text, act, attributes) => make("button", { class: "thumb", onclick: act, ...attributes }, picture, make("span", { text }));
+
+/**
  * An icon of the sprite in index.html.
  * @param {string} name
  */
 export function icon(name) {
   const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");
-  svg.setAttribute("class", "icon");
   svg.setAttribute("aria-hidden", "true");
   const use = document.createElementNS("http://www.w3.org/2000/svg", "use");
   use.setAttribute("href", `#i-${name}`);

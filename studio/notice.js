@@ -8,15 +8,17 @@ const shown = new Map();
 /**
  * Show a message; one of the same id takes the place of the former.
  * @param {string} text
- * @param {{id?: string, kind?: "info" | "error", seconds?: number, action?: {label: string, run: () => void}}} [options]
+ * @param {{id?: string, kind?: "info" | "error", seconds?: number, actions?: {label: string, run: () => void}[]}} [options]
+ *   actions: what may be done about it; a button each. With an error that has any it waits, and they have the focus
  */
-export function notify(text, { id = text, kind = "info", seconds = kind === "error" ? 12 : 5, action } = {}) {
+export function notify(text, { id = text, kind = "info", seconds = kind === "error" ? 12 : 5, actions = [] } = {}) {
   dismiss(id);
-  const close = make("button", { type: "button", class: "notice-close", "aria-label": "Dismiss", text: "×" });
-  const element = make("div", { class: `notice notice-${kind}`, role: kind === "error" ? "alert" : "status" }, make("span", { text }), ...(action ? [button(action, id)] : []), close);
-  close.addEventListener("click", () => dismiss(id));
+  const close = make("button", { class: "notice-close", "aria-label": "Dismiss", text: "×", onclick: () => dismiss(id) });
+  const element = make("div", { class: `notice notice-${kind}`, role: kind === "error" ? "alert" : "status" }, make("span", { text }), ...actions.map((one) => button(one, id)), close);
   byId("notices").append(element);
-  const timer = window.setTimeout(() => dismiss(id), seconds * 1000);
+  const asks = kind === "error" && actions.length > 0;
+  if (asks) element.querySelector("button")?.focus();
+  const timer = asks ? 0 : window.setTimeout(() => dismiss(id), seconds * 1000);
   shown.set(id, { element, timer });
 }
 
@@ -35,5 +37,5 @@ function button({ label, run }, id) {
     dismiss(id);
     run();
   };
-  return make("button", { type: "button", class: "notice-action", text: label, onclick: act });
+  return make("button", { text: label, onclick: act });
 }

@@ -1,6 +1,6 @@
 /** Keyboard shortcuts of the page that is open, and the switch for those of a single key. */
 
-import { byId, inputById } from "./dom.js";
+import { byId, inputById, onClick } from "./dom.js";
 
 const SWITCH = "prospero-single-keys";
 
@@ -53,5 +53,5 @@ export function startShortcuts() {
   single.checked = localStorage.getItem(SWITCH) !== "off";
   single.addEventListener("change", () => localStorage.setItem(SWITCH, single.checked ? "on" : "off"));
   document.addEventListener("keydown", onKey);
-  byId("help-button").addEventListener("click", showHelp);
+  onClick("help-button", showHelp);
 }

@@ -1,7 +1,7 @@
 /** The GAN Lab: a 2-D GAN that the server trains while it is looked at. */
 
 import { describe, isAbort } from "../api.js";
-import { buttonById, byId, canvasById, check, checkedValue, inputById } from "../dom.js";
+import { buttonById, byId, canvasById, check, checkedValue, inputById, onClick } from "../dom.js";
 import { dismiss, notify } from "../notice.js";
 import { rollSeed } from "../seed.js";
 import { Board } from "./board.js";
@@ -62,19 +62,19 @@ class LabPage {
   }
 
   #listen() {
-    buttonById("lab-play").addEventListener("click", () => this.#toggle());
-    buttonById("lab-step-button").addEventListener("click", () => this.#step());
-    buttonById("lab-reset").addEventListener("click", () => this.#reset());
-    buttonById("lab-roll").addEventListener("click", () => {
+    onClick("lab-play", () => this.#toggle());
+    onClick("lab-step-button", () => this.#step());
+    onClick("lab-reset", () => this.#reset());
+    onClick("lab-roll", () => {
       inputById("lab-seed").value = String(rollSeed());
       this.#configured();
     });
-    buttonById("lab-defaults").addEventListener("click", () => {
+    onClick("lab-defaults", () => {
       writeForm(defaults());
       this.#configured();
     });
-    buttonById("lab-link").addEventListener("click", () => this.#share());
-    buttonById("lab-clear").addEventListener("click", () => this.sketch.clear());
+    onClick("lab-link", () => this.#share());
+    onClick("lab-clear", () => this.sketch.clear());
     byId("lab-form").addEventListener("change", () => this.#configured());
     byId("lab-form").addEventListener("submit", (event) => event.preventDefault());
     byId("lab-train").addEventListener("change", () => this.#control({ train: checkedValue("train") }));

@@ -22,15 +22,16 @@ function fieldsOf({ seed, classSeeds }) {
  * @param {Blob} sketch
  * @param {Style} style
  * @param {"jpeg" | "png"} format
- * @param {Waiting & {metadata?: boolean, background?: string}} [options] metadata: whether a PNG carries its origin
+ * @param {Waiting & Record<string, any>} [options] and any other parameter of the endpoint
  * @returns {Promise<Answer>}
  */
-export async function generate(sketch, style, format, { metadata = false, background, ...waiting } = {}) {
-  const query = new URLSearchParams({ ...fieldsOf(style), format, ...(metadata && { metadata: "true" }), ...(background && { background }) });
+export async function generate(sketch, style, format, { signal, onWait, ...parameters } = {}) {
+  const query = new URLSearchParams({ ...fieldsOf(style), format, ...parameters });
   const response = await call(`generate/landscape?${query}`, {
     body: sketch,
     headers: { "Content-Type": sketch.type, Accept: `image/${format}` },
-    ...waiting,
+    signal,
+    onWait,
   });
   return { blob: await blobOf(response), seed: Number(response.headers.get("x-seed")), sketch };
 }

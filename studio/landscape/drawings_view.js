@@ -1,6 +1,6 @@
 /** The drawings that are kept in this browser: to open, to name, to delete; and the name of the one on the canvas. */
 
-import { buttonById, byId, icon, inputById, make } from "../dom.js";
+import { byId, icon, inputById, make, onClick, thumb } from "../dom.js";
 import { notify } from "../notice.js";
 import { LabelMap } from "./label_map.js";
 import { cleanName } from "./portable.js";
@@ -23,7 +23,7 @@ export class DrawingsView {
     this.keeper = keeper;
     this.colors = colors;
     this.act = act;
-    buttonById("new-drawing").addEventListener("click", () => act.begin());
+    onClick("new-drawing", () => act.begin());
     const name = inputById("drawing-name");
     name.addEventListener("change", () => act.name((name.value = cleanName(name.value))));
     byId("kept-note").hidden = keeper.store === null;
@@ -55,10 +55,9 @@ export class DrawingsView {
     const shown = name || new Date(changed).toLocaleString([], { dateStyle: "short", timeStyle: "short" });
     const isCurrent = id === this.keeper.id;
     const picture = /** @type {HTMLElement} */ (this.#pictures.get(token));
-    const open = make("button", { type: "button", class: "thumb", "aria-current": isCurrent && "true" }, picture, make("span", { text: shown }));
-    open.addEventListener("click", () => this.act.open(id));
-    const remove = make("button", { type: "button", class: "thumb-remove", "aria-label": `Delete ${shown}`, title: "Delete" }, icon("close"));
-    remove.addEventListener("click", () => this.#remove(id, shown));
+    const open = thumb(picture, shown, () => this.act.open(id), { "aria-current": isCurrent && "true" });
+    const onclick = () => this.#remove(id, shown);
+    const remove = make("button", { class: "thumb-remove", "aria-label": `Delete ${shown}`, title: "Delete", onclick }, icon("close"));
     return make("li", {}, open, remove);
   }
 
@@ -71,6 +70,6 @@ export class DrawingsView {
       await back();
       if (isCurrent) this.act.open(id);
     };
-    notify(`Deleted ${shown}.`, { seconds: 12, action: { label: "Bring it back", run: undo } });
+    notify(`Deleted ${shown}.`, { seconds: 12, actions: [{ label: "Bring it back", run: undo }] });
   }
 }

@@ -1,6 +1,6 @@
 /** The results of this visit with their seeds, the latest first; a click returns to one. */
 
-import { buttonById, byId, make } from "../dom.js";
+import { byId, make, onClick, thumb } from "../dom.js";
 
 const MOST = 48;
 
@@ -13,7 +13,7 @@ export class Gallery {
   /** @param {(content: import("./drawing.js").Content) => void} adopt */
   constructor(adopt) {
     this.adopt = adopt;
-    buttonById("clear-gallery").addEventListener("click", () => this.#keep([]));
+    onClick("clear-gallery", () => this.#keep([]));
   }
 
   /** @param {Landscape} landscape */
@@ -35,9 +35,7 @@ export class Gallery {
   #item({ landscape, url }) {
     const { seed } = landscape;
     const picture = make("img", { src: url, alt: `Landscape with seed ${seed}`, loading: "lazy" });
-    const button = make("button", { type: "button", class: "thumb", title: "Back to this one" }, picture, make("span", { text: String(seed) }));
-    button.addEventListener("click", () => this.adopt(landscape.content));
-    return make("li", {}, button);
+    return make("li", {}, thumb(picture, String(seed), () => this.adopt(landscape.content), { title: "Back to this one" }));
   }
 }
 

@@ -2,19 +2,21 @@
 
 import { describe, isPassing } from "../api.js";
 import { byId, inputById } from "../dom.js";
-import { notify } from "../notice.js";
+import { dismiss, notify } from "../notice.js";
 import { generate, segment } from "./api.js";
 import { ColorTable } from "./color.js";
+import { otherReadings } from "./foreign.js";
 import { bitmapOf, pixelsOf, shapeWithin, smaller } from "./image_file.js";
 import { KEYWORD, parseJson, unpack } from "./portable.js";
 import { readText } from "./png.js";
 import { readSketch } from "./read_sketch.js";
-import { encode } from "./runs.js";
+import { decode, encode } from "./runs.js";
 import { sidesOf, stretch } from "./stretch.js";
 
 const MAX_UNMATCHED = 0.5;
 const MAX_RATIO = 2; // of a sketch's sides, as the server takes it
 const PHOTO_SIDE = 1024; // of what is sent to be segmented; the model's map is far smaller
+const NO_STYLE = { seed: 0, classSeeds: {} };
 
 /** @typedef {import("./drawing.js").Content} Content */
 /** @typedef {import("./label_map.js").Picture} Picture */
@@ -76,14 +78,35 @@ export class Intake {
 
   /** @param {File} file @param {Reading} reading */
   async #read(file, reading) {
+    dismiss("reading");
     try {
       const content = await this.#carried(file);
       if (content) this.take.content(content);
       else if (reading === "photo") await this.#photo(file);
       else await this.#sketch(file, reading === "either");
     } catch (error) {
-      notify(describe(error), { kind: "error" });
+      this.#refuse(error, file);
     }
+  }
+
+  /** Says why, or asks whether it shall be read as what it looks like. @param {unknown} error @param {File} file */
+  #refuse(error, file) {
+    const others = otherReadings(error);
+    if (!others) return notify(describe(error), { kind: "error" });
+    const actions = others.readings.map(([label, parameters]) => ({
+      label,
+      run: () => this.#foreign(file, parameters).catch((error) => this.#refuse(error, file)),
+    }));
+    notify(others.text, { id: "reading", kind: "error", actions });
+  }
+
+  /** The server reads it: what it paints carries the map. @param {File} file @param {import("./foreign.js").Parameters} parameters */
+  async #foreign(file, parameters) {
+    const sketch = parameters.labels ? file : await smaller(await bitmapOf(file), this.side(), "image/png");
+    const { blob } = await generate(sketch, NO_STYLE, "png", { ...parameters, metadata: true });
+    const text = readText(new Uint8Array(await blob.arrayBuffer()), KEYWORD);
+    const { picture } = await unpack(parseJson(text), this.palette.names);
+    this.take.picture(enlarged(decode(picture.runs), picture, this.side()), 0);
   }
 
   /** What a picture that was saved here carries. @param {File} file */
@@ -126,7 +149,7 @@ export class Intake {
 /** The server knows the palettes of others. @param {Blob} sketch */
 async function check(sketch) {
   try {
-    await generate(sketch, { seed: 0, classSeeds: {} }, "jpeg", { background: "ignore" });
+    await generate(sketch, NO_STYLE, "jpeg", { background: "ignore" });
   } catch (error) {
     if (!isPassing(error)) throw error;
   }

@@ -1,6 +1,6 @@
 /** How sketch and landscape share the screen: beside each other, one large with the other in its corner, or one over the other. */
 
-import { buttonById, byId, check, checkedValue, inputById } from "../dom.js";
+import { byId, check, checkedValue, inputById, onClick } from "../dom.js";
 
 const NAME = "prospero-layout";
 const SWAPPED = new Map([["sketch", "result"], ["result", "sketch"]]);
@@ -10,7 +10,7 @@ export class Layout {
   constructor(changed) {
     this.changed = changed;
     for (const one of document.querySelectorAll("input[name=layout]")) one.addEventListener("change", () => this.set(checkedValue("layout")));
-    buttonById("swap").addEventListener("click", () => this.set(SWAPPED.get(checkedValue("layout")) ?? "beside"));
+    onClick("swap", () => this.set(SWAPPED.get(checkedValue("layout")) ?? "beside"));
     inputById("compare").addEventListener("input", () => this.#cut());
     this.set(sessionStorage.getItem(NAME) ?? "beside");
   }

@@ -1,7 +1,7 @@
 /** The landscape studio: the drawing, its tools, and the landscape that follows it, put together. */
 
 import { describe } from "../api.js";
-import { buttonById, byId, canvasById } from "../dom.js";
+import { buttonById, byId, canvasById, onClick } from "../dom.js";
 import { forgetModels, modelLine, modelOf } from "../models.js";
 import { notify } from "../notice.js";
 import { rollSeed } from "../seed.js";
@@ -148,15 +148,15 @@ class LandscapePage {
   }
 
   #listen() {
-    buttonById("undo").addEventListener("click", () => this.#undo());
-    buttonById("redo").addEventListener("click", () => this.#redo());
-    buttonById("clear").addEventListener("click", () => this.#clear());
-    buttonById("restyle").addEventListener("click", () => this.#restyle());
-    buttonById("vary").addEventListener("click", () => this.#vary());
-    buttonById("zoom-out").addEventListener("click", () => this.canvasInput.zoom(1 / 1.5));
-    buttonById("zoom-in").addEventListener("click", () => this.canvasInput.zoom(1.5));
-    buttonById("zoom-all").addEventListener("click", () => this.canvasInput.zoom(0));
-    buttonById("save-result").addEventListener("click", () => this.painter.save());
+    onClick("undo", () => this.#undo());
+    onClick("redo", () => this.#redo());
+    onClick("clear", () => this.#clear());
+    onClick("restyle", () => this.#restyle());
+    onClick("vary", () => this.#vary());
+    onClick("zoom-out", () => this.canvasInput.zoom(1 / 1.5));
+    onClick("zoom-in", () => this.canvasInput.zoom(1.5));
+    onClick("zoom-all", () => this.canvasInput.zoom(0));
+    onClick("save-result", () => this.painter.save());
     byId("palette").addEventListener("change", () => this.#showRestyle());
     showStarts(this.palette, (example) => this.#change({ picture: this.#example(example) }));
     startSaves(this.drawing, this.palette);

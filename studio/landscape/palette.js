@@ -56,6 +56,6 @@ export class Palette {
 function swatch({ id, name, color }) {
   const chip = make("span", { class: "chip" });
   chip.style.background = color; // a style attribute would break the page's policy
-  const input = make("input", { type: "radio", name: "class", value: id, class: "hidden-input" });
+  const input = make("input", { type: "radio", name: "class", value: id });
   return make("label", { class: "swatch", title: `${name} ${color}` }, input, chip, make("span", { text: name }));
 }

@@ -1,6 +1,7 @@
 /** PNG files (W3C PNG, 3rd edition): label maps in indexed colours, and the texts that a file carries. */
 
 import { parseHex } from "./color.js";
+import { through } from "./zlib.js";
 
 const SIGNATURE = Uint8Array.of(137, 80, 78, 71, 13, 10, 26, 10);
 const CRC = Uint32Array.from({ length: 256 }, (_, n) => {
@@ -28,7 +29,7 @@ export async function encodeIndexed({ width, height, data }, colors, text) {
     chunk("IHDR", header),
     chunk("PLTE", Uint8Array.from(colors.flatMap(parseHex))),
     ...(text ? [chunk("tEXt", new TextEncoder().encode(text.join("\0")))] : []),
-    chunk("IDAT", await deflate(rows)),
+    chunk("IDAT", await through(rows, new CompressionStream("deflate"))),
     chunk("IEND", new Uint8Array(0)),
   ];
   return new Blob(/** @type {BlobPart[]} */ (parts), { type: "image/png" });
@@ -50,12 +51,6 @@ export function readText(bytes, keyword) {
     at = end + 4;
   }
   return null;
-}
-
-/** @param {Uint8Array} bytes */
-async function deflate(bytes) {
-  const stream = new Blob([/** @type {BlobPart} */ (bytes)]).stream().pipeThrough(new CompressionStream("deflate"));
-  return new Uint8Array(await new Response(stream).arrayBuffer());
 }
 
 /** @param {string} type @param {Uint8Array} data */

@@ -2,6 +2,7 @@
 
 import { parseSeed } from "../seed.js";
 import { decode, encode } from "./runs.js";
+import { through } from "./zlib.js";
 
 export const KEYWORD = "Prospero"; // of the text in a PNG
 export const MAX_CELLS = 1 << 20; // of a label map: what may come out of its compression, in bytes
@@ -108,27 +109,6 @@ async function inflate(text, length) {
     // not base64, damaged, or more than it says: the same to whoever opens it
   }
   throw new Error("its drawing is damaged");
-}
-
-/**
- * @param {Uint8Array} bytes
- * @param {CompressionStream | DecompressionStream} transform
- * @param {number} [limit] of what comes out, in bytes
- * @returns {Promise<Uint8Array>}
- */
-async function through(bytes, transform, limit = Infinity) {
-  const reader = new Blob([/** @type {BlobPart} */ (bytes)]).stream().pipeThrough(transform).getReader();
-  const pieces = [];
-  let length = 0;
-  for (let piece = await reader.read(); !piece.done; piece = await reader.read()) {
-    length += piece.value.length;
-    if (length > limit) {
-      await reader.cancel();
-      throw new Error("more than it says");
-    }
-    pieces.push(piece.value);
-  }
-  return new Uint8Array(await new Blob(pieces).arrayBuffer());
 }
 
 /** @param {Uint8Array} bytes */

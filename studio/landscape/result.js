@@ -1,6 +1,6 @@
 /** The landscape beside the sketch, its latency, and its variations. */
 
-import { buttonById, byId, make } from "../dom.js";
+import { buttonById, byId, make, thumb } from "../dom.js";
 
 export class Result {
   #url = "";
@@ -57,9 +57,7 @@ export class Result {
 export function showVariations(images, adopt) {
   const buttons = images.map(({ seed, url }) => {
     const picture = make("img", { src: url, alt: `Variation with seed ${seed}`, width: 128, height: 128 });
-    const button = make("button", { type: "button", class: "thumb", title: `Take seed ${seed}` }, picture, make("span", { text: String(seed) }));
-    button.addEventListener("click", () => adopt(seed));
-    return make("li", {}, button);
+    return make("li", {}, thumb(picture, String(seed), () => adopt(seed), { title: `Take seed ${seed}` }));
   });
   byId("variations").replaceChildren(...buttons);
   byId("variations").hidden = buttons.length === 0;

@@ -1,7 +1,7 @@
 /** What goes out: the sketch and the whole drawing as files, and a link that holds the drawing itself. */
 
 import { blobOf, call, describe } from "../api.js";
-import { buttonById, byId, inputById, saveAs } from "../dom.js";
+import { byId, inputById, onClick, saveAs } from "../dom.js";
 import { notify } from "../notice.js";
 import { KEYWORD, pack, toAscii, toLink } from "./portable.js";
 import { encodeIndexed } from "./png.js";
@@ -15,21 +15,21 @@ const WITH_SKETCH = "prospero-with-sketch"; // whether saved landscapes carry it
  * @param {import("./palette.js").Palette} palette
  */
 export function startSaves(drawing, palette) {
-  buttonById("save-sketch").addEventListener("click", async () => {
+  onClick("save-sketch", async () => {
     saveAs(await encodeIndexed(drawing.map, palette.colors), `${fileName(drawing.name || "sketch")}.png`);
   });
-  buttonById("export").addEventListener("click", async () => {
+  onClick("export", async () => {
     const carried = toAscii(await pack(drawing.content));
     saveAs(await encodeIndexed(drawing.map, palette.colors, [KEYWORD, carried]), `${fileName(drawing.name || "drawing")}.prospero.png`);
   });
   for (const format of ["aco", "gpl"]) {
-    buttonById(`palette-${format}`).addEventListener("click", () => savePalette(format).catch((error) => notify(describe(error), { kind: "error" })));
+    onClick(`palette-${format}`, () => savePalette(format).catch((error) => notify(describe(error), { kind: "error" })));
   }
   const withSketch = inputById("with-sketch");
   withSketch.checked = localStorage.getItem(WITH_SKETCH) === "yes";
   withSketch.addEventListener("change", () => localStorage.setItem(WITH_SKETCH, withSketch.checked ? "yes" : "no"));
-  buttonById("share").addEventListener("click", () => share(drawing));
-  buttonById("copy-link").addEventListener("click", copy);
+  onClick("share", () => share(drawing));
+  onClick("copy-link", copy);
 }
 
 /** @param {string} format */

@@ -1,6 +1,6 @@
 /** The seed of the picture, and the seeds of single classes: shown, rolled, forgotten. */
 
-import { buttonById, byId, icon, inputById, make } from "../dom.js";
+import { byId, icon, inputById, make, onClick } from "../dom.js";
 import { parseSeed, rollSeed } from "../seed.js";
 
 /** @typedef {import("./api.js").Style} Style */
@@ -16,7 +16,7 @@ export class Seeds {
       input.setAttribute("aria-invalid", String(seed === null));
       if (seed !== null) this.set(seed);
     });
-    buttonById("roll").addEventListener("click", () => this.roll());
+    onClick("roll", () => this.roll());
   }
 
   /** @param {number} seed */
@@ -46,11 +46,11 @@ export class Seeds {
 
   /** @param {string} name @param {number} seed */
   #chip(name, seed) {
-    const forget = make("button", { type: "button", "aria-label": `Let ${name} follow the seed again`, title: "Follow the seed again" }, icon("close"));
-    forget.addEventListener("click", () => {
+    const onclick = () => {
       const { [name]: _, ...classSeeds } = this.style().classSeeds;
       this.change({ ...this.style(), classSeeds });
-    });
+    };
+    const forget = make("button", { "aria-label": `Let ${name} follow the seed again`, title: "Follow the seed again", onclick }, icon("close"));
     return make("li", { class: "seed-chip" }, `${name} `, make("b", { text: String(seed) }), forget);
   }
 }

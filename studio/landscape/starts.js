@@ -1,6 +1,6 @@
 /** Sketches to start from, as buttons. */
 
-import { byId, make } from "../dom.js";
+import { byId, make, thumb } from "../dom.js";
 import { EXAMPLES, drawExample } from "./examples.js";
 import { thumbnail } from "./view.js";
 
@@ -13,9 +13,7 @@ const THUMB = 128;
 export function showStarts(palette, choose) {
   const items = EXAMPLES.map((example) => {
     const map = drawExample(example, THUMB, THUMB, (name) => palette.idOf(name));
-    const button = make("button", { type: "button", class: "thumb" }, thumbnail(map, palette.colors, THUMB), make("span", { text: example.name }));
-    button.addEventListener("click", () => choose(example));
-    return make("li", {}, button);
+    return make("li", {}, thumb(thumbnail(map, palette.colors, THUMB), example.name, () => choose(example)));
   });
   byId("examples").replaceChildren(...items);
 }

@@ -1,7 +1,7 @@
 /** The text studio: a prompt, and the text that the model goes on with, as it is generated. */
 
 import { ApiError, describe, isAbort } from "../api.js";
-import { buttonById, byId, inputById, saveAs } from "../dom.js";
+import { buttonById, byId, inputById, onClick, saveAs } from "../dom.js";
 import { modelLine, modelOf } from "../models.js";
 import { notify } from "../notice.js";
 import { rollSeed } from "../seed.js";
@@ -31,11 +31,11 @@ class TextPage {
       event.preventDefault();
       this.#generate();
     });
-    buttonById("stop-text").addEventListener("click", () => this.#stop());
-    buttonById("regenerate").addEventListener("click", () => this.#again());
-    buttonById("text-roll").addEventListener("click", () => (inputById("text-seed").value = String(rollSeed())));
-    buttonById("copy-text").addEventListener("click", () => this.#copy());
-    buttonById("save-text").addEventListener("click", () => saveAs(new Blob([this.#whole()], { type: "text/plain" }), "text.txt"));
+    onClick("stop-text", () => this.#stop());
+    onClick("regenerate", () => this.#again());
+    onClick("text-roll", () => (inputById("text-seed").value = String(rollSeed())));
+    onClick("copy-text", () => this.#copy());
+    onClick("save-text", () => saveAs(new Blob([this.#whole()], { type: "text/plain" }), "text.txt"));
     for (const id of ["temperature", "top-p"]) {
       const show = () => (byId(`${id}-value`).textContent = inputById(id).valueAsNumber.toFixed(2));
       inputById(id).addEventListener("input", show);

@@ -34,7 +34,7 @@ export async function open(browser, name, { device = DESKTOP, url = URL_, expect
   const wrong = [];
   page.on("pageerror", (error) => wrong.push(String(error)));
   page.on("console", (message) => {
-    if (message.type() === "error" && !expected.some((one) => message.text().includes(one))) wrong.push(message.text());
+    if (message.type() === "error" && !expected.some((one) => message.text().includes(one))) wrong.push(`${message.text()} ${message.location().url}`);
   });
   page.on("request", (request) => {
     if (/^https?:/.test(request.url()) && !request.url().startsWith(url)) wrong.push(`asked ${request.url()}`);

@@ -166,7 +166,7 @@ test("drawings have names, are opened, deleted and brought back; the unnamed one
   await page.click("#drawings li:has([aria-current]) .thumb-remove");
   await keptAre(page, 1);
   await expectColor(page, 0.5, 0.25, colors.sky);
-  await page.click(".notice-action");
+  await page.click('.notice button:has-text("Bring it back")');
   await expectColor(page, 0.5, 0.25, colors.tree);
   await keptAre(page, 2);
   for (let i = 0; i < 13; i++) {
@@ -213,6 +213,7 @@ test("a link brings back sketch and seeds, beside what was there, and asks nobod
   await page.click("#restyle");
   const chip = await textOf(page, "class-seeds");
   await page.click("#share");
+  await page.waitForSelector("#link-dialog[open]");
   const link = await page.inputValue("#link");
   assert.ok(link.startsWith(`${URL_}/#landscape?`) && link.length < 2000, `${link.length}: ${link.slice(0, 80)}`);
   await page.click("#copy-link");

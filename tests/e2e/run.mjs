@@ -13,5 +13,6 @@ const tests = spawn(process.execPath, ["--test", "--test-concurrency=1", "--test
   env: { ...process.env, E2E_URL: server.url, E2E_FOLDER: server.folder },
 });
 const code = await new Promise((resolve) => tests.on("exit", resolve));
-await server.stop();
+const warnings = await server.stop();
+if (code && warnings.length) console.error(`the server's log warns:\n${warnings.join("\n")}`);
 process.exit(code ?? 1);

@@ -39,10 +39,13 @@ export async function startServer(module, environment = {}) {
   return {
     url,
     folder,
+    /** @returns {Promise<string[]>} the warnings in its log */
     async stop() {
       process_.kill("SIGTERM");
       await gone;
+      const warnings = readFileSync(log, "utf8").split("\n").filter((line) => / (WARNING|ERROR|CRITICAL) /.test(line));
       rmSync(folder, { recursive: true, force: true });
+      return warnings;
     },
   };
 }

@@ -104,7 +104,7 @@ def test_every_id_that_a_module_asks_for_is_in_the_page() -> None:
     made = {f"lab-{name}" for name in LabConfig.model_fields}  # by the lab's form
     for name in names(".js"):
         source = (FOLDER / name).read_text(encoding="utf-8")
-        for wanted in re.findall(r'\b\w*[bB]yId\("([^"]+)"\)', source):
+        for wanted in re.findall(r'\b(?:\w*[bB]yId|onClick)\("([^"]+)"[,)]', source):
             assert wanted in {*ids, *made}, f"{name} asks for #{wanted}"
 
 
