@@ -132,6 +132,7 @@ class Application:
             on_sent=self._metrics.queue_seconds.labels(entry.name).observe,
             on_results=count,
             on_death=self._limit.on_death,
+            key_share=settings.key_share,
         )
 
     def _expect_keys(self) -> None:

@@ -129,6 +129,12 @@ class Settings(BaseSettings):
     api_keys_file: Path | None = Field(
         None, description="one key a line; or *.toml, a table with limits for each: docs/keys.md"
     )
+    key_share: float = Field(
+        0.5,
+        gt=0,
+        le=1,
+        description="where there are several keys: what one may take of places that the others leave",
+    )
     protect_metrics: bool = Field(False, description="ask for a key on /metrics too")
     admin_token: SecretStr | None = Field(None, description="for /admin/*, which is 404 without one")
     trusted_proxies: Annotated[tuple[str, ...], NoDecode] = Field(

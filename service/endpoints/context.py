@@ -43,3 +43,9 @@ def permitted(request: Request, model: LoadedModel) -> LoadedModel:
     if key is not None and key.models is not None and model.entry.name not in key.models:
         raise ApiError(403, f"the API key {key.name!r} is not for the model {model.entry.name!r}", "model")
     return model
+
+
+def line_of(request: Request) -> str | None:
+    """The line in which a request waits for its worker, see `FairQueue`."""
+    line: str | None = getattr(request.state, "line", None)
+    return line

@@ -13,7 +13,7 @@ from starlette.responses import Response
 
 from models.landscape.palette import CLASS_NAMES
 from service.catalog import Entry
-from service.endpoints.context import EndpointContext
+from service.endpoints.context import EndpointContext, line_of
 from service.endpoints.image_answer import image_entry, shares
 from service.errors import ApiError
 from service.http.accept import negotiate_format
@@ -63,7 +63,7 @@ class LandscapeEndpoint:
             raise ApiError(422, f"only a PNG carries metadata; {encoded_as} was asked for", "metadata")
         model = self._context.find_for(request, parameters.model)
         class_seeds = _class_seeds(parameters, model.entry)
-        model.client.check_admission(parameters.n, "n")
+        model.client.check_admission(parameters.n, "n", line_of(request))
         reading = Reading(parameters.labels, parameters.palette, parameters.background == "ignore")
         trace = record_of(request).trace
         with phase(trace, "decode image"):
@@ -96,7 +96,8 @@ class LandscapeEndpoint:
     ) -> list[NDArray[np.uint8]]:
         seconds = timeout_of(wanted, self._context.settings.request_timeout_seconds)
         record = record_of(request)
-        with RequestGuard(request.receive, partial(client.submit, works), seconds) as job:
+        submit = partial(client.submit, works, line=line_of(request))
+        with RequestGuard(request.receive, submit, seconds) as job:
             if record.trace is not None:
                 record.trace.follow(job, client.name)
             pictures = [_pixels(event) for event in await finals(job)]

@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from models.landscape.palette import rgb_array
-from service.endpoints.context import EndpointContext
+from service.endpoints.context import EndpointContext, line_of
 from service.endpoints.image_answer import image_entry, shares
 from service.endpoints.photo_reader import PhotoReader
 from service.http.accept import negotiate_format
@@ -50,13 +50,14 @@ class SegmentEndpoint:
         data, parameters = await read_image_body(request, FIELD, SegmentParameters)
         image_format = negotiate_format(request.headers.get("accept", ""), parameters.format, 1)
         client = self._context.find_for(request, parameters.model).client
-        client.check_admission()
+        client.check_admission(line=line_of(request))
         record = record_of(request)
         with phase(record.trace, "decode image"):
             photo = await self._photos.read(data)
         work = SegmentWork(photo.tobytes(), photo.shape[0], photo.shape[1])
         timeout = timeout_of(parameters.timeout, self._context.settings.request_timeout_seconds)
-        with RequestGuard(request.receive, partial(client.submit, [work]), timeout) as job:
+        submit = partial(client.submit, [work], line=line_of(request))
+        with RequestGuard(request.receive, submit, timeout) as job:
             if record.trace is not None:
                 record.trace.follow(job, client.name)
             (event,) = await finals(job)

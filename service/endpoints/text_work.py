@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from models.gpt.request import TextRequest
-from service.endpoints.context import EndpointContext
+from service.endpoints.context import EndpointContext, line_of
 from service.endpoints.text_answer import TextAnswer, TextForm
 from service.http.request_guard import RequestGuard, timeout_of
 from service.http.request_log import record_of
@@ -44,10 +44,11 @@ async def answer_text(
     context: EndpointContext, request: Request, client: WorkerClient, work: TextWork, make_form: MakeForm
 ) -> Response:
     """Submit a call per choice, and answer with them."""
-    settings, record = context.settings, record_of(request)
+    settings, record, line = context.settings, record_of(request), line_of(request)
     timeout = timeout_of(work.timeout, settings.request_timeout_seconds)
     # Before so many requests are made.
-    client.check_admission(work.num_prompts * work.num_choices, "prompt" if work.num_prompts > 1 else "n")
+    field = "prompt" if work.num_prompts > 1 else "n"
+    client.check_admission(work.num_prompts * work.num_choices, field, line)
     requests = work.requests()
     if settings.log_prompts:
         record.prompt = "\n".join(map(str, dict.fromkeys(one.prompt for one in requests)))
@@ -58,7 +59,7 @@ async def answer_text(
             record.trace.follow(job, client.name)
         return TextAnswer(form, job, work.num_choices, work.with_timings, record, metrics)
 
-    submit = partial(client.submit, requests, work.stream)
+    submit = partial(client.submit, requests, work.stream, line)
     if work.stream:
         return EventStream(submit, lambda job: answer(job).stream(), timeout)
     with RequestGuard(request.receive, submit, timeout) as job:

@@ -1,6 +1,6 @@
 """What a request meets before its body is read: a closed or full server, a model that is away, a full queue.
 
-Requests wait in workers/client.py, which says when no more may (429); a key's limits are in key_limits.py.
+Requests wait in workers/fair_queue.py, which says who may (else 429); a key's limits are in key_limits.py.
 """
 
 from __future__ import annotations
@@ -49,4 +49,4 @@ class Admission:
         if scope["method"] == "POST":
             candidates = self._clients.get(path, ())
             if len(candidates) == 1:
-                candidates[0].check_admission()
+                candidates[0].check_admission(line=scope["state"].get("line"))

@@ -44,3 +44,7 @@ class ApiKeys:
         if not found:
             raise ApiError(401, "missing or unknown API key; send it as X-API-Key or Authorization: Bearer")
         return found[0]
+
+    def line_of(self, use: KeyUse | None) -> str | None:
+        """Where its requests wait: each of several keys has a line of its own, see `FairQueue`."""
+        return use.key.name if use is not None and len(self._uses) > 1 else None

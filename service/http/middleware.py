@@ -174,7 +174,7 @@ class RequestLayer:
             self._origins.check(scope["method"], headers)
             use = self._keys.check(path, headers)
             if use is not None:
-                scope["state"]["api_key"] = use.key
+                scope["state"].update(api_key=use.key, line=self._keys.line_of(use))
                 scope["state"]["record"].key = use.key.name
             self._admission.check(scope, path)
             check_coding(headers)

@@ -15,7 +15,6 @@ import math
 import os
 import signal
 import time
-from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -23,6 +22,7 @@ from typing import Any
 
 from service.errors import ApiError
 from service.workers.failures import guarded_failure
+from service.workers.fair_queue import FairQueue
 from service.workers.jobs import Call, Job
 from service.workers.messages import (
     Cancel,
@@ -72,6 +72,7 @@ class WorkerClient:
         on_sent: told of each call that goes to the worker, and how many seconds it has waited.
         on_results: told of every `Results` and of each call that ends (for metrics).
         on_death: told when a worker was lost (for the restart limit).
+        key_share: see `FairQueue`.
     """
 
     def __init__(
@@ -83,6 +84,7 @@ class WorkerClient:
         on_sent: Callable[[float], None],
         on_results: Callable[[WorkerClient, Results], None],
         on_death: Callable[[WorkerClient], None],
+        key_share: float = 0.5,
     ) -> None:
         self.name = name
         self.kind = kind
@@ -91,7 +93,6 @@ class WorkerClient:
         self.pid: int | None = None
         self.num_lines_dropped = 0  # of the output of all its workers so far
         self._lines_dropped = 0  # of this one's
-        self._max_queue = max_queue
         self._timeouts = timeouts
         self._step_timeout = timeouts.step or MIN_STEP_TIMEOUT
         self._on_sent = on_sent
@@ -99,7 +100,7 @@ class WorkerClient:
         self._on_death = on_death
         self._outbox: Outbox | None = None  # while a worker is connected
         self._capacity = 0
-        self._queue: deque[Call] = deque()
+        self._queue = FairQueue(max_queue, key_share)
         self._sent: dict[int, Call] = {}
         self._keys = itertools.count(1)
         self._heard_at = self._attached_at = 0.0
@@ -120,7 +121,7 @@ class WorkerClient:
 
     @property
     def num_waiting(self) -> int:
-        return len(self._queue)
+        return self._queue.num_waiting
 
     @property
     def max_running(self) -> int:
@@ -129,18 +130,19 @@ class WorkerClient:
 
     @property
     def max_waiting(self) -> int:
-        return self._max_queue
+        return self._queue.max_waiting
 
     @property
     def absent_seconds(self) -> float:
         """For how long there has been no worker at all, not even one that loads."""
         return 0.0 if self._absent_since is None else time.monotonic() - self._absent_since
 
-    def check_admission(self, count: int = 1, field: str | None = None) -> None:
+    def check_admission(self, count: int = 1, field: str | None = None, line: str | None = None) -> None:
         """Raise what `submit` would raise, so that a full queue can refuse before a body is even read.
 
         Args:
             field: what asks for so many.
+            line: in which they would wait, see `FairQueue`.
 
         Raises:
             ApiError: 503 when the worker is not there, 429 when the queue is full, 422 if it never has room.
@@ -148,25 +150,26 @@ class WorkerClient:
         if self.state is not State.READY:
             seconds = max(1, math.ceil(self._load_seconds))
             raise ApiError(503, f"the model {self.name!r} is {self.state.value}", retry_after=seconds)
-        most = self._capacity + self._max_queue
+        most = self._queue.max_calls(line, self._capacity)
         if count > most:
             raise ApiError(422, f"{count} at once, where {self.name!r} takes {most} at most", field)
-        free = self._capacity - len(self._sent) if not self._queue else 0
-        if len(self._queue) + count - max(0, free) > self._max_queue:
-            raise ApiError(429, f"too many requests wait for {self.name!r}", retry_after=self._retry_after())
+        if not self._queue.has_room(line, count, self._capacity):
+            whose = "" if line is None else f" of the API key {line!r}"
+            message = f"too many requests{whose} wait for {self.name!r}"
+            raise ApiError(429, message, retry_after=self._retry_after())
 
-    def submit(self, requests: Sequence[object], stream: bool = False) -> Job:
+    def submit(self, requests: Sequence[object], stream: bool = False, line: str | None = None) -> Job:
         """Admit all of ``requests`` or nothing; call ``i`` of the job is ``requests[i]``.
 
         Raises:
             ApiError: see `check_admission`.
         """
-        self.check_admission(len(requests))
-        job = Job(self.withdraw)
+        self.check_admission(len(requests), line=line)
+        job = Job(self.withdraw, line)
         # Packed before any has a place, so that one that can't be packed takes none.
         packed = [pack(request) for request in requests]
         job.calls = [Call(job, index, next(self._keys), one, stream) for index, one in enumerate(packed)]
-        self._queue.extend(job.calls)
+        self._queue.add(line, job.calls)
         self._dispatch()
         return job
 
@@ -174,8 +177,7 @@ class WorkerClient:
         """Take a call out of the queue, or have the worker drop it before its next step."""
         call.ended = True
         if call.sent_at is None:
-            with contextlib.suppress(ValueError):
-                self._queue.remove(call)
+            self._queue.remove(call)
         elif call.key in self._sent:
             assert self._outbox is not None
             try:
@@ -184,6 +186,7 @@ class WorkerClient:
                 log.exception("call %d can't be cancelled: its place is free when it is done", call.key)
                 return
             del self._sent[call.key]
+            self._queue.left(call)
             self._dispatch()
 
     async def reload(self) -> Reloaded:
@@ -253,6 +256,7 @@ class WorkerClient:
             "worker lost", extra={"fields": {"model": self.name, "pid": self.pid, "in_flight": len(lost)}}
         )
         for call in lost:
+            self._queue.left(call)
             self._end(call, Failed(call.key, 503, f"the worker of {self.name!r} was lost; try again", None))
         if self._reload is not None and not self._reload.done():
             self._reload.set_result(Reloaded("the worker was lost"))
@@ -296,8 +300,10 @@ class WorkerClient:
     # ---- within ----------------------------------------------------------------------------------------
 
     def _dispatch(self) -> None:
-        while self._queue and self._outbox is not None and self._has_place:
-            call = self._queue.popleft()
+        while self.state is State.READY and self._outbox is not None:
+            call = self._queue.pop(self._capacity)
+            if call is None:
+                return
             try:
                 self._outbox.send(Submit(call.key, call.request, call.stream))
             except Exception as error:
@@ -305,11 +311,8 @@ class WorkerClient:
                 continue
             call.sent_at = time.monotonic()
             self._sent[call.key] = call
+            self._queue.sent(call)
             self._report(self._on_sent, call.sent_at - call.job.created_at)
-
-    @property
-    def _has_place(self) -> bool:
-        return self.state is State.READY and len(self._sent) < self._capacity
 
     def _on_broken(self, transport: asyncio.Transport, error: Exception) -> None:
         if self._outbox is not None and self._outbox.transport is transport:
@@ -319,6 +322,8 @@ class WorkerClient:
         for event in results.events:
             last = is_last(event)
             call = self._sent.pop(event.key, None) if last else self._sent.get(event.key)
+            if call is not None and last:
+                self._queue.left(call)
             if call is None or call.ended:
                 continue  # cancelled while the step was under way
             if last:
@@ -355,5 +360,5 @@ class WorkerClient:
             self._service_seconds += 0.1 * (seconds - self._service_seconds)
 
     def _retry_after(self) -> int:
-        rounds = (len(self._queue) + 1) / max(1, self._capacity)
+        rounds = (self._queue.num_waiting + 1) / max(1, self._capacity)
         return min(60, max(1, math.ceil(rounds * self._service_seconds)))

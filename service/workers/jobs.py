@@ -1,6 +1,6 @@
 """An HTTP request as its worker's client keeps it: a job of one call per choice or image.
 
-They wait in client.py.
+They wait in fair_queue.py, and client.py moves them along.
 """
 
 from __future__ import annotations
@@ -21,10 +21,12 @@ class Job:
 
     Args:
         withdraw: takes a call out of queue or worker, and marks it as ended.
+        line: in which its calls wait, see `FairQueue`.
     """
 
-    def __init__(self, withdraw: Callable[[Call], None]) -> None:
+    def __init__(self, withdraw: Callable[[Call], None], line: str | None = None) -> None:
         self._withdraw = withdraw
+        self.line = line
         self.calls: list[Call] = []
         self.created_at = time.monotonic()
         self._events: deque[tuple[int, Event | None]] = deque()

@@ -1,17 +1,21 @@
-"""Named keys on a real server: their models, their limits, their names and never their secrets, read anew."""
+"""Named keys on a real server: models, limits, turns, their names and never their secrets, read anew."""
 
 from __future__ import annotations
 
+import json
 import signal
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
 
+from harness.pictures import png
 from harness.probes import total, wait_until
 from harness.server import Server, fake_server
+from models.gpt.chat import CHAT_TEMPLATE_FILE
 
 KEYS = """
 [alice]
@@ -24,6 +28,10 @@ models = ["fake-landscape"]
 [bob]
 key = "abracadabra"
 requests_per_second = 0.5
+[flood]
+key = "after-me"
+[other]
+key = "me-too"
 [carol]
 key = "xyzzy-plugh"
 tokens_per_minute = 60
@@ -34,12 +42,16 @@ tokens_per_minute = 60
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("keys")
     (folder / "keys.toml").write_text(KEYS)
+    roles = dict.fromkeys(("system", "user", "assistant"), "{content}")
+    (folder / CHAT_TEMPLATE_FILE).write_text(json.dumps({**roles, "reply": ":"}))
     return folder
 
 
 @pytest.fixture(scope="module")
 def server(folder: Path) -> Iterator[Server]:
-    with fake_server(folder, PROSPERO_API_KEYS_FILE=str(folder / "keys.toml")) as server:
+    small = {f"PROSPERO_{kind}_QUEUE": "6" for kind in ("TEXT", "LANDSCAPE", "SEGMENT")}
+    small |= {"PROSPERO_TEXT_SLOTS": "6", "FAKE_IMAGE_SECONDS": "0.5"}
+    with fake_server(folder, PROSPERO_API_KEYS_FILE=str(folder / "keys.toml"), **small) as server:
         yield server
 
 
@@ -61,6 +73,32 @@ def test_a_key_is_for_its_models(server: Server) -> None:
     for secret, status in (("only-pictures", 403), ("open-sesame", 200)):
         key = {"Authorization": f"Bearer {secret}"}
         assert httpx.post(server.url + "/v1/completions", json=body, headers=key).status_code == status
+
+
+LONG = {"model": "fake-text", "max_tokens": 250}
+DOORS: dict[str, dict[str, Any]] = {
+    "/generate/text": {"json": {"prompt": "a", **LONG}},
+    "/v1/completions": {"json": {"prompt": ["a", "b"], **LONG}},
+    "/v1/chat/completions": {"json": {"messages": [{"role": "user", "content": "a"}], **LONG}},
+    "/generate/landscape": {"files": {"sketch": png()}},
+    "/segment": {"files": {"photo": png()}},
+}
+
+
+@pytest.mark.parametrize("path", DOORS)
+def test_one_keys_flood_takes_no_other_its_place(server: Server, path: str) -> None:
+    def post(secret: str) -> httpx.Response:
+        return client.post(path, headers={"Authorization": f"Bearer {secret}"}, **DOORS[path])
+
+    with server.client() as client, ThreadPoolExecutor(20) as threads:
+        flood = [threads.submit(post, "after-me") for _ in range(20)]
+        refused = next(one.result() for one in as_completed(flood) if one.result().status_code == 429)
+        other = post("me-too")
+        statuses = {one.result().status_code for one in flood}
+    assert "API key 'flood'" in refused.json()["error"]["message"]
+    assert int(refused.headers["retry-after"]) >= 1
+    assert other.status_code == 200
+    assert statuses == {200, 429}
 
 
 CHAT = {"model": "fake-text", "messages": [{"role": "user", "content": "a"}], "max_tokens": 2}

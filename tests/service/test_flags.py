@@ -25,6 +25,7 @@ OTHER: dict[str, str] = {  # a value for each setting that is not its default
     "lab_frames_per_second": "7.5",
     "text_gpu_share": "0.33",
     "image_gpu_share": "0.33",
+    "key_share": "0.33",
     "config": str(Path(__file__).with_name("empty.toml")),
     "otlp_endpoint": "https://collector.example/base",
     "text_weights": '{"gpt-shakespeare": "int8"}',
