@@ -17,7 +17,7 @@ from starlette.requests import Request
 
 from service.errors import ApiError, from_validation
 from service.http.json_body import media_type_of
-from service.http.large_json import known_part
+from service.http.large_json import MAX_VALUES, known_part
 from service.images.formats import IMAGE_TYPES, UNREAD_TYPES, unread
 from service.schemas.images import ImageParameters
 
@@ -83,7 +83,7 @@ async def _read_json(request: Request, field: str, parameters: type[P]) -> tuple
     _no_query(request)
     names = {field, *parameters.model_fields}
     try:
-        body = json.loads(known_part(await request.body(), names, is_strict=True, unbounded=(field,)))
+        body = json.loads(known_part(await request.body(), names, is_strict=True, roomy={field: MAX_VALUES}))
     except (ValueError, RecursionError) as error:
         raise ApiError(400, f"malformed JSON: {error}") from None
     if not isinstance(body, dict):

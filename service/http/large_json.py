@@ -1,15 +1,17 @@
 """Large JSON bodies, cut down to what somebody reads before anything is built of them.
 
 A parser holds the interpreter, and with it the event loop, until all is built: seconds for 16 MiB of small
-values. A look over the top level builds nothing and takes hundredths of a second; what no field can hold, or
-nobody reads, goes no further.
+values, in a thread as well. It is their number that costs, not their bytes. A look over the top level builds
+nothing and takes hundredths of a second; what no field can hold, or nobody reads, goes no further.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
+from contextlib import suppress
 from functools import cache
+from types import MappingProxyType
 from typing import Any
 
 import msgspec
@@ -18,27 +20,41 @@ from service.errors import ApiError
 
 LARGE_BYTES = 256 * 1024  # a body of so many bytes is parsed in milliseconds
 MAX_VALUE_BYTES = 1024 * 1024  # of one field; the longest prompt takes less than half, however it is escaped
+MAX_VALUES = (
+    65_536  # of all fields but roomy ones; the most that can be meant, commas of texts counted, is less
+)
+MAX_ITEMS = 2048  # of a list, that are looked at one by one
 _UNKNOWN = re.compile("unknown field `(.*)`", re.DOTALL)
 
 
 def known_part(
-    body: bytes, names: Collection[str], is_strict: bool = False, unbounded: Collection[str] = ()
+    body: bytes,
+    names: Collection[str],
+    is_strict: bool = False,
+    roomy: Mapping[str, int] = MappingProxyType({}),
 ) -> bytes:
     """The body with no other fields than ``names``; as it is, if it isn't large.
 
     Args:
         is_strict: a field of another name is an error.
-        unbounded: fields that may be of any size.
+        roomy: fields that may take any number of bytes, and how many values each may have.
 
     Raises:
         ApiError: 400 for what is not JSON, 422 for what is no object, and for a field that is too large.
     """
     if len(body) <= LARGE_BYTES:
         return body
-    parts = []
+    parts, num_values = [], 0
     for name, value in _look_over(body, tuple(names), is_strict).items():
-        if len(value) > MAX_VALUE_BYTES and name not in unbounded:
-            raise ApiError(422, f"larger than {MAX_VALUE_BYTES} bytes", name)
+        if name in roomy:
+            if _num_values(value) > roomy[name]:
+                raise ApiError(422, f"more than {roomy[name]} values", name)
+        else:
+            if len(value) > MAX_VALUE_BYTES:
+                raise ApiError(422, f"larger than {MAX_VALUE_BYTES} bytes", name)
+            num_values += _num_values(value)
+            if num_values > MAX_VALUES:
+                raise ApiError(422, f"more than {MAX_VALUES} values, with those of the fields before", name)
         parts.append(b'"%s":%s' % (name.encode(), value))
     return b"{%s}" % b",".join(parts)
 
@@ -54,6 +70,26 @@ def _look_over(body: bytes, names: tuple[str, ...], is_strict: bool) -> dict[str
         raise ApiError(400, f"malformed JSON: {error}") from None
     values = {name: bytes(getattr(found, name)) for name in names}
     return {name: value for name, value in values.items() if value}
+
+
+def _num_values(value: bytes) -> int:
+    """How many values a JSON document has, or more: but for a text, and those of a list, by its commas."""
+    if value.startswith(b'"'):
+        return 1
+    if value.startswith(b"["):
+        with suppress(msgspec.ValidationError):  # more items
+            items = [bytes(one) for one in msgspec.structs.astuple(_items().decode(value))]
+            return sum(1 if one.startswith(b'"') else one.count(b",") + 1 for one in items if one)
+    return value.count(b",") + 1
+
+
+@cache
+def _items() -> msgspec.json.Decoder[Any]:
+    """Reads a list as a struct: it builds nothing of its items, and ends at one too many."""
+    fields = [(f"item_{index}", msgspec.Raw, msgspec.Raw()) for index in range(MAX_ITEMS)]
+    return msgspec.json.Decoder(
+        msgspec.defstruct("Items", fields, array_like=True, forbid_unknown_fields=True)
+    )
 
 
 @cache

@@ -9,7 +9,7 @@ from pydantic_core import from_json
 
 from service.errors import ApiError, from_validation
 from service.http.large_json import known_part
-from service.schemas.openai import SamplingBody
+from service.schemas.openai import MAX_TOKENS_TOGETHER, SamplingBody
 
 Body = TypeVar("Body", bound=SamplingBody)
 
@@ -43,7 +43,7 @@ UNSUPPORTED: dict[str, tuple[object, ...]] = {
 
 def read_body(schema: type[Body], body: bytes) -> Body:
     """Raises ApiError 400 for what is not JSON, 422 for what the schema refuses or is not supported."""
-    body = known_part(body, {*schema.model_fields, *UNSUPPORTED}, unbounded=("prompt",))
+    body = known_part(body, {*schema.model_fields, *UNSUPPORTED}, roomy={"prompt": MAX_TOKENS_TOGETHER})
     try:
         given = from_json(body, allow_inf_nan=False)
     except ValueError as error:

@@ -22,6 +22,7 @@ from service.schemas.openai import MAX_LOGPROBS, SamplingBody, Usage
 from service.schemas.text import MAX_TOKENS, NumTokens, PromptText, TextTimings
 
 MAX_MESSAGES = 1024
+MAX_PARTS = 256  # of one message
 
 
 class ContentPart(BaseModel):
@@ -37,7 +38,7 @@ class ChatMessage(BaseModel):
     model_config = ConfigDict(extra="ignore", frozen=True)
 
     role: Literal["system", "developer", "user", "assistant"]
-    content: PromptText | list[ContentPart]
+    content: PromptText | Annotated[list[ContentPart], Field(max_length=MAX_PARTS, fail_fast=True)]
     name: Annotated[StrictStr, Field(max_length=64)] | None = None
 
     @property
@@ -55,8 +56,8 @@ class ChatBody(SamplingBody):
 
     model_config = ConfigDict(title="ChatCompletionRequest")
 
-    messages: Annotated[list[ChatMessage], Field(min_length=1, max_length=MAX_MESSAGES)] = Field(
-        examples=[[{"role": "user", "content": "What light through yonder window breaks?"}]]
+    messages: Annotated[list[ChatMessage], Field(min_length=1, max_length=MAX_MESSAGES, fail_fast=True)] = (
+        Field(examples=[[{"role": "user", "content": "What light through yonder window breaks?"}]])
     )
     max_tokens: NumTokens | None = Field(None, description="The earlier name of `max_completion_tokens`.")
     max_completion_tokens: NumTokens | None = Field(

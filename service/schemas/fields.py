@@ -8,6 +8,7 @@ from typing import Annotated, Any
 from pydantic import (
     AfterValidator,
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     StrictFloat,
@@ -43,6 +44,17 @@ RequestSeed = Annotated[
 ]
 Timeout = Annotated[StrictFloat, Field(gt=0, le=86_400)]  # which takes whole numbers, too
 ModelName = Annotated[StrictStr, Field(max_length=255)]
+
+
+def at_most(count: int) -> BeforeValidator:
+    """Refuse a map of more entries before any is looked at: pydantic complains of each, and counts last."""
+
+    def check(value: Any) -> Any:
+        if isinstance(value, dict) and len(value) > count:
+            raise ValueError(f"at most {count} entries, not {len(value)}")
+        return value
+
+    return BeforeValidator(check)
 
 
 def _allow_nulls(schema: dict[str, Any]) -> None:

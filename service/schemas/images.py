@@ -8,7 +8,7 @@ from pydantic import BaseModel, BeforeValidator, Field, StrictBool, StrictInt, S
 
 from service.images.formats import ImageFormat
 from service.images.label_sets import ForeignSet
-from service.schemas.fields import ModelName, RequestSeed, Seed, Strict, Timeout
+from service.schemas.fields import ModelName, RequestSeed, Seed, Strict, Timeout, at_most
 
 
 def _full_name(name: object) -> object:
@@ -30,7 +30,7 @@ class LandscapeParameters(ImageParameters):
 
     seed: RequestSeed = Field(None, description="Image i is drawn with seed + i; drawn at random if absent.")
     n: Annotated[StrictInt, Field(ge=1, le=4)] = 1
-    class_seeds: Annotated[dict[StrictStr, Seed], Field(max_length=64)] | None = Field(
+    class_seeds: Annotated[dict[StrictStr, Seed], Field(max_length=64), at_most(64)] | None = Field(
         None, description="Seeds for single classes, by name; the others follow `seed`."
     )
     labels: Literal["colors", "ids"] = Field(

@@ -50,11 +50,12 @@ from service.schemas.text import (
 MAX_CHOICES = 128  # of a prompt, as OpenAI has it
 MAX_PROMPTS = 2048
 MAX_PROMPT_TOKENS = 32_768
+MAX_TOKENS_TOGETHER = 262_144  # of all prompts; `service/openai/body.py` counts them before it reads any
 MAX_LOGPROBS = 20
 
-TokenPrompt = Annotated[list[TokenId], Field(min_length=1, max_length=MAX_PROMPT_TOKENS)]
-TextPrompts = Annotated[list[PromptText], Field(min_length=1, max_length=MAX_PROMPTS)]
-TokenPrompts = Annotated[list[TokenPrompt], Field(min_length=1, max_length=MAX_PROMPTS)]
+TokenPrompt = Annotated[list[TokenId], Field(min_length=1, max_length=MAX_PROMPT_TOKENS, fail_fast=True)]
+TextPrompts = Annotated[list[PromptText], Field(min_length=1, max_length=MAX_PROMPTS, fail_fast=True)]
+TokenPrompts = Annotated[list[TokenPrompt], Field(min_length=1, max_length=MAX_PROMPTS, fail_fast=True)]
 
 
 def _as_list(prompt: Any) -> Any:
@@ -143,7 +144,11 @@ class CompletionBody(SamplingBody):
 
     model_config = ConfigDict(title="CompletionRequest")
 
-    prompt: Prompts = Field(description="Text, or token ids, or a list of either.", examples=["ROMEO:"])
+    prompt: Prompts = Field(
+        description="Text, or token ids, or a list of either: "
+        f"of token ids at most {MAX_TOKENS_TOGETHER} together.",
+        examples=["ROMEO:"],
+    )
     max_tokens: NumTokens = Field(16, description="0 draws nothing: with `echo` and `logprobs`, a score.")
     logprobs: Annotated[StrictInt, Field(ge=0, le=MAX_LOGPROBS)] | None = Field(
         None, description="Give each token's log probability and this many alternatives."

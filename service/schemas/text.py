@@ -19,7 +19,7 @@ from pydantic import (
 )
 
 from models.gpt.request import TextRequest
-from service.schemas.fields import ModelName, RequestSeed, Strict, Timeout
+from service.schemas.fields import ModelName, RequestSeed, Strict, Timeout, at_most
 
 MAX_PROMPT_CHARACTERS = 32_768
 MAX_TOKENS = 4096
@@ -39,7 +39,7 @@ TopP = Annotated[StrictFloat, Field(gt=0, le=1)]
 MinP = Annotated[StrictFloat, Field(ge=0, le=1)]
 RepetitionPenalty = Annotated[StrictFloat, Field(ge=0.1, le=10)]
 NgramSize = Annotated[StrictInt, Field(ge=0, le=64)]
-Biases = Annotated[dict[TokenKey, Bias], Field(max_length=MAX_BIASES)]
+Biases = Annotated[dict[TokenKey, Bias], Field(max_length=MAX_BIASES), at_most(MAX_BIASES)]
 StopTokens = Annotated[list[TokenId], Field(max_length=64)]
 StopStrings = Annotated[list[StopString], Field(max_length=4)]
 

@@ -32,7 +32,7 @@ class TokenizeResponse(BaseModel):
 class DetokenizeBody(Strict):
     """Body of ``POST /detokenize``."""
 
-    tokens: Annotated[list[TokenId], Field(max_length=MAX_TOKENS_AT_ONCE)]
+    tokens: Annotated[list[TokenId], Field(max_length=MAX_TOKENS_AT_ONCE, fail_fast=True)]
     model: StrictStr | None = Field(None, description="A name from /models; the default model if absent.")
 
 

@@ -8,11 +8,13 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
 from service.errors import ApiError
 from service.http.large_json import LARGE_BYTES, MAX_VALUE_BYTES, known_part
 from service.openai.body import read_body
-from service.schemas.openai import CompletionBody
+from service.schemas.chat import ChatBody
+from service.schemas.openai import CompletionBody, SamplingBody
 
 NAMES = ("prompt", "n", "stop")
 PADDING = " " * LARGE_BYTES
@@ -54,7 +56,50 @@ def test_what_nobody_reads_is_skipped_or_refused_by_name(junk: bytes) -> None:
 def test_a_value_that_can_not_be_meant_is_refused_by_name(value: object) -> None:
     body = json.dumps({"prompt": value, "n": 1}).encode()
     assert refusal(body) == (422, "prompt")
-    assert json.loads(known_part(body, NAMES, unbounded=("prompt",))) == json.loads(body)
+    assert json.loads(known_part(body, NAMES, roomy={"prompt": MAX_VALUE_BYTES})) == json.loads(body)
+
+
+def test_values_are_counted_before_any_is_built() -> None:
+    """In all of a body's fields; a roomy one has a number of its own, and commas within texts are none's."""
+    thousands = [[1] * 1000] * 60
+    assert json.loads(known_part(json.dumps({"stop": thousands, "x": PADDING}).encode(), NAMES))
+    body = json.dumps({"n": thousands, "stop": thousands, "x": PADDING}).encode()
+    assert refusal(body) == (422, "stop")
+    prompts = json.dumps({"prompt": thousands, "x": PADDING}).encode()
+    assert json.loads(known_part(prompts, NAMES, roomy={"prompt": 60_000})) == {"prompt": thousands}
+    assert refusal(prompts, roomy={"prompt": 59_999}) == (422, "prompt")
+    texts = {"prompt": ["a, b, c" * 100] * 2048}
+    assert json.loads(known_part(json.dumps(texts).encode(), NAMES, roomy={"prompt": 2048})) == texts
+    one_more = json.dumps({"prompt": [*texts["prompt"], "a"]}).encode()
+    assert refusal(one_more, roomy={"prompt": 2048}) == (422, "prompt")
+
+
+# What schemas refuse, they refuse at the first sight of it: to complain of each value takes tens of seconds.
+MANY = 40_000
+REFUSED: dict[str, tuple[type[SamplingBody], str, Any]] = {
+    "parts": (ChatBody, "messages", [{"role": "user", "content": [{}] * MANY}]),
+    "parts of many messages": (ChatBody, "messages", [{"role": "user", "content": [{}] * 200}] * 200),
+    "messages": (ChatBody, "messages", [{}] * MANY),
+    "biases": (CompletionBody, "logit_bias", {f"x{index}": "y" for index in range(MANY)}),
+    "stops": (CompletionBody, "stop", [[]] * MANY),
+    "ids": (CompletionBody, "prompt", ["x", *[1] * MANY]),
+    "prompts of ids": (CompletionBody, "prompt", [[-1] * 200] * 200),
+    "no prompts": (CompletionBody, "prompt", [None] * MANY),
+    "token ids": (CompletionBody, "stop_token_ids", ["x"] * MANY),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_many_mistakes_are_one_complaint(name: str) -> None:
+    schema, field, value = REFUSED[name]
+    body = {"prompt": "a", "messages": [{"role": "user", "content": "a"}], field: value}
+    with pytest.raises(ValidationError) as complaint:
+        schema.model_validate(body)
+    assert complaint.value.error_count() < 100
+    with pytest.raises(ApiError) as refused:
+        read_body(schema, json.dumps(body).encode())
+    assert refused.value.status == 422
+    assert (refused.value.field or "").startswith(field)
 
 
 @pytest.mark.parametrize(
