@@ -22,6 +22,7 @@ from typing import Any
 
 import httpx
 
+from client.events import lines_of
 from harness.server import run_server
 
 NUM_NEIGHBOURS = 4
@@ -52,7 +53,9 @@ def read_stream(url: str, num_tokens: int) -> Reading:
     times = []
     with httpx.stream("POST", url + "/generate/text", json=body, timeout=600) as response:
         response.raise_for_status()
-        times = [time.perf_counter() for line in response.iter_lines() if line.startswith("data: {")]
+        times = [
+            time.perf_counter() for line in lines_of(response.iter_bytes()) if line.startswith(b"data: {")
+        ]
     silence = max(after - before for before, after in itertools.pairwise(times))
     return Reading(times[-1] - times[0], silence)
 

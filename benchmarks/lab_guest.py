@@ -20,6 +20,7 @@ from typing import Any
 
 import httpx
 
+from client.events import lines_of
 from harness.probes import total
 from harness.server import ROOT, Server, run_server
 
@@ -60,9 +61,9 @@ class Guests:
 
     def _read(self, run: str) -> None:
         with httpx.stream("GET", f"{self._server.url}/lab/runs/{run}/events", timeout=None) as response:
-            for line in response.iter_lines():
-                if line.startswith('data: {"type":"frame"'):
-                    self.steps[run] = json.loads(line.removeprefix("data: "))["step"]
+            for line in lines_of(response.iter_bytes()):
+                if line.startswith(b'data: {"type":"frame"'):
+                    self.steps[run] = json.loads(line.removeprefix(b"data: "))["step"]
 
 
 @contextmanager

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable, Iterator
 from typing import Any
 
 from client.connection import describe
@@ -17,7 +17,7 @@ async def read_events(chunks: AsyncIterator[bytes]) -> AsyncIterator[dict[str, A
         ClientError: an event tells of an error.
         AwayError: the stream ends without ``[DONE]``.
     """
-    async for line in _lines(chunks):
+    async for line in read_lines(chunks):
         if line == b"data: [DONE]":
             return
         if line.startswith(b"data: "):
@@ -37,10 +37,26 @@ def _parse(data: bytes) -> dict[str, Any]:
     return event
 
 
-async def _lines(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-    """Split at newlines alone: text may hold what else Unicode calls the end of a line."""
+async def read_lines(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    """A stream's lines, split as `lines_of` does."""
     rest = b""
     async for chunk in chunks:
-        *lines, rest = (rest + chunk).split(b"\n")
+        lines, rest = _split(rest + chunk)
         for line in lines:
-            yield line.rstrip(b"\r")
+            yield line
+
+
+def lines_of(chunks: Iterable[bytes]) -> Iterator[bytes]:
+    """Split at newlines alone: text may hold what else Unicode calls the end of a line.
+
+    httpx's ``iter_lines`` splits there, too (`str.splitlines`), and cuts such an event in two.
+    """
+    rest = b""
+    for chunk in chunks:
+        lines, rest = _split(rest + chunk)
+        yield from lines
+
+
+def _split(text: bytes) -> tuple[list[bytes], bytes]:
+    *lines, rest = text.split(b"\n")
+    return [line.removesuffix(b"\r") for line in lines], rest

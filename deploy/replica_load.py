@@ -16,6 +16,8 @@ from typing import Any
 
 import httpx
 
+from client.events import read_lines
+
 SEEDS = range(12)
 NUM_TOKENS = 40
 
@@ -97,11 +99,11 @@ class Load:
         async with client.stream("POST", "/generate/text", json=body) as response:
             if response.status_code != 200:
                 raise Refused(f"{response.status_code}")
-            async for line in response.aiter_lines():
-                if line.startswith("data: {"):
-                    event = json.loads(line.removeprefix("data: "))
+            async for line in read_lines(response.aiter_bytes()):
+                if line.startswith(b"data: {"):
+                    event = json.loads(line.removeprefix(b"data: "))
                     text += "".join(choice["text"] for choice in event.get("choices", ()))
-                is_whole = is_whole or line == "data: [DONE]"
+                is_whole = is_whole or line == b"data: [DONE]"
         if not is_whole:
             raise Refused("a stream without its end")
         return text

@@ -13,6 +13,7 @@ from typing import Any
 
 import httpx
 
+from client.events import read_lines
 from harness.pictures import png
 
 SKETCH = base64.b64encode(png()).decode()
@@ -85,13 +86,13 @@ class Clients:
             if not self._count(response):
                 await response.aread()
                 return
-            async for line in response.aiter_lines():
-                if line.startswith("data: {"):
-                    event = json.loads(line.removeprefix("data: "))
+            async for line in read_lines(response.aiter_bytes()):
+                if line.startswith(b"data: {"):
+                    event = json.loads(line.removeprefix(b"data: "))
                     self.books.cut_streams += "error" in event
                     text += "".join(choice["text"] for choice in event.get("choices", ()))
                     self.books.prompt_tokens += event.get("usage", {}).get("prompt_tokens", 0)
-                done = done or line == "data: [DONE]"
+                done = done or line == b"data: [DONE]"
         self.books.tokens += len(text)  # a fake token is a letter
         self._check(text, seed, count if done else len(text))
 

@@ -2,7 +2,7 @@
 
 import { Store, newId } from "./store.js";
 
-const DELAY_MS = 250; // strokes that follow each other closely are kept together
+const PAUSE_MS = 250; // after a write; strokes that come meanwhile are kept together
 const CURRENT = "prospero-drawing"; // of this tab
 
 /** @typedef {import("./drawing.js").Content} Content */
@@ -11,8 +11,9 @@ const CURRENT = "prospero-drawing"; // of this tab
 export class Keeper {
   #id = newId();
   #token = "";
-  /** @type {ReturnType<typeof setTimeout> | undefined} */
-  #timer;
+  #hasChanged = false;
+  /** @type {ReturnType<typeof setTimeout> | undefined} until the next write */
+  #pause;
   /** @type {Promise<void>} the write in progress */
   #writing = Promise.resolve();
 
@@ -77,17 +78,21 @@ export class Keeper {
     };
   }
 
-  /** The drawing has changed. */
+  /** The drawing has changed: it is kept at once, since a browser need not tell a page that it goes. */
   touch() {
-    clearTimeout(this.#timer);
-    this.#timer = setTimeout(() => this.flush(), DELAY_MS);
+    this.#hasChanged = true;
+    if (this.#pause === undefined) this.flush();
   }
 
   /** Keep now what has changed. */
   async flush() {
-    if (this.#timer !== undefined) {
-      clearTimeout(this.#timer);
-      this.#timer = undefined;
+    if (this.#hasChanged) {
+      this.#hasChanged = false;
+      clearTimeout(this.#pause);
+      this.#pause = setTimeout(() => {
+        this.#pause = undefined;
+        this.flush();
+      }, PAUSE_MS);
       this.#writing = this.#write(this.#writing);
     }
     return this.#writing;

@@ -192,8 +192,8 @@ class LandscapePage {
     this.#show();
     if (!hasChanged) return;
     this.result.unmatched(0);
-    this.keeper.touch();
     this.painter.live.settle();
+    this.keeper.touch();
   }
 
   /** One step that can be undone. @param {{picture?: Picture, style?: import("./api.js").Style}} change */

@@ -137,12 +137,16 @@ test("the results of the visit: a click returns to one, undo from it, and they c
   await newResult(page, old);
   await page.waitForFunction(() => document.querySelectorAll("#gallery li").length === 3);
   assert.deepEqual(await page.locator("#gallery .thumb span").allTextContents(), ["99", first, first]);
+  old = await source(page);
   await page.click("#gallery li:nth-child(3) button");
   await expectColor(page, 0.5, 0.25, colors.sky);
   assert.equal(await page.inputValue("#seed"), first);
+  await newResult(page, old);
+  old = await source(page);
   await page.keyboard.press("Control+z");
   await expectColor(page, 0.5, 0.25, colors.tree);
   assert.equal(await page.inputValue("#seed"), "99");
+  await newResult(page, old); // which joins the gallery
   await page.click("#clear-gallery");
   assert.ok(await page.locator("#gallery-card").isHidden());
   await close();

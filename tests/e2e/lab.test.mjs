@@ -1,7 +1,7 @@
 // The GAN Lab: a run that converges, steering, drawing, sharing.
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { launch, open, textOf, until } from "./browser.mjs";
+import { FIREFOX, launch, open, textOf, until } from "./browser.mjs";
 
 let browser;
 before(async () => (browser = await launch()));
@@ -59,7 +59,7 @@ test("a distribution drawn by hand is learned, and its link brings it back", { t
   const created = page.waitForRequest((request) => request.method() === "POST");
   await page.click("#lab-play");
   const sent = (await created).postDataJSON();
-  assert.equal(sent.points.length, points);
+  if (!FIREFOX) assert.equal(sent.points.length, points); // WebDriver BiDi hands over no bodies
   await until(page, "lab-step", (text) => text !== "0", 90_000);
   const other = await open(browser, link.split("#")[1]);
   assert.equal(parseInt(await textOf(other.page, "lab-points"), 10), points);

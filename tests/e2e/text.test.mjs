@@ -74,8 +74,10 @@ test("pointing at a token shows its alternatives, the arrow keys what the model 
   const token = (token, logprob, other) => ({ token, logprob, top: [{ token, logprob }, { token: other, logprob: -3 }] });
   const usage = { prompt_tokens: 1, completion_tokens: 2, prompt_truncated: false };
   const looked = { index: 0, token: "Good", context: ["RO", "MEO:", "\n"], weights: [[[0.1, 0.8, 0.1]], [[0.1, 0.2, 0.7]]] };
+  let hasText = false;
   await page.route("**/generate/text", (route) => {
-    const { attention } = route.request().postDataJSON();
+    const { attention } = route.request().postDataJSON() ?? { attention: hasText }; // WebDriver BiDi has no bodies
+    hasText = true;
     if (attention) return route.fulfill({ json: { choices: [{ attention: [looked, { ...looked, index: 1, token: " evening" }] }] } });
     return route.fulfill({
       contentType: "text/event-stream",

@@ -7,6 +7,8 @@ from typing import Any
 
 import httpx
 
+from client.events import lines_of
+
 
 def stream_text(client: httpx.Client, **body: Any) -> list[Any]:
     """POST a streamed text; its events as `read_events` gives them."""
@@ -19,12 +21,12 @@ def read_events(client: httpx.Client, path: str, body: dict[str, Any]) -> list[A
     with client.stream("POST", path, json=body) as response:
         assert response.status_code == 200, response.read()
         assert response.headers["content-type"].startswith("text/event-stream")
-        for line in response.iter_lines():
-            if line.startswith("data: "):
-                data = line.removeprefix("data: ")
-                events.append(data if data == "[DONE]" else json.loads(data))
+        for line in lines_of(response.iter_bytes()):
+            if line.startswith(b"data: "):
+                data = line.removeprefix(b"data: ")
+                events.append("[DONE]" if data == b"[DONE]" else json.loads(data))
             else:
-                assert line == "" or line.startswith(":")
+                assert line == b"" or line.startswith(b":")
     return events
 
 

@@ -10,6 +10,7 @@ import httpx
 import jsonschema_rs
 import pytest
 
+from client.events import lines_of
 from harness.server import Server
 from tests.live.sse import stream_text
 
@@ -59,9 +60,9 @@ def test_events_of_the_lab(fake: Server, document: dict[str, Any]) -> None:
         run = client.post("/lab/runs", json={}).raise_for_status().json()
         path, events = f"/lab/runs/{run['id']}", []
         with client.stream("GET", path + "/events") as response:
-            for line in response.iter_lines():
-                if line.startswith("data: "):
-                    events.append(json.loads(line.removeprefix("data: ")))
+            for line in lines_of(response.iter_bytes()):
+                if line.startswith(b"data: "):
+                    events.append(json.loads(line.removeprefix(b"data: ")))
                     if len(events) == 3:
                         client.delete(path)
     assert [event["type"] for event in events[:3]] == ["start", "frame", "frame"]

@@ -14,6 +14,7 @@ from typing import Any
 import httpx
 import pytest
 
+from client.events import lines_of
 from harness.probes import metrics, sum_of, total
 from harness.server import Server, fake_server
 
@@ -56,12 +57,12 @@ class Viewer:
     def __init__(self, response: httpx.Response) -> None:
         assert response.status_code == 200
         assert response.headers["content-type"].startswith("text/event-stream")
-        self._lines = response.iter_lines()
+        self._lines = lines_of(response.iter_bytes())
 
     def next(self) -> dict[str, Any]:
         for line in self._lines:
-            if line.startswith("data: "):
-                event: dict[str, Any] = json.loads(line.removeprefix("data: "))
+            if line.startswith(b"data: "):
+                event: dict[str, Any] = json.loads(line.removeprefix(b"data: "))
                 return event
         raise AssertionError("the stream ended without an end event")
 

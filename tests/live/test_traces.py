@@ -17,6 +17,7 @@ from typing import Any
 import httpx
 import pytest
 
+from client.events import lines_of
 from harness.pictures import png
 from harness.probes import total, wait_until, worker_pid
 from harness.server import ROOT, Server, fake_server
@@ -180,14 +181,14 @@ def test_errors_have_the_status_that_is_theirs(server: Server, collector: Collec
 
 
 @contextmanager
-def hog(server: Server, request: str) -> Iterator[Iterator[str]]:
+def hog(server: Server, request: str) -> Iterator[Iterator[bytes]]:
     """A stream that has begun, and goes on for 12 s if nobody leaves."""
     body = {"prompt": WORDS, "max_tokens": 4096, "stream": True}
     headers = HEADERS | {"X-Request-ID": request}
     with httpx.stream(
         "POST", server.url + "/generate/text", json=body, headers=headers, timeout=60
     ) as answer:
-        lines = answer.iter_lines()
+        lines = lines_of(answer.iter_bytes())
         next(lines)
         yield lines
 
@@ -208,7 +209,7 @@ def test_a_client_that_leaves_and_one_that_is_refused(server: Server, collector:
 def test_a_worker_that_dies(server: Server, collector: Collector) -> None:
     with hog(server, "orphan") as lines:
         os.kill(worker_pid(server), signal.SIGKILL)
-        assert '"unavailable"' in "".join(lines)
+        assert b'"unavailable"' in b"".join(lines)
     server.wait_ready()
     span, children = collector.trace_of("orphan")
     assert (span.attributes["http.response.status_code"], span.attributes["error.type"]) == (200, "503")
