@@ -158,9 +158,8 @@ class CompiledBackend:
 
     def _panels(self, weight: Tensor, bias: int | None) -> CProduct:
         if not self._has_octets:
-            return CProduct(self._hold(to_panels(weight, self._kernel)), None, None, bias)
-        octets, scales = to_octets(weight, self._kernel)
-        return CProduct(None, self._hold(octets), self._hold(scales), bias)
+            return CProduct(self._hold(to_panels(weight, self._kernel)), None, bias)
+        return CProduct(None, self._hold(to_octets(weight, self._kernel)), bias)
 
     def _padded(self, rows: Tensor, is_paired: bool) -> Tensor:
         """(N, K) in whole panels of rows."""

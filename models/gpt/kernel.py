@@ -28,7 +28,7 @@ class CNorm(ctypes.Structure):
 class CProduct(ctypes.Structure):
     """`Product` in kernels/step.cpp."""
 
-    _fields_ = [(name, ctypes.c_void_p) for name in ("panels", "octets", "scales", "bias")]
+    _fields_ = [(name, ctypes.c_void_p) for name in ("panels", "octets", "bias")]
 
 
 class CLayer(ctypes.Structure):

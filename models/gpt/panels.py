@@ -27,19 +27,21 @@ def to_panels(weights: Tensor, kernel: Kernel) -> Tensor:
     return panels.to(torch.bfloat16, memory_format=torch.contiguous_format, copy=True)
 
 
-def to_octets(weights: Tensor, kernel: Kernel) -> tuple[Tensor, Tensor]:
+def to_octets(weights: Tensor, kernel: Kernel) -> Tensor:
     """A float32 matrix (N, K) as kernels/bytes.h describes it; both are padded with zeros.
 
     Returns:
-        int8 (panels, K / 2, 2, lanes, 2 rows), and a scale for each GROUP of rows (panels, K / GROUP, panel).
+        bytes (panels, K / GROUP, block): of each group its int8 (GROUP / 2, 2, lanes, 2 rows), and a bfloat16
+        scale for each column (lanes, 2).
     """
     padded = F.pad(weights, (0, -weights.shape[1] % GROUP, 0, -len(weights) % kernel.panel))
-    groups = padded.reshape(len(padded), -1, GROUP)
-    scales = groups.abs().amax(-1) / 127  # (N, groups)
-    octets = (groups / scales.clamp(min=1e-30)[..., None]).round().to(torch.int8).flatten(1)
-    halves = octets.reshape(-1, 2, kernel.lanes, octets.shape[1] // 2, 2)
-    panels = halves.permute(0, 3, 1, 2, 4).contiguous()
-    return panels, scales.reshape(-1, kernel.panel, scales.shape[1]).transpose(1, 2).contiguous()
+    groups = padded.reshape(-1, kernel.panel, padded.shape[1] // GROUP, GROUP).transpose(1, 2)
+    largest = groups.abs().amax(-1) / 127
+    scales = (largest.view(torch.int32) + 0xFFFF >> 16 << 16).view(torch.float32)  # up to the next bfloat16
+    octets = (groups / scales.clamp(min=1e-30)[..., None]).round().to(torch.int8)
+    halves = octets.unflatten(2, (2, kernel.lanes)).unflatten(4, (GROUP // 2, 2)).permute(0, 1, 4, 2, 3, 5)
+    pairs = scales.bfloat16().unflatten(2, (2, kernel.lanes)).transpose(2, 3).contiguous()
+    return torch.cat([halves.flatten(2), pairs.view(torch.int8).flatten(2)], 2)
 
 
 def from_panels(panels: Tensor, kernel: Kernel, depth: int) -> Tensor:

@@ -88,17 +88,20 @@ static inline void put(factor *to, floats values) {
     else put(to, values, LANES);
 }
 
-// c (R, P panels) = a (R, depth) times P panels of b, plus `bias` and what c was, where there is such.
+// c (R, P panels) = a (R, depth) times P panels of b, plus `bias` and what c was, where there is such. If it
+// `reads_on`, the P panels after these come into the cache meanwhile.
 template <int R, int P>
 static void tile(const factor *a, long a_stride, const bf16 *b, long panel_stride, int depth, float *c, long c_stride,
-                 const float *bias, bool is_sum) {
+                 const float *bias, bool is_sum, bool reads_on) {
     floats sums[R][P][2];
     for (int r = 0; r < R; r++)
         for (int p = 0; p < P; p++) sums[r][p][0] = sums[r][p][1] = floats{};
     for (int k = 0; k < depth; k += STEP)
 #pragma GCC unroll 4
         for (int p = 0; p < P; p++) {
-            const Weights weights = load_weights(b + p * panel_stride + (long)k * PANEL);
+            const bf16 *from = b + p * panel_stride + (long)k * PANEL;
+            if (reads_on) __builtin_prefetch(from + P * panel_stride, 0, 2);
+            const Weights weights = load_weights(from);
 #pragma GCC unroll 4
             for (int r = 0; r < R; r++) {
                 const auto value = load_factor(a + r * a_stride + k);
@@ -117,18 +120,21 @@ static void tile(const factor *a, long a_stride, const bf16 *b, long panel_strid
             }
 }
 
-// c (rows, panels) = a (rows, depth) times b, whose panels are panel_stride apart, plus bias and what c was.
+// c (rows, panels) = a (rows, depth) times b, whose panels are panel_stride apart, plus bias and what c was. If
+// `reads_on`, each panel is fetched while the one before is multiplied: a few rows would wait for memory. (One row
+// reads four panels side by side, which the processor foresees by itself.)
 static void multiply(const factor *a, long a_stride, int rows, const bf16 *b, long panel_stride, int depth, int panels,
-                     float *c, long c_stride, const float *bias = nullptr, bool is_sum = false) {
+                     float *c, long c_stride, const float *bias = nullptr, bool is_sum = false, bool reads_on = false) {
     auto times = [&](auto tile, int row, int panel) {
         tile(a + row * a_stride, a_stride, b + panel * panel_stride, panel_stride, depth,
-             c + row * c_stride + panel * PANEL, c_stride, bias ? bias + panel * PANEL : nullptr, is_sum);
+             c + row * c_stride + panel * PANEL, c_stride, bias ? bias + panel * PANEL : nullptr, is_sum,
+             reads_on && rows > 1 && row + TILE_ROWS >= rows);
     };
     int panel = 0;
     if (rows == 1)  // few rows: several panels at once, or sums would wait for each other
         for (; panel + 4 <= panels; panel += 4) times(tile<1, 4>, 0, panel);
-    if (rows == 2 || rows == 3)
-        for (; panel + 2 <= panels; panel += 2) times(rows == 2 ? tile<2, 2> : tile<3, 2>, 0, panel);
+    if (rows == 2)
+        for (; panel + 2 <= panels; panel += 2) times(tile<2, 2>, 0, panel);
     for (; panel < panels; panel++)
         for (int row = 0; row < rows; row += TILE_ROWS) switch (rows - row) {
                 case 1: times(tile<1, 1>, row, panel); break;

@@ -15,9 +15,9 @@ struct Norm {
 };
 
 struct Product {
-    const bf16 *panels;  // or none, but:
-    Octets octets;
-    const float *bias;  // or none
+    const bf16 *panels;    // or none, but:
+    const int8_t *octets;  // panels of blocks, in bytes.h
+    const float *bias;     // or none
 };
 
 struct Layer {
@@ -239,7 +239,7 @@ class Pass {
                      bool is_sum, bool is_into = false) {
         const int panels = across / PANEL, unit = rows == 1 ? 4 : 2, units = (panels + unit - 1) / unit;
         const int panels_each = unit * std::max(1, units / (4 * team_.size())), groups = padded(depth, GROUP) / GROUP;
-        if (by.octets.panels)
+        if (by.octets)
             for_rows(rows, [&](int r) {
                 quantise(a + r * a_stride, depth, s.rounded + (long)r * groups * GROUP, s.scales + (long)r * groups);
             });
@@ -247,14 +247,12 @@ class Pass {
             const int first = block * panels_each, count = std::min(panels_each, panels - first);
             const long stride = (long)depth * PANEL;
             const float *bias = by.bias ? by.bias + first * PANEL : nullptr;
-            if (by.octets.panels) {
-                const Octets from = {by.octets.panels + (long)first * groups * GROUP * PANEL,
-                                     by.octets.scales + (long)first * groups * PANEL};
-                multiply(s.rounded, s.scales, rows, from, groups, count, c + first * PANEL, across, bias, is_sum);
-            } else {
+            if (by.octets)
+                multiply(s.rounded, s.scales, rows, by.octets + (long)first * groups * BLOCK, groups, count,
+                         c + first * PANEL, across, bias, is_sum);
+            else
                 multiply(a, a_stride, rows, by.panels + first * stride, stride, depth, count, c + first * PANEL,
-                         across, bias, is_sum);
-            }
+                         across, bias, is_sum, true);
             if (is_into) activate(rows, first, count);
         });
     }

@@ -63,15 +63,17 @@ static inline float greatest(floats value) {
     return most;
 }
 
+// 1.5 * 2^23: added to a small number it leaves the nearest whole one in the low bits.
+constexpr float TO_WHOLE = 12582912.0f;
+
 // e^x to about 1e-7 (the polynomial of Cephes' exp2f); x is clamped to where the result is a normal float.
 static inline floats exponential(floats x) {
     floats power = x * 1.44269504f;
     power = power < -126.0f ? all(-126.0f) : power;
     power = power > 126.0f ? all(126.0f) : power;
-    const floats magic = all(12582912.0f);  // 1.5 * 2^23: adding it rounds to a whole number in the low bits
-    floats whole = power + magic;
+    floats whole = power + TO_WHOLE;
     ints exponent = (ints)whole << 23;
-    floats rest = power - (whole - magic);
+    floats rest = power - (whole - TO_WHOLE);
     floats y = rest * 1.535336188e-4f + 1.339887440e-3f;
     y = y * rest + 9.618437357e-3f;
     y = y * rest + 5.550332471e-2f;

@@ -103,9 +103,11 @@ def test_every_block_gives_the_logits_of_the_network(kernel: Kernel, block: dict
 
 
 def octets_of(weights: torch.Tensor) -> torch.Tensor:
-    """Weights (N, K) rounded as int8 rounds them: by a scale for each GROUP numbers of a row."""
+    """Weights (N, K) rounded as int8 rounds them: by a scale in bfloat16 for each GROUP numbers of a row."""
     groups = torch.nn.functional.pad(weights, (0, -weights.shape[1] % GROUP)).reshape(len(weights), -1, GROUP)
-    scales = groups.abs().amax(-1, keepdim=True) / 127
+    exact = groups.abs().amax(-1, keepdim=True) / 127
+    above = torch.nextafter(exact.bfloat16(), torch.tensor(torch.inf, dtype=torch.bfloat16)).float()
+    scales = torch.where(exact.bfloat16().float() < exact, above, exact.bfloat16().float())
     return ((groups / scales).nan_to_num().round() * scales).flatten(1)[:, : weights.shape[1]]
 
 
@@ -129,9 +131,11 @@ def test_weights_in_bytes_give_the_logits_of_a_network_that_is_rounded_so(
 
 def test_bytes_lie_where_the_kernel_looks_for_them(kernel: Kernel) -> None:
     weights = torch.randn(3 * kernel.panel - 5, 2 * GROUP - 6)
-    octets, scales = to_octets(weights, kernel)
-    rows = octets.movedim(1, 3).reshape(3 * kernel.panel, -1).reshape(3 * kernel.panel, 2, GROUP)
-    back = rows * scales.transpose(1, 2).reshape(3 * kernel.panel, 2, 1)
+    blocks = to_octets(weights, kernel)  # (panels, groups, bytes)
+    octets, scales = blocks.split([GROUP * kernel.panel, 2 * kernel.panel], -1)
+    rows = octets.reshape(3, 2, GROUP // 2, 2, kernel.lanes, 2).permute(0, 3, 4, 1, 2, 5)
+    columns = scales.contiguous().view(torch.bfloat16).reshape(3, 2, kernel.lanes, 2).permute(0, 3, 2, 1)
+    back = rows.reshape(3 * kernel.panel, 2, GROUP) * columns.reshape(3 * kernel.panel, 2, 1).float()
     torch.testing.assert_close(back.flatten(1)[: len(weights), : weights.shape[1]], octets_of(weights))
 
 
