@@ -53,6 +53,7 @@ def p50_p95(histogram: str, by: str = "model", within: str = M) -> dict[str, str
     return {f"{{{{{by}}}}} p{int(100 * one)}": quantile(one, histogram, by, within) for one in (0.5, 0.95)}
 
 
+HTTP = "prospero_http_requests_total"
 MODEL = "{{model}} {{device}} {{dtype}} {{kernel}}"
 LOST = f"increase(prospero_worker_restarts_total{{{M}}}[$__range])"
 ROWS: dict[str, list[Panel]] = {
@@ -63,8 +64,8 @@ ROWS: dict[str, list[Panel]] = {
         Panel("Stopping", "short", by_instance("prospero_draining"), True),
     ],
     "Requests": [
-        Panel("Answers by status", "reqps", rate_by("status", "prospero_http_requests_total", S)),
-        Panel("Answers by route", "reqps", rate_by("route", "prospero_http_requests_total", S)),
+        Panel("Answers by status", "reqps", rate_by("status", HTTP, S)),
+        Panel("Answers by route", "reqps", rate_by("route", HTTP, S)),
         Panel("Duration", "s", p50_p95("prospero_http_request_duration_seconds", "route", S)),
         Panel("Share of 5xx", "percentunit", by_instance("instance:prospero_http_errors:ratio_rate5m")),
     ],
@@ -95,6 +96,16 @@ ROWS: dict[str, list[Panel]] = {
         Panel("A forward", "s", p50_p95("prospero_image_forward_seconds")),
         Panel("Images of a forward", "short", p50_p95("prospero_image_batch_size")),
     ],
+    "Connections": [
+        Panel("Open, of what may be", "percentunit", by_instance("instance:prospero_connections:saturation")),
+        Panel("Ended by the server", "cps", rate_by("reason", "prospero_connections_ended_total", S)),
+        Panel("Refused before they were whole", "reqps", rate_by("status", HTTP, f'{S}, method="UNKNOWN"')),
+    ],
+    "Keys": [
+        Panel("Requests", "reqps", rate_by("key", "prospero_key_requests_total", S)),
+        Panel("Beyond their limits", "reqps", rate_by("key", "prospero_key_refused_total", S)),
+        Panel("Tokens", "short", rate_by("key", "prospero_key_tokens_total", S)),
+    ],
     "Processes": [
         Panel("Workers lost", "short", {"{{model}}": LOST}, True),
         Panel(
@@ -110,6 +121,8 @@ ROWS: dict[str, list[Panel]] = {
         Panel("CPU of HTTP", "percentunit", rate_by("instance", "process_cpu_seconds_total", S)),
         Panel("Open files of HTTP", "short", by_instance("process_open_fds")),
         Panel("Lab runs", "short", by_instance("prospero_lab_runs_active")),
+        Panel("Log lines dropped", "short", rate_by("process", "prospero_log_lines_dropped_total", S)),
+        Panel("Spans of traces", "short", rate_by("outcome", "prospero_trace_spans_total", S)),
     ],
 }  # fmt: skip
 

@@ -145,9 +145,12 @@ class FakeTextLoader:
 
 @dataclass(frozen=True)
 class FakeImageLoader:
-    """A landscape engine that paints every class in a grey of its own, or a segmenter that sees only sky."""
+    """A landscape engine that paints every class in a grey of its own, or a segmenter that sees only sky.
 
-    kind: str
+    While there is a file ``hold`` in the folder, a forward goes on, and says so by a file ``held``.
+    """
+
+    folder: Path
     seconds: float
 
     def __call__(self, device: str) -> Batcher:
@@ -155,6 +158,9 @@ class FakeImageLoader:
 
         def forward(works: list[Any]) -> list[Any]:
             time.sleep(self.seconds)
+            while (self.folder / "hold").exists():
+                (self.folder / "held").touch()
+                time.sleep(0.01)
             if any(getattr(work, "seed", 0) == 666 for work in works):
                 raise UnpicklableError
             return works
@@ -180,7 +186,7 @@ class FakeLoaders:
         if entry.kind == "gpt":
             interval = settings.stream_interval_seconds
             return FakeTextLoader(entry.folder, settings.text_slots, self.step_seconds, interval)
-        return FakeImageLoader(entry.kind, self.image_seconds)
+        return FakeImageLoader(entry.folder, self.image_seconds)
 
 
 def fake_catalog(folder: Path) -> list[Entry]:

@@ -37,16 +37,19 @@ class Books:
 class Clients:
     """Concurrent clients against one server, until told to stop."""
 
-    def __init__(self, url: str, seed: int = 0) -> None:
+    def __init__(self, url: str, seed: int = 0, key: str = "") -> None:
         self.books = Books()
         self._url = url
+        self._headers = {"X-API-Key": key} if key else {}
         self._random = random.Random(seed)
         self._stop = asyncio.Event()
 
     async def run(self, num_clients: int, seconds: float, during: Callable[[], Any] | None = None) -> Books:
         """Load the server for ``seconds``, with ``during()`` called in a thread meanwhile; then finish."""
         limits = httpx.Limits(max_connections=num_clients)
-        async with httpx.AsyncClient(base_url=self._url, timeout=120, limits=limits) as client:
+        async with httpx.AsyncClient(
+            base_url=self._url, headers=self._headers, timeout=120, limits=limits
+        ) as client:
             tasks = [asyncio.ensure_future(self._client(client)) for _ in range(num_clients)]
             if during is not None:
                 await asyncio.to_thread(during)

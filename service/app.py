@@ -37,7 +37,8 @@ from service.http.cors import CORSLayer
 from service.http.middleware import PostHandler, RequestLayer
 from service.http.openapi import complete_document
 from service.http.origins import Origins
-from service.http.request_log import RequestLog
+from service.http.protocol import REFUSALS
+from service.http.request_log import UNMATCHED, RequestLog
 from service.kinds import Kinds, default_models
 from service.lab.routes import add_lab
 from service.lifecycle import Lifecycle, Phase
@@ -101,6 +102,7 @@ class Application:
             {
                 "main": lambda: lifecycle.lines_dropped,
                 "http": num_lines_dropped,
+                "lab": lambda: self._metrics.lab.lines_dropped,
                 **{
                     one.name: partial(getattr, one, "num_lines_dropped")
                     for one in self._models.clients.values()
@@ -224,7 +226,7 @@ class Application:
 
 def _answers(app: FastAPI) -> dict[str, set[tuple[str, int]]]:
     """By path, the methods and statuses that the document promises."""
-    answers: dict[str, set[tuple[str, int]]] = {}
+    answers = {UNMATCHED: {("UNKNOWN", status) for status in REFUSALS}}
     for route in app.routes:
         promised = answers.setdefault(getattr(route, "path", ""), set())
         if isinstance(route, APIRoute):

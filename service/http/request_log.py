@@ -17,6 +17,8 @@ from service.request_trace import RequestTrace
 
 log = logging.getLogger("prospero.http")
 
+UNMATCHED = "unmatched"  # the route of what has none
+
 _REQUEST_ID = re.compile(r"[\x21-\x7e]{1,128}")
 _TRACEPARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 
@@ -74,7 +76,7 @@ class RequestLog:
 
     Args:
         answers: by the path of each route, known before routing, the methods and statuses to expect; what no
-            route has is "unmatched".
+            route has is `UNMATCHED`.
         polls: paths that machines ask every few seconds, of whom only the level "debug" tells.
     """
 
@@ -97,7 +99,7 @@ class RequestLog:
     def ended(self, scope: Scope, path: str, status: int, seconds: float, record: RequestRecord) -> str:
         """Called once for each `began`, however the request went; the route that it took."""
         self._metrics.in_flight -= 1
-        route = path if path in self._paths else getattr(scope.get("route"), "path", "unmatched")
+        route = path if path in self._paths else getattr(scope.get("route"), "path", UNMATCHED)
         self._metrics.answered(route, scope["method"], status, seconds)
         level = logging.DEBUG if route in self._polls else logging.INFO
         if log.isEnabledFor(level):

@@ -75,6 +75,7 @@ class Frame(Message):
     discriminator_updates: int
     paused: bool
     cpu_seconds: float  # of the whole process, since its start
+    lines_dropped: int  # of its output, since its start
 
 
 class Ended(Message):

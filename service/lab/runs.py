@@ -99,7 +99,7 @@ class LabRuns:
         self._runs: dict[str, Run] = {}
         metrics.active.set_function(lambda: len(self._runs))
         self._process: LabProcess | None = None
-        self._cpu_seconds = 0.0
+        self._cpu_seconds, self._lines_dropped = 0.0, 0  # of the process, as last heard
         self._starting = asyncio.Lock()
         self._warden: asyncio.Task[None] | None = None
 
@@ -192,7 +192,7 @@ class LabRuns:
                 process = LabProcess(self._on_message, self._on_process_end)
                 rate = str(settings.lab_frames_per_second)
                 await process.start(rate, settings.log_format, settings.log_level)
-                self._process, self._cpu_seconds = process, 0.0
+                self._process, self._cpu_seconds, self._lines_dropped = process, 0.0, 0
             if self._warden is None or self._warden.done():
                 self._warden = asyncio.create_task(self._watch_over())
                 self._lifecycle.watch(self._warden, "the lab's warden")
@@ -201,7 +201,8 @@ class LabRuns:
     def _on_message(self, message: FromLab) -> None:
         if isinstance(message, Frame):
             self._metrics.cpu_seconds.inc(message.cpu_seconds - self._cpu_seconds)
-            self._cpu_seconds = message.cpu_seconds
+            self._metrics.lines_dropped += message.lines_dropped - self._lines_dropped
+            self._cpu_seconds, self._lines_dropped = message.cpu_seconds, message.lines_dropped
         run = self._runs.get(message.run)
         if run is None:
             return  # it ended while the message was on its way

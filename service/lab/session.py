@@ -17,6 +17,7 @@ from service.lab.messages import (
     Started,
 )
 from service.lab.schemas import MAX_SPEED
+from service.logs import num_lines_dropped
 
 TURN_SECONDS = 0.02  # how long one run trains before the next has its turn
 FRAME_SHARE = 1 / 3  # of the time at most, where frames are dear
@@ -125,4 +126,5 @@ class Session:
             self._trainer.discriminator_updates,
             self._paused,
             time.process_time(),
+            num_lines_dropped(),
         )

@@ -11,6 +11,7 @@ class LabMetrics:
     """What the lab's runs do. Steps and seconds are counted as frames come, a fraction of a second late."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
+        self.lines_dropped = 0  # of the lab's output; exported with those of all processes
         self.active = Gauge(
             "prospero_lab_runs_active", "Lab runs, watched or waiting for a viewer.", registry=registry
         )

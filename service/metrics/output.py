@@ -9,7 +9,7 @@ from prometheus_client.registry import Collector
 
 
 class OutputCollector(Collector):
-    """``counts`` by process: "main", "http", and the names of the models whose workers they are."""
+    """``counts`` by process: "main", "http", "lab", and the names of the models whose workers they are."""
 
     def __init__(self, counts: Mapping[str, Callable[[], int]]) -> None:
         self._counts = counts

@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
+from types import SimpleNamespace
 
 import yaml
 
 from deploy.dashboard import FILE, ROWS, build, queries
+from service.http.connections import ConnectionLimits, Connections
 from service.metrics import Metrics
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -29,6 +31,9 @@ def test_each_query_can_be_told_from_its_neighbours() -> None:
 def test_what_alerts_and_panels_ask_for_is_recorded_or_measured() -> None:
     metrics = Metrics()
     metrics.watch([])
+    metrics.watch_connections(Connections(ConnectionLimits(1, 1, 1, 1.0, 1.0)))
+    metrics.watch_output({})
+    metrics.watch_traces(SimpleNamespace(num_sent=0, num_dropped=0))
     known = set(re.findall(r"^# TYPE (\S+)", metrics.render().decode(), re.MULTILINE))
     known |= {name + end for name in known for end in ("_bucket", "_sum", "_count")}
     folder = ROOT / "deploy" / "prometheus"

@@ -58,7 +58,7 @@ def test_the_command_is_installed(installed: Path) -> None:
     assert "prospero = prospero:main" in (metadata / "entry_points.txt").read_text()
     text = (metadata / "METADATA").read_text()
     assert f"\nVersion: {VERSION}\n" in text
-    assert {"train", "bench", "dev"} == {
+    assert {"train", "bench", "dev", "otel"} == {
         line.removeprefix("Provides-Extra: ")
         for line in text.splitlines()
         if line.startswith("Provides-Extra: ")

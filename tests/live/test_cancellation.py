@@ -24,8 +24,9 @@ def one_slot(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """A server that generates one text at a time, and whose engine writes down what happens."""
     folder = tmp_path_factory.mktemp("cancellation")
     (folder / "record").touch()
-    settings = {"PROSPERO_TEXT_SLOTS": "1", "PROSPERO_REQUEST_TIMEOUT_SECONDS": "30"}
-    with fake_server(folder, FAKE_KINDS="gpt,landscape", FAKE_IMAGE_SECONDS="1.5", **settings) as server:
+    settings = {"TEXT_SLOTS": "1", "REQUEST_TIMEOUT_SECONDS": "30", "STEP_TIMEOUT_SECONDS": "60"}
+    environment = {f"PROSPERO_{name}": value for name, value in settings.items()}
+    with fake_server(folder, FAKE_KINDS="gpt,landscape", FAKE_IMAGE_SECONDS="0.5", **environment) as server:
         yield server
 
 
@@ -143,19 +144,20 @@ def test_a_deadline_covers_every_choice(server: Server) -> None:
 
 def test_an_image_that_waits_is_dropped(server: Server) -> None:
     """The second sketch joins no forward, for its client leaves while the first is painted."""
-    name = "prospero_image_batch_size_sum"
+    name, folder = "prospero_image_batch_size_sum", server.log.parent
     before = total(server, name, model="fake-landscape")
     sketch = {"sketch": base64.b64encode(png()).decode()}
+    (folder / "hold").touch()
     with post_raw(server, "/generate/landscape", **sketch) as first:
-        wait_until(lambda: running(server, "fake-landscape") == 1)
-        time.sleep(0.1)  # past the moment in which others may join
+        wait_until((folder / "held").exists)  # past the moment in which others may join
         with post_raw(server, "/generate/landscape", **sketch):
             wait_until(lambda: running(server, "fake-landscape") == 2)
         wait_until(lambda: running(server, "fake-landscape") == 1)
+        (folder / "hold").unlink()
         assert first.recv(100).startswith(b"HTTP/1.1 200 ")
+    assert httpx.post(server.url + "/generate/landscape", json=sketch, timeout=60).status_code == 200
     wait_until(lambda: is_idle(server))
-    time.sleep(1.8)
-    assert total(server, name, model="fake-landscape") == before + 1
+    assert total(server, name, model="fake-landscape") == before + 2
 
 
 def test_a_deadline_of_an_image(server: Server) -> None:

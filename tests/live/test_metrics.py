@@ -45,6 +45,11 @@ def test_every_series_is_there_from_the_start(fresh: Server) -> None:
     for status in ("200", "422", "429", "500", "503", "504"):
         key = (("method", "POST"), ("route", "/generate/text"), ("status", status))
         assert start["prospero_http_requests_total", key] == 0
+    for status in ("400", "408", "414", "431", "503"):
+        key = (("method", "UNKNOWN"), ("route", "unmatched"), ("status", status))
+        assert start["prospero_http_requests_total", key] == 0
+    for process in ("main", "http", "lab", "fake-text"):
+        assert start["prospero_log_lines_dropped_total", (("process", process),)] == 0
     assert sum_of(start, "prospero_lab_runs_ended_total") == 0
     for reason in ("length", "stop"):
         assert start["prospero_text_finished_total", (("model", "fake-text"), ("reason", reason))] == 0

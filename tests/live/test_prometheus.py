@@ -66,8 +66,14 @@ def ask(url: str, query: str) -> list[Any]:
 
 
 def test_every_query_of_the_dashboard_gives_series(tmp_path: Path) -> None:
+    (tmp_path / "keys.toml").write_text('[alice]\nkey = "open-sesame"\n')
+    settings = {
+        "PROSPERO_MAX_RESTARTS": "100",
+        "PROSPERO_API_KEYS_FILE": str(tmp_path / "keys.toml"),
+        "PROSPERO_OTLP_ENDPOINT": "http://127.0.0.1:9",  # where nobody takes them
+    }
     with (
-        fake_server(tmp_path / "server", PROSPERO_MAX_RESTARTS="100") as server,
+        fake_server(tmp_path / "server", **settings) as server,
         prometheus(tmp_path, server.url.removeprefix("http://")) as url,
     ):
         wait_until(lambda: ask(url, "up == 1"))
@@ -76,7 +82,7 @@ def test_every_query_of_the_dashboard_gives_series(tmp_path: Path) -> None:
             os.kill(worker_pid(server), signal.SIGKILL)
             server.wait_ready()
 
-        asyncio.run(Clients(server.url).run(8, 4, trouble))
+        asyncio.run(Clients(server.url, key="open-sesame").run(8, 4, trouble))
         silent = set(queries())
 
         def none_is_silent() -> bool:
@@ -95,7 +101,7 @@ def test_every_query_of_the_dashboard_gives_series(tmp_path: Path) -> None:
         )
         groups = httpx.get(f"{url}/api/v1/rules").json()["data"]["groups"]
         rules = [rule for group in groups for rule in group["rules"]]
-        assert len(rules) == 17
+        assert len(rules) == 20
         assert [rule["name"] for rule in rules if rule["health"] != "ok"] == []
 
 
