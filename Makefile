@@ -31,11 +31,11 @@ serve: $(SERVE) ## serve the checkpoints on 127.0.0.1:8000   [PORT=8000 DEVICE=c
 compile: $(SERVE) ## compile the text kernel for every processor of this kind; `serve` does so for this one
 	$(RUN) -m models.gpt.build
 
-# Tests that start servers look at the clock, so they run alone; the others share the cores, a file each at a time.
+# Files share the cores. Tests that start servers look at the clock, so that no more than two of them run at a time.
 test: $(DEV) ## run the tests, and see that they reach enough lines   [ARGS="-k landscape" runs some, and only that]
 ifeq ($(ARGS),)
 	OMP_NUM_THREADS=1 $(PYTEST) -m "not slow" --ignore tests/live --cov --numprocesses auto --dist loadfile
-	$(PYTEST) -m "not slow" tests/live
+	$(PYTEST) -m "not slow" tests/live --numprocesses 2 --dist loadfile
 else
 	$(PYTEST) -m "not slow" $(ARGS)
 endif

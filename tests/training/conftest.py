@@ -58,6 +58,12 @@ def siftflow(small_siftflow: SmallSiftFlow, monkeypatch: pytest.MonkeyPatch) -> 
     return small_siftflow.folder
 
 
+@pytest.fixture
+def small_lite2(monkeypatch: pytest.MonkeyPatch) -> None:
+    """For tests in which figures are measured, but are not what is tested: pictures of a twelfth the area."""
+    monkeypatch.setattr("training.evaluation.lite2.INPUT", 64)
+
+
 @pytest.fixture(scope="session")
 def segmenter(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A segmenter that is sure of a class by chance."""

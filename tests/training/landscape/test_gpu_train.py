@@ -30,7 +30,7 @@ def test_a_rehearsal_from_pack_to_checkpoint_and_on(tmp_path: Path) -> None:
 
     def call(out: str, *more: str) -> dict[str, float]:
         command = [sys.executable, "-m", "training.landscape.gpu_train", f"--pack={tmp_path / 'photos.pack'}"]
-        options = [f"--out={tmp_path / out}", "--seconds=60", "--preset=minute", "--device=cpu", *settings]
+        options = [f"--out={tmp_path / out}", "--seconds=20", "--preset=minute", "--device=cpu", *settings]
         subprocess.run([*command, *options, *more], check=True, timeout=200)
         facts: dict[str, float] = json.loads((tmp_path / out / "facts.json").read_text())
         return facts

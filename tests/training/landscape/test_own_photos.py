@@ -16,13 +16,9 @@ from training.__main__ import main
 from training.photos.pack import read_packs
 from training.photos.photo_set import is_held_out
 
+pytestmark = pytest.mark.usefixtures("small_lite2")
 SKY, TREE = CLASS_NAMES.index("sky"), CLASS_NAMES.index("tree")
 NAMES = [f"IMG_{number}.{'JPG' if number % 2 else 'png'}" for number in range(30)]
-
-
-@pytest.fixture(autouse=True)
-def _small_lite2(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("training.evaluation.lite2.INPUT", 64)
 
 
 @pytest.fixture
