@@ -147,7 +147,7 @@ test("canvases of other shapes and sizes: the landscape has theirs, and undo the
   assert.equal(await page.inputValue("#ratio"), "1");
   const wide = await halves(page, colors.grass, colors.sea, 0.5, { width: 300, height: 160 });
   await page.setInputFiles("#upload-sketch", { name: "s.png", mimeType: "image/png", buffer: wide });
-  await expectColor(page, 0.9, 0.5, colors.sea);
+  await expectColor(page, 0.1, 0.5, colors.grass);
   assert.equal(await page.inputValue("#ratio"), "own");
   await close();
 });
