@@ -98,13 +98,16 @@ class CompiledBackend:
         """Find the number of threads for each size of a step. What is in the cache is lost."""
 
         def seconds(num_rows: int, num_threads: int) -> float:
-            chunks = [Chunk(slot, 0, [0]) for slot in range(num_rows)]
+            each, more = divmod(num_rows, self._max_slots)  # beyond one for each slot, they are prompts'
+            sizes = (each + (slot < more) for slot in range(min(num_rows, self._max_slots)))
+            chunks = [Chunk(slot, 0, [0] * size) for slot, size in enumerate(sizes)]
             began = time.perf_counter()
             self.read_with(num_threads, chunks)
             return time.perf_counter() - began
 
         if self._max_threads > 1:
-            self._threads.measure(seconds, self._max_threads, self._max_slots)
+            most = self._max_slots * self._network.context
+            self._threads.measure(seconds, self._max_threads, most)
 
     def read_with(self, num_threads: int, chunks: Sequence[Chunk]) -> Tensor:
         """`read`, by so many threads; the logits are the same, bit for bit."""

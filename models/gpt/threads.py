@@ -32,13 +32,12 @@ class Threads:
         sizes = [size for size in SIZES if size <= max_rows]
         counts: list[int] = []
         for size in sizes:
-            best = counts[-1] if counts else 1
-            fastest = median(seconds(size, best) for _ in range(TRIES))
-            count = best
+            best = count = counts[-1] if counts else 1
             while count < most:
                 count = min(2 * count, most)
-                taken = median(seconds(size, count) for _ in range(TRIES))
-                if taken < WORTHWHILE * fastest:
-                    best, fastest = count, taken
+                tries = [(seconds(size, best), seconds(size, count)) for _ in range(TRIES)]  # in turns
+                fewer, more = (median(taken) for taken in zip(*tries, strict=True))
+                if more < WORTHWHILE * fewer:
+                    best = count
             counts.append(best)
         self._sizes, self._counts = sizes, counts

@@ -238,6 +238,27 @@ def test_any_number_of_threads_gives_the_same_bits(kernel: Kernel) -> None:
                 assert torch.equal(backend.read_with(num_threads, chunks), alone)
 
 
+def test_threads_are_measured_for_prompts_of_more_tokens_than_slots(
+    kernel: Kernel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock, sizes = [0.0], set()
+
+    def read_with(_: CompiledBackend, num_threads: int, chunks: list[Chunk]) -> None:
+        clock[0] += num_threads  # one is always best, so that every size is tried
+        sizes.add(sum(len(chunk.tokens) for chunk in chunks))
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        backend = CompiledBackend(network_of(61), 3, kernel)
+    finally:
+        torch.set_num_threads(before)
+    monkeypatch.setattr(CompiledBackend, "read_with", read_with)
+    monkeypatch.setattr("models.gpt.compiled.time.perf_counter", lambda: clock[0])
+    backend.measure_threads()
+    assert sizes == {1, 2, 4, 8, 16, 32, 64, 128}
+
+
 @pytest.mark.parametrize("block", [{}, GPT2], ids=["modern", "gpt2"])
 def test_texts_do_not_depend_on_neighbours(kernel: Kernel, block: dict[str, Any]) -> None:
     tokenizer = make_bpe()

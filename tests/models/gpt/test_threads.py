@@ -33,3 +33,10 @@ def test_a_lucky_try_is_not_believed() -> None:
     # Two threads wait for each other, but for one try in five.
     threads.measure(lambda _, count: 1.0 if count == 1 else (5.0 if next(tries) % 5 else 0.1), 2, max_rows=64)
     assert threads(64) == 1
+
+
+def test_numbers_are_tried_in_turns() -> None:
+    # The machine slows down all the while: whoever is asked later would lose.
+    threads, asked = Threads(), iter(range(10**6))
+    threads.measure(lambda _, count: (1 + next(asked)) / count, 2, max_rows=64)
+    assert threads(1) == 2
