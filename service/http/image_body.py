@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import binascii
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, TypeVar
 
 from pydantic import ValidationError
@@ -17,7 +18,7 @@ from starlette.requests import Request
 
 from service.errors import ApiError, from_validation
 from service.http.json_body import media_type_of
-from service.http.large_json import MAX_VALUES, known_part
+from service.http.large_json import LARGE_BYTES, MAX_VALUES, join, known_values
 from service.images.formats import IMAGE_TYPES, UNREAD_TYPES, unread
 from service.schemas.images import ImageParameters
 
@@ -82,36 +83,68 @@ async def _read_fields(form: FormData, field: str) -> tuple[bytes, dict[str, str
 async def _read_json(request: Request, field: str, parameters: type[P]) -> tuple[bytes, P]:
     _no_query(request)
     names = {field, *parameters.model_fields}
+    body, written = await request.body(), None
     try:
-        body = json.loads(known_part(await request.body(), names, is_strict=True, roomy={field: MAX_VALUES}))
+        if len(body) > LARGE_BYTES:
+            values = known_values(body, names, is_strict=True, roomy={field: MAX_VALUES})
+            if values.get(field, b"").startswith(b'"'):
+                written, values[field] = values[field], b'""'
+            body = join(values)
+        given = json.loads(body)
     except (ValueError, RecursionError) as error:
         raise ApiError(400, f"malformed JSON: {error}") from None
-    if not isinstance(body, dict):
+    if not isinstance(given, dict):
         raise ApiError(422, "the body must be a JSON object")
-    if field not in body:
+    if field not in given:
         raise ApiError(422, "missing: base64 or a data URL", field)
-    data = _from_base64(body.pop(field), field)
+    value = given.pop(field)
+    if not isinstance(value, str):
+        raise ApiError(422, "must be a string: base64 or a data URL", field)
+    if written is None:
+        data = _from_base64(value.encode("utf-8", "replace"), field)
+    else:  # tens of megabytes
+        data = await asyncio.to_thread(lambda: _from_base64(_unquoted(written), field))
     try:
-        return data, parameters.model_validate(body)
+        return data, parameters.model_validate(given)
     except ValidationError as error:
         raise from_validation(error) from None
 
 
-_URL_SAFE = str.maketrans("-_", "+/")
+_URL_SAFE = bytes.maketrans(b"-_", b"+/")
+_BLANKS = b" \t\n\r\v\f"
+_PIECE = 1024 * 1024  # a multiple of 4
 
 
-def _from_base64(value: Any, field: str) -> bytes:
-    if not isinstance(value, str):
-        raise ApiError(422, "must be a string: base64 or a data URL", field)
-    if value[:5].lower() == "data:":
-        head, comma, value = value.partition(",")
-        if not comma or not head.lower().endswith(";base64"):
+def _unquoted(written: bytes) -> bytes:
+    """What a string of JSON says."""
+    text = written[1:-1]
+    if b"\\" in text:  # in base64, a slash or the end of a line; all else is far slower to read
+        text = text.replace(b"\\/", b"/").replace(b"\\n", b"\n").replace(b"\\r", b"\r")
+    return str(json.loads(written)).encode("utf-8", "replace") if b"\\" in text else text
+
+
+def _from_base64(text: bytes, field: str) -> bytes:
+    if text[:5].lower() == b"data:":
+        head, comma, text = text.partition(b",")
+        if not comma or not head.lower().endswith(b";base64"):
             raise ApiError(422, "a data URL must be base64-encoded", field)
-    plain = "".join(value.split()).translate(_URL_SAFE).rstrip("=")
     try:
-        return base64.b64decode(plain + "=" * (-len(plain) % 4), validate=True)
+        return b"".join(_decoded(text.rstrip(b"=" + _BLANKS)))
     except (binascii.Error, ValueError):
         raise ApiError(422, "not valid base64", field) from None
+
+
+def _decoded(text: bytes) -> Iterator[bytes]:
+    """Piece by piece: in a thread, each holds the interpreter for a moment only."""
+    rest = b""
+    for start in range(0, len(text), _PIECE):
+        piece = rest + text[start : start + _PIECE].translate(_URL_SAFE, _BLANKS)
+        if b"=" in piece:
+            raise ValueError("padding within")
+        whole = len(piece) // 4 * 4
+        yield base64.b64decode(piece[:whole], validate=True)
+        rest = piece[whole:]
+    yield base64.b64decode(rest + b"=" * (-len(rest) % 4), validate=True)
 
 
 def _from_strings(fields: Mapping[str, str], request: Request, parameters: type[P]) -> P:

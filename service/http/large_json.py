@@ -44,8 +44,15 @@ def known_part(
     """
     if len(body) <= LARGE_BYTES:
         return body
-    parts, num_values = [], 0
-    for name, value in _look_over(body, tuple(names), is_strict).items():
+    return join(known_values(body, names, is_strict, roomy))
+
+
+def known_values(
+    body: bytes, names: Collection[str], is_strict: bool, roomy: Mapping[str, int]
+) -> dict[str, bytes]:
+    """Each field's value as it stands in a body of any size; arguments and errors are `known_part`'s."""
+    values, num_values = _look_over(body, tuple(names), is_strict), 0
+    for name, value in values.items():
         if name in roomy:
             if _num_values(value) > roomy[name]:
                 raise ApiError(422, f"more than {roomy[name]} values", name)
@@ -55,8 +62,12 @@ def known_part(
             num_values += _num_values(value)
             if num_values > MAX_VALUES:
                 raise ApiError(422, f"more than {MAX_VALUES} values, with those of the fields before", name)
-        parts.append(b'"%s":%s' % (name.encode(), value))
-    return b"{%s}" % b",".join(parts)
+    return values
+
+
+def join(values: Mapping[str, bytes]) -> bytes:
+    """The body that has these fields."""
+    return b"{%s}" % b",".join(b'"%s":%s' % (name.encode(), value) for name, value in values.items())
 
 
 def _look_over(body: bytes, names: tuple[str, ...], is_strict: bool) -> dict[str, bytes]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
+import time
 from typing import Any
 
 import pytest
@@ -112,6 +113,47 @@ def test_images_as_clients_send_them() -> None:
     assert read(*form(file, empty, ("format", b"jpg", False)))[1] == LandscapeParameters(format="jpeg")
     for seed in (b"1_0", b"\xd9\xa1", b"inf", b"0x1", b" 1"):
         assert refusal(*form(file, ("seed", seed, False))) == (422, "seed")
+
+
+LARGE = DATA + bytes(range(256)) * 8192  # two megabytes
+
+
+def large(value: str) -> bytes:
+    return json.dumps({"sketch": value, "seed": 7}).encode()
+
+
+def test_large_pictures_in_json_are_read_as_small_ones() -> None:
+    plain, safe = base64.b64encode(LARGE).decode(), base64.urlsafe_b64encode(LARGE).decode()
+    lines = "\r\n".join(plain[start : start + 76] for start in range(0, len(plain), 76))
+    for value in (plain, safe, plain.rstrip("="), lines, "data:image/png;base64," + plain, f" {plain} "):
+        assert read("application/json", large(value)) == (LARGE, LandscapeParameters(seed=7))
+    for body in (large(plain).replace(b"/", b"\\/"), large(plain).replace(b"A", b"\\u0041")):
+        assert read("application/json", body)[0] == LARGE
+    middle = len(plain) // 2
+    for mistake in ("=", "!", "\\n", "\u00e9"):
+        assert refusal("application/json", large(plain[:middle] + mistake + plain[middle:])) == (
+            422,
+            "sketch",
+        )
+    assert refusal("application/json", large("data:image/png," + plain)) == (422, "sketch")
+    assert refusal("application/json", large(plain)[:-1]) == (400, None)
+    numbers = json.dumps({"sketch": [100] * 60_000, "x": " "}).encode()
+    assert refusal("application/json", numbers) == (422, "x")
+    assert refusal("application/json", numbers.replace(b'"x"', b'"model"')) == (422, "sketch")
+
+
+def test_large_pictures_in_json_are_decoded_beside_the_loop() -> None:
+    """What is left for the loop's own thread is a look over the body."""
+    body = large(base64.b64encode(bytes(30_000_000)).decode())
+
+    async def run() -> float:
+        began = time.thread_time()
+        await read_image_body(request("application/json", body), "sketch", LandscapeParameters)
+        return time.thread_time() - began
+
+    began = time.process_time()
+    on_loop = asyncio.run(run())
+    assert on_loop < (time.process_time() - began) / 2
 
 
 def test_content_types_are_read_leniently() -> None:
