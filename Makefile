@@ -70,14 +70,17 @@ check-chart: $(CHART) ## lint, render and validate the Helm chart, and run its p
 	$(if $(filter docker,$(SKIP)),@echo "skipped: docker",state/chart/bin/python -m deploy.run_pod)
 	$(if $(filter docker,$(SKIP)),,state/chart/bin/python -m deploy.run_training)
 
-CLIENTS := state/clients/.installed state/lm-eval/.installed
+CLIENTS := state/clients/.installed state/lm-eval/.installed state/guidellm/.installed
 
-clients: $(CLIENTS) ## install clients of OpenAI's API that others wrote, into state/clients and state/lm-eval
+clients: $(CLIENTS) ## install clients of OpenAI's API that others wrote, into folders of state/
 
 state/clients/.installed: tests/live/clients/requirements.txt
 state/lm-eval/.installed: tests/live/clients/lm_eval/requirements.txt
+state/guidellm/.installed: tests/live/clients/guidellm/requirements.txt
+state/guidellm/.installed: FIRST = $(@D)/bin/python deploy/install_torch.py cpu
 $(CLIENTS): | $(RUN)
 	$(RUN) -m venv $(@D)
+	$(FIRST)
 	$(@D)/bin/python -m pip --disable-pip-version-check --quiet install --prefer-binary -r $<
 	@touch $@
 

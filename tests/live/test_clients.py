@@ -10,12 +10,14 @@ from pathlib import Path
 import httpx
 import pytest
 
-from harness.probes import is_idle, wait_until
+from harness.probes import is_idle, metrics, sum_of, wait_until
 from harness.server import ROOT, Server
 from tests.live.test_readme import python_programs
 
 PYTHON = ROOT / "state" / "clients" / "bin" / "python"
 LM_EVAL = ROOT / "state" / "lm-eval" / "bin" / "lm_eval"
+GUIDELLM = ROOT / "state" / "guidellm" / "bin" / "guidellm"
+CHECKPOINT = ROOT / "checkpoints" / "gpt-shakespeare"
 SCRIPTS = sorted((Path(__file__).parent / "clients").glob("*.py"))
 
 pytestmark = pytest.mark.slow
@@ -48,7 +50,7 @@ def test_lm_evaluation_harness_scores_as_the_server_does(bundled: Server, tmp_pa
     model = {
         "model": "gpt-shakespeare",
         "base_url": f"{bundled.url}/v1/completions",
-        "tokenizer": ROOT / "checkpoints" / "gpt-shakespeare",
+        "tokenizer": CHECKPOINT,
         "num_concurrent": 2,
     }
     arguments = ",".join(f"{name}={value}" for name, value in model.items())
@@ -62,13 +64,7 @@ def test_lm_evaluation_harness_scores_as_the_server_does(bundled: Server, tmp_pa
         ".",
     ]
     command += ["--tasks", "shakespeare", "--output_path", tmp_path / "out", "--log_samples"]
-    offline = {"HF_HUB_OFFLINE": "1", "HF_DATASETS_OFFLINE": "1", "HF_HOME": str(tmp_path / "home")}
-    folder = Path(__file__).parent / "clients" / "lm_eval"
-    environment = {**os.environ, **offline, "OPENAI_API_KEY": "none"}
-    done = subprocess.run(
-        command, cwd=folder, env=environment, capture_output=True, text=True, timeout=240, check=False
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
+    run_offline(command, Path(__file__).parent / "clients" / "lm_eval", tmp_path)
     (results,) = (tmp_path / "out").rglob("results_*.json")
     assert json.loads(results.read_text())["results"]["shakespeare"]["acc,none"] == 1
     (samples,) = (tmp_path / "out").rglob("samples_*.jsonl")
@@ -77,6 +73,41 @@ def test_lm_evaluation_harness_scores_as_the_server_does(bundled: Server, tmp_pa
     for line in lines:
         for choice, (said, _) in zip(line["doc"]["choices"], line["filtered_resps"], strict=True):
             assert float(said) == pytest.approx(score(bundled, line["doc"]["prompt"], choice), abs=1e-3)
+
+
+@pytest.mark.parametrize("route", ["/v1/completions", "/v1/chat/completions"])
+def test_guidellm_loads_the_server_and_counts_as_it_does(route: str, bundled: Server, tmp_path: Path) -> None:
+    """Streams, four at a time, of prompts that it makes up of the checkpoint's own tokens."""
+    options = {
+        "backend": f"kind=openai_http,target={bundled.url},model=gpt-shakespeare,request_format={route}",
+        "profile": "kind=concurrent,streams=4",
+        "constraint": "kind=max_requests,count=24",
+        "tokenizer": f"kind=hf_auto,model={CHECKPOINT}",
+        "data": "kind=synthetic_text,prompt_tokens=40,output_tokens=24",
+        "output": "kind=json,path=report.json",
+    }
+    flags = [word for name, value in options.items() for word in (f"--{name}", value)]
+    before = metrics(bundled)
+    run_offline([GUIDELLM, "run", *flags, "--disable-console"], tmp_path, tmp_path)
+    after = metrics(bundled)
+    (report,) = json.loads((tmp_path / "report.json").read_text())["benchmarks"]
+    told = report["metrics"]
+    assert told["request_totals"] == {"successful": 24, "errored": 0, "incomplete": 0, "total": 24}
+    for theirs, ours in {"prompt": "prompt", "output": "generated"}.items():
+        name = f"prospero_text_{ours}_tokens_total"
+        counted = sum_of(after, name) - sum_of(before, name)
+        assert told[f"{theirs}_token_count"]["successful"]["total_sum"] == counted > 24
+    assert told["inter_token_latency_ms"]["successful"]["mean"] > 0, "what it streamed came in pieces"
+
+
+def run_offline(command: list[str | Path], folder: Path, home: Path) -> None:
+    """Run what would look for models and data sets on the internet."""
+    offline = {"HF_HUB_OFFLINE": "1", "HF_DATASETS_OFFLINE": "1", "HF_HOME": str(home / "home")}
+    environment = {**os.environ, **offline, "OPENAI_API_KEY": "none"}
+    done = subprocess.run(
+        command, cwd=folder, env=environment, capture_output=True, text=True, timeout=280, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 def score(server: Server, prompt: str, choice: str) -> float:
