@@ -189,6 +189,14 @@ class FakeLoaders:
         return FakeImageLoader(entry.folder, self.image_seconds)
 
 
+def fake_text(folder: Path, name: str) -> Entry:
+    """A text model that needs no more than a folder of its name. Raises FileNotFoundError without one."""
+    if not (folder / name).is_dir():
+        raise FileNotFoundError(f"there is no checkpoint {name!r}")
+    letters = CharacterTokenizer(string.printable)
+    return Entry(name, "gpt", folder / name, 0, "none", {}, tokenizer=letters)
+
+
 def fake_catalog(folder: Path) -> list[Entry]:
     """One model of each kind that needs no checkpoint."""
     common: dict[str, Any] = {"parameters": 0, "training_data": "none", "metrics": {}}

@@ -44,14 +44,17 @@ from service.lab.routes import add_lab
 from service.lifecycle import Lifecycle, Phase
 from service.logs import num_lines_dropped
 from service.metrics import Metrics
+from service.model_changes import ModelChanges, refuse_as_api_error
 from service.openai.errors import openai_shape
 from service.openai.models import add_openai_models
+from service.orders import Orders
 from service.registry import LoadedModel, ModelRegistry
 from service.settings import Settings
 from service.supervisor import RestartLimit, Supervisor
 from service.tracing import Tracing, make_tracing
 from service.workers.client import Timeouts, WorkerClient
 from service.workers.messages import Results
+from service.workers.process import WorkerConfig
 
 # What scripts of other sites may read of an answer, beyond the few headers that browsers always show.
 EXPOSED_HEADERS = (
@@ -71,6 +74,9 @@ class Application:
         listener: where workers connect.
         announce: what is said when every model is ready.
         reread: reads an entry's folder again, for a reload.
+        orders: to the main process, for models that come and go.
+        find: reads such a model's entry by name.
+        make_config: what an entry's worker is started with.
     """
 
     def __init__(
@@ -83,6 +89,9 @@ class Application:
         announce: str,
         reread: Callable[[Entry], Entry],
         connections: Connections,
+        orders: Orders,
+        find: Callable[[str], Entry],
+        make_config: Callable[[Entry], WorkerConfig],
     ) -> None:
         self._settings = settings
         self._keys = read_keys(settings)
@@ -98,25 +107,29 @@ class Application:
         self._models = ModelRegistry(models, default_models(kinds, settings), reread)
         self._metrics.watch(self._models.clients.values())
         self._metrics.watch_connections(connections)
-        self._metrics.watch_output(
-            {
-                "main": lambda: lifecycle.lines_dropped,
-                "http": num_lines_dropped,
-                "lab": lambda: self._metrics.lab.lines_dropped,
-                **{
-                    one.name: partial(getattr, one, "num_lines_dropped")
-                    for one in self._models.clients.values()
-                },
-            }
-        )
+        self._metrics.watch_output(self._lines_dropped)
         self._metrics.watch_draining(lambda: lifecycle.phase is not Phase.SERVING)
         self._supervisor = Supervisor(
             settings, lifecycle, self._metrics, self._models, listener, announce, self._reload_keys
         )
+        self._changes = ModelChanges(
+            self._models, orders, refuse_as_api_error(find), self._client, make_config,
+            settings.load_timeout_seconds,
+        )  # fmt: skip
+
+    def _lines_dropped(self) -> dict[str, int]:
+        workers = {one.name: one.num_lines_dropped for one in self._models.clients.values()}
+        main, lab = self._lifecycle.lines_dropped, self._metrics.lab.lines_dropped
+        return {"main": main, "http": num_lines_dropped(), "lab": lab, **workers}
+
+    def _on_death(self, client: WorkerClient) -> None:
+        if client.name in self._models.clients:
+            self._limit.on_death(client)
 
     def _client(self, entry: Entry) -> WorkerClient:
         kind, settings = self._kinds[entry.kind], self._settings
         steps = kind.metrics(self._metrics, entry.name)
+        self._metrics.restarts.labels(entry.name)  # counts from 0
 
         def count(_: WorkerClient, results: Results) -> None:
             if results.batch_size:
@@ -133,7 +146,7 @@ class Application:
             ),
             on_sent=self._metrics.queue_seconds.labels(entry.name).observe,
             on_results=count,
-            on_death=self._limit.on_death,
+            on_death=self._on_death,
             key_share=settings.key_share,
         )
 
@@ -162,7 +175,7 @@ class Application:
         add_tokens(app, self._models)
         health.add_health(app, self._models, self._lifecycle)
         add_metrics(app, self._metrics)
-        add_admin(app, self._settings.admin_token, self._models)
+        add_admin(app, self._settings.admin_token, self._models, self._changes)
         add_lab(app, self._settings, self._lifecycle, self._metrics.lab)
         page = add_studio(app) | add_docs(app, self._settings.root_path)
         app.middleware_stack = self._layers(app, posts, page)
@@ -190,11 +203,12 @@ class Application:
         self._api_keys = ApiKeys(self._keys, open_paths)
         complete_document(app, bool(self._keys), open_paths)
         polls = health.PATHS | {"/metrics"}
-        clients = {
-            path: [model.client for model in self._models.models if model.entry.kind == name]
-            for name, kind in self._kinds.items()
-            for path in kind.routes
-        }
+        kind_of = {path: name for name, kind in self._kinds.items() for path in kind.routes}
+
+        def clients(path: str) -> list[WorkerClient]:
+            kind = kind_of.get(path)
+            return [model.client for model in self._models.models if model.entry.kind == kind]
+
         layer = RequestLayer(
             routes,
             posts,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +21,8 @@ from models.checkpoint import (
 from models.gpt.chat import ChatTemplate, read_chat_template
 from models.gpt.config import GPTConfig
 from models.gpt.tokenizer import Tokenizer, read_tokenizer
+
+_NAME = re.compile(r"[\w-]{1,128}", re.ASCII)
 
 Configs = Mapping[str, type[CheckpointConfig]]  # by kind, what a checkpoint's config must say
 
@@ -54,6 +57,24 @@ def read_catalog(folder: Path, configs: Configs) -> list[Entry]:
     if not entries:
         raise CheckpointError(f"{folder}: holds no checkpoint")
     return entries
+
+
+def find_entry(folder: Path, name: str, configs: Configs) -> Entry:
+    """The checkpoint of that name, for whoever asks by HTTP: nothing outside ``folder`` is read.
+
+    Raises:
+        ValueError: it can be no name, or leads out of the folder.
+        FileNotFoundError: there is none.
+        CheckpointError: see `read_catalog`.
+    """
+    if not _NAME.fullmatch(name):
+        raise ValueError("a name has letters, digits, - and _")
+    path, root = folder / name, folder.resolve()
+    if not (path / CONFIG_FILE).exists():
+        raise FileNotFoundError(f"there is no checkpoint {name!r}")
+    if not all(one.resolve().is_relative_to(root) for one in (path, *path.iterdir())):
+        raise ValueError(f"a link in {name!r} leads out of the folder of checkpoints")
+    return _read_entry(path, configs)
 
 
 def reread_entry(entry: Entry, configs: Configs) -> Entry:

@@ -40,6 +40,7 @@ TYPES = {
     405: "method_not_allowed",
     406: "not_acceptable",
     408: "request_timeout",
+    409: "conflict",
     413: "body_too_large",
     414: "target_too_long",
     415: "unsupported_media_type",
@@ -49,6 +50,7 @@ TYPES = {
     500: "internal_error",
     503: "unavailable",
     504: "deadline_exceeded",
+    507: "out_of_memory",
 }
 
 

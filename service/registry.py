@@ -1,9 +1,10 @@
-"""The models that are served: found by name or by kind, and loaded anew."""
+"""The models that are served: found by name or by kind, added, removed, and loaded anew."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
+from collections import ChainMap
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -34,8 +35,10 @@ class ModelRegistry:
     def __init__(
         self, models: Sequence[LoadedModel], defaults: Mapping[str, str], reread: Callable[[Entry], Entry]
     ) -> None:
-        self.models = models
+        self.models = list(models)
         self.clients = {model.entry.name: model.client for model in models}
+        self.loading: dict[str, WorkerClient] = {}  # not served yet, or no more
+        self.workers = ChainMap(self.clients, self.loading)
         self._by_name = {model.entry.name: model for model in models}
         self._defaults = defaults
         self._reread = reread
@@ -55,6 +58,24 @@ class ModelRegistry:
             raise ApiError(404, f"{message}; see /models", None if name is None else "model")
         return model
 
+    def add(self, model: LoadedModel) -> None:
+        """Serve one more, behind the others: it is the default only of a kind that had none."""
+        name = model.entry.name
+        self.models.append(model)
+        self.clients[name], self._by_name[name] = model.client, model
+
+    def remove(self, name: str) -> WorkerClient:
+        """Serve it no more. Raises ApiError 404 for an unknown one, 409 for the default of its kind."""
+        model = self._by_name.get(name)
+        if model is None:
+            raise ApiError(404, f"no model {name!r} is loaded; see /models", "name")
+        if name == self.default_of(model.entry.kind):
+            message = f"{name!r} answers requests that name no model, and can't be unloaded"
+            raise ApiError(409, message, "name")
+        self.models.remove(model)
+        del self.clients[name], self._by_name[name]
+        return model.client
+
     def states(self) -> dict[str, State]:
         """What each model's worker is doing."""
         return {name: client.state for name, client in self.clients.items()}
@@ -62,7 +83,7 @@ class ModelRegistry:
     async def reload(self) -> dict[str, str | None]:
         """Load every checkpoint anew. Per model None, or why the old one still serves."""
         outcomes: dict[str, str | None] = {}
-        for model in self.models:
+        for model in list(self.models):
             name = model.entry.name
             try:
                 new = await asyncio.to_thread(self._reread, model.entry)

@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 import socket
-import time
 from collections.abc import Callable, Sequence
 from functools import partial
+from multiprocessing.managers import SyncManager
+from multiprocessing.process import BaseProcess
 from typing import Any
 
 from litserve import LitServer
+from litserve.server import _LitAPIConnector
 
 from service.app import Application
-from service.catalog import Entry, reread_entry
+from service.catalog import Entry, find_entry, reread_entry
 from service.descriptors import share_out
 from service.http.connections import ConnectionLimits, Connections
 from service.kinds import KINDS, Kinds, configs_of
 from service.lifecycle import Lifecycle
 from service.listening import url_of
+from service.orders import Orders
 from service.settings import Settings
-from service.shutdown import MONITOR_SECONDS, end_children
+from service.shutdown import end_children
+from service.worker_processes import WorkerProcesses
 from service.workers.batching import Loader
 from service.workers.listener import listen
 from service.workers.process import EngineAPI, WorkerConfig
@@ -27,34 +31,53 @@ LITSERVE_PATHS = ("/", "/litserve-health", "/litserve-info")  # its own routes, 
 
 
 class Server(LitServer):
-    """LitServe on a socket that listens already.
+    """LitServe on a socket that listens already, with workers that come and go.
 
     Its own `run` binds one itself, to one of three addresses, and what can't be bound it only logs; and it
     ends by an exception, which a signal's handler would have to raise wherever the main thread happens to be.
     """
 
     connections: Connections  # the HTTP process's, which others hold an empty copy of
+    orders: Orders
 
     def serve_on(
-        self, listener: socket.socket, wait: Callable[[], bool], log_level: str, **options: Any
+        self,
+        listener: socket.socket,
+        wait: Callable[[Callable[[], None]], bool],
+        log_level: str,
+        **options: Any,
     ) -> None:
-        """Serve until ``wait`` returns; if that is False, kill what runs. ``options`` are uvicorn's."""
+        """Serve until ``wait`` returns; if that is False, kill what runs.
+
+        Args:
+            wait: is to call its argument often, which looks after the workers.
+            options: uvicorn's.
+        """
         manager = self._init_manager(1)
         http: dict[int, Any] = {}
-        self.inference_workers = []
+        workers = WorkerProcesses(partial(self._launch, manager), self.orders)
         try:
             for api in self.litapi_connector:
-                self.inference_workers += self.launch_inference_worker(api)
+                workers.start(api)
             port = listener.getsockname()[1]
             http = self._start_server(port, 1, log_level, [listener], "process", **options)
-            self._start_worker_monitoring(manager, http)
-            is_orderly = wait()
-            self.monitor_internal = 3600.0  # or it would start the workers again that are about to be stopped
-            time.sleep(2 * MONITOR_SECONDS)
-            if not is_orderly:
+            if not wait(workers.look):
                 end_children()
         finally:
+            self.inference_workers = workers.all()
             self._perform_graceful_shutdown(manager, http, "keyboard_interrupt")
+
+    def _launch(self, manager: SyncManager, api: EngineAPI) -> BaseProcess:
+        path = api.api_path
+        if path not in self.litapi_request_queues:  # a model that LitServe was not made with
+            connector = _LitAPIConnector(api)
+            connector.pre_setup()
+            connector.set_request_timeout(self.timeout)
+            self._workers_per_device_by_api_path[path] = 1
+            self.litapi_request_queues[path] = manager.Queue()
+        process: BaseProcess
+        (process,) = self.launch_inference_worker(api)
+        return process
 
 
 def build_server(
@@ -64,6 +87,7 @@ def build_server(
     lifecycle: Lifecycle,
     loader: Callable[[Entry, Settings], Loader] | None = None,
     kinds: Kinds = KINDS,
+    find: Callable[[str], Entry] | None = None,
 ) -> Server:
     """Put everything together; nothing has started when this returns.
 
@@ -71,16 +95,25 @@ def build_server(
         device: "cpu" or "cuda:N".
         loader: how a worker loads an entry; tests and benchmarks bring engines of their own.
         kinds: the table of kinds; every entry of the catalogue is of one of them.
+        find: reads an entry by name that is to be served from now on; see `find_entry`.
     """
     listener, path = listen()
     logging = (settings.log_format, settings.log_level)
-    loaders = {entry.name: (loader or kinds[entry.kind].loader)(entry, settings) for entry in catalog}
-    apis = [EngineAPI(WorkerConfig(name, path, *logging, load)) for name, load in loaders.items()]
+
+    def make_config(entry: Entry) -> WorkerConfig:
+        return WorkerConfig(entry.name, path, *logging, (loader or kinds[entry.kind].loader)(entry, settings))
+
+    apis = [EngineAPI(make_config(entry)) for entry in catalog]
     announce = f"{url_of(settings.host, settings.port)}, device {device}"
     reread = partial(reread_entry, configs=configs_of(kinds)) if loader is None else _unchanged
+    find = find or partial(find_entry, settings.checkpoints, configs=configs_of(kinds))
     server = _lit_server(apis, device)
+    server.orders = Orders()
     server.connections = connections = Connections(_connection_limits(settings))
-    application = Application(settings, kinds, catalog, lifecycle, listener, announce, reread, connections)
+    application = Application(
+        settings, kinds, catalog, lifecycle, listener, announce, reread, connections,
+        server.orders, find, make_config,
+    )  # fmt: skip
     application.install(server.app)
     return server
 
@@ -111,7 +144,6 @@ def _lit_server(apis: list[EngineAPI], device: str) -> Server:
         info_path=LITSERVE_PATHS[2],
         restart_workers=True,
     )
-    server.monitor_internal = MONITOR_SECONDS
     server.uvicorn_graceful_timeout = 3  # draining is over by then
     app = server.app
     app.router.routes[:] = [

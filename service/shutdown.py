@@ -25,7 +25,7 @@ from service.logs import num_lines_dropped
 log = logging.getLogger("prospero")
 
 STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
-MONITOR_SECONDS = 0.2  # how often LitServe looks for dead workers
+NEWS_SECONDS = 0.4  # in which the HTTP process surely says anew how many requests are in flight
 LOOK_SECONDS = 0.05  # how often the main thread looks what signals have asked for
 
 
@@ -43,6 +43,7 @@ class ShutdownController:
         self._reason = ""  # why it ends, once it does
         self._skips_delay = False
         self._hurried_by = ""  # what makes it end at once
+        self._look: Callable[[], None] = lambda: None
 
     def install(self) -> None:
         """Take over the signals."""
@@ -52,8 +53,13 @@ class ShutdownController:
         signal.signal(FAILURE_SIGNAL, self._on_failure)
         signal.signal(signal.SIGHUP, self._on_reload)
 
-    def wait(self) -> bool:
-        """Return when the server is to be taken down; False if at once, and not drained."""
+    def wait(self, look: Callable[[], None]) -> bool:
+        """Return when the server is to be taken down; False if at once, and not drained.
+
+        Args:
+            look: looks after the workers; called many times a second, while they are drained, too.
+        """
+        self._look = look
         self._pause_until(lambda: bool(self._reason) or not self._http_is_alive())
         if not self._reason:
             self._lifecycle.fail("the HTTP process has died")
@@ -88,7 +94,7 @@ class ShutdownController:
         self._pause_until(lambda: self._skips_delay, self._delay)
         self._skips_delay = True
         self._lifecycle.phase = Phase.CLOSED
-        self._pause_until(lambda: False, 2 * MONITOR_SECONDS)  # long enough for `in_flight` to be news
+        self._pause_until(lambda: False, NEWS_SECONDS)
         self._say("closed to new requests")
         self._pause_until(lambda: not self._lifecycle.in_flight or not self._serves(), self._grace)
         if self._hurried_by:
@@ -105,6 +111,7 @@ class ShutdownController:
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline and not self._hurried_by and not is_over():
             time.sleep(LOOK_SECONDS)
+            self._look()
             self._lifecycle.lines_dropped = num_lines_dropped()
 
     def _say(self, message: str, level: int = logging.INFO, **fields: str) -> None:

@@ -1,6 +1,6 @@
 """The HTTP process's watch: over its workers, over the main process, and over its own start and end.
 
-A worker that died is started anew by LitServe (``restart_workers`` in server.py); one that is silent too long
+A worker that died is started anew by the main process (worker_processes.py); one that is silent too long
 is killed by workers/client.py, which is told the time from here.
 """
 
@@ -85,8 +85,8 @@ class Supervisor:
         """From the HTTP process's start to its end."""
         configure_logging(self._settings.log_format, self._settings.log_level)
         loop = asyncio.get_running_loop()
-        clients = self._models.clients
-        server = await loop.create_unix_server(lambda: WorkerProtocol(clients), sock=self._listener)
+        workers = self._models.workers
+        server = await loop.create_unix_server(lambda: WorkerProtocol(workers), sock=self._listener)
 
         def on_hup() -> None:
             self._on_reload()
@@ -125,8 +125,9 @@ class Supervisor:
 
     def _supervise(self) -> bool:
         """Look after every worker; False when one has not come up in time, and the server ends."""
-        for client in self._models.clients.values():
+        for client in self._models.workers.values():
             client.supervise()
+        for client in self._models.clients.values():
             if client.absent_seconds > self._settings.load_timeout_seconds:
                 self._lifecycle.fail(f"no worker for {client.name!r} has come up")
                 return False

@@ -5,7 +5,7 @@ Requests wait in workers/fair_queue.py, which says who may (else 429); a key's l
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
 
 from starlette.types import Scope
 
@@ -18,12 +18,12 @@ class Admission:
     """Refuses early what would be refused late.
 
     Args:
-        clients: by the path of a POST route, those who may serve it.
+        clients: those who may serve a POST to a path, whatever is loaded now.
         ungated: paths that are answered to the very end.
     """
 
     def __init__(
-        self, lifecycle: Lifecycle, clients: Mapping[str, Sequence[WorkerClient]], ungated: frozenset[str]
+        self, lifecycle: Lifecycle, clients: Callable[[str], Sequence[WorkerClient]], ungated: frozenset[str]
     ) -> None:
         self._lifecycle = lifecycle
         self._clients = clients
@@ -47,6 +47,6 @@ class Admission:
             if scope["state"].get("is_one_too_many"):
                 raise ApiError(503, "too many connections", retry_after=1)
         if scope["method"] == "POST":
-            candidates = self._clients.get(path, ())
+            candidates = self._clients(path)
             if len(candidates) == 1:
                 candidates[0].check_admission(line=scope["state"].get("line"))

@@ -23,6 +23,7 @@ _ERRORS = {
     404: "No such model.",
     406: "Nothing that is accepted can hold the answer.",
     408: "The body came too slowly.",
+    409: "It can't be done as things are; the message says why.",
     413: "The body is too large.",
     415: "The body is of another content type.",
     422: "A field is missing, unknown, of the wrong type or out of range; `field` names it.",
@@ -30,6 +31,7 @@ _ERRORS = {
     500: "An error inside; its id is in the message and in the log.",
     503: "The model is loading, restarting or draining; see Retry-After.",
     504: "Not done by the deadline.",
+    507: "There is not enough memory.",
 }
 _RETRY_AFTER = {"Retry-After": {"description": "Seconds to wait.", "schema": {"type": "integer"}}}
 _KEY_SCHEMES = {

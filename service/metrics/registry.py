@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Mapping
 
 from prometheus_client import (
     CollectorRegistry,
@@ -76,18 +76,15 @@ class Metrics:
         self.lab = LabMetrics(registry)
         self._routes: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
 
-    def watch(self, workers: Iterable[WorkerView]) -> None:
-        """Export the workers' live state, read at each scrape, and count their restarts from 0."""
-        watched = list(workers)
-        self.registry.register(WorkerCollector(watched))
-        for worker in watched:
-            self.restarts.labels(worker.name)
+    def watch(self, workers: Collection[WorkerView]) -> None:
+        """Export the live state of whoever is among the workers at each scrape."""
+        self.registry.register(WorkerCollector(workers))
 
     def watch_connections(self, connections: ConnectionsView) -> None:
         """Export how many there are and how they ended, read at each scrape."""
         self.registry.register(ConnectionCollector(connections))
 
-    def watch_output(self, counts: Mapping[str, Callable[[], int]]) -> None:
+    def watch_output(self, counts: Callable[[], Mapping[str, int]]) -> None:
         """Export how many lines each process had to drop, read at each scrape."""
         self.registry.register(OutputCollector(counts))
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator
 from typing import Any, Protocol
 
 from prometheus_client.core import GaugeMetricFamily
@@ -36,7 +36,7 @@ class WorkerView(Protocol):
 class WorkerCollector(Collector):
     """Gauges of each worker."""
 
-    def __init__(self, workers: Sequence[WorkerView]) -> None:
+    def __init__(self, workers: Collection[WorkerView]) -> None:
         self._workers = workers
 
     def collect(self) -> Iterator[GaugeMetricFamily]:

@@ -57,6 +57,13 @@ class VersionResponse(BaseModel):
     version: str
 
 
+class ModelChangeResponse(BaseModel):
+    """What has become of a model: ``ready`` or ``unloaded``."""
+
+    name: str
+    state: str
+
+
 class ReloadResponse(BaseModel):
     """Per model null, or why the old one still serves."""
 

@@ -30,6 +30,7 @@ from service.workers.messages import (
     Failed,
     FromWorker,
     Heartbeat,
+    NotLoaded,
     Ready,
     Reload,
     Reloaded,
@@ -49,6 +50,7 @@ class State(StrEnum):
     STARTING = "starting"
     READY = "ready"
     DOWN = "down"
+    UNLOADED = "unloaded"  # for good
 
 
 MIN_STEP_TIMEOUT = 10.0
@@ -91,6 +93,7 @@ class WorkerClient:
         self.state = State.STARTING
         self.description: dict[str, Any] = {}
         self.pid: int | None = None
+        self.load_error = ""  # why its last worker could not load it
         self.num_lines_dropped = 0  # of the output of all its workers so far
         self._lines_dropped = 0  # of this one's
         self._timeouts = timeouts
@@ -114,6 +117,11 @@ class WorkerClient:
     @property
     def is_ready(self) -> bool:
         return self.state is State.READY
+
+    @property
+    def is_attached(self) -> bool:
+        """Whether there is a worker, even one that loads."""
+        return self._outbox is not None
 
     @property
     def num_running(self) -> int:
@@ -214,8 +222,8 @@ class WorkerClient:
         self._outbox = Outbox(transport, lambda error: self._on_broken(transport, error))
         self._heard_at = time.monotonic()
         self._attached_at = self._heard_at
-        if self.state is State.DOWN:
-            log.info("worker back, loading", extra={"fields": {"model": self.name, "pid": pid}})
+        is_back = "back, " if self.state is State.DOWN else ""
+        log.info("worker %sloading", is_back, extra={"fields": {"model": self.name, "pid": pid}})
 
     def receive(self, message: FromWorker) -> None:
         """Act on one message of the attached worker; of one that was just given up, on none."""
@@ -239,6 +247,8 @@ class WorkerClient:
                     self._load_seconds = self._heard_at - self._attached_at + 1.0
                     self.state = State.READY
                 self._dispatch()
+            case NotLoaded(error):
+                self.load_error = error
             case Reloaded():
                 if self._reload is not None and not self._reload.done():
                     self._reload.set_result(message)
@@ -250,6 +260,12 @@ class WorkerClient:
             return
         self._outbox = None
         self._absent_since = time.monotonic()
+        if self._reload is not None and not self._reload.done():
+            self._reload.set_result(Reloaded("the worker was lost"))
+        self._reload = None
+        if self.state is State.UNLOADED:
+            log.info("worker ended", extra={"fields": {"model": self.name, "pid": self.pid}})
+            return
         self.state = State.DOWN
         lost, self._sent = list(self._sent.values()), {}
         log.error(
@@ -258,10 +274,11 @@ class WorkerClient:
         for call in lost:
             self._queue.left(call)
             self._end(call, Failed(call.key, 503, f"the worker of {self.name!r} was lost; try again", None))
-        if self._reload is not None and not self._reload.done():
-            self._reload.set_result(Reloaded("the worker was lost"))
-        self._reload = None
         self._report(self._on_death, self)
+
+    def retire(self) -> None:
+        """Nothing runs or waits, nothing shall any more, and its worker is about to be ended."""
+        self.state = State.UNLOADED
 
     def supervise(self) -> None:
         """Kill a worker that has fallen silent; called a few times a second."""

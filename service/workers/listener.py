@@ -95,6 +95,9 @@ class WorkerProtocol(asyncio.Protocol):
     def _receive(self, message: FromWorker) -> None:
         if isinstance(message, Starting):
             assert self._transport is not None
+            if self._client is None and message.model not in self._clients:  # unloaded meanwhile
+                self._transport.abort()
+                return
             self._client = self._clients[message.model]
             self._client.attach(self._transport, message.pid)
         elif self._client is not None:

@@ -73,6 +73,12 @@ class Ready(Message):
     description: dict[str, Any]
 
 
+class NotLoaded(Message):
+    """Last message of a worker that could not load its model, and why."""
+
+    error: str
+
+
 class Heartbeat(Message):
     """Sent by a thread of its own. ``step_seconds`` is the age of the step under way, 0 when idle."""
 
@@ -154,7 +160,7 @@ class Reloaded(Message):
 
 
 ToWorker = Submit | Cancel | Reload
-FromWorker = Starting | Ready | Heartbeat | Results | Reloaded
+FromWorker = Starting | Ready | NotLoaded | Heartbeat | Results | Reloaded
 
 WorkerConnection = Connection[ToWorker]
 

@@ -31,6 +31,7 @@ from service.workers.messages import (
     Event,
     FromWorker,
     Heartbeat,
+    NotLoaded,
     Ready,
     Reload,
     Reloaded,
@@ -65,6 +66,7 @@ class EngineAPI(LitAPI):
 
     def __init__(self, config: WorkerConfig) -> None:
         super().__init__(loop=EngineLoop(config), spec=EngineSpec(config.model))
+        self.model = config.model
 
     def setup(self, device: str) -> None:
         self.device_name = device
@@ -124,7 +126,7 @@ class Worker:
     def run(self) -> None:
         self._connection.send(Starting(self._config.model, os.getpid()))
         threading.Thread(target=self._beat, name="heartbeat", daemon=True).start()
-        self._batcher = self._config.load(self._device)
+        self._batcher = self._load()
         freeze_gc()
         # From now on somebody may be waiting for this process, which ends when the HTTP process does.
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
@@ -136,6 +138,13 @@ class Worker:
             for batcher in (self._batcher, *self._retiring):
                 if batcher.wait_seconds() == 0.0:
                     self._step(batcher)
+
+    def _load(self) -> Batcher:
+        try:
+            return self._config.load(self._device)
+        except (Exception, SystemExit) as error:
+            self._connection.send(NotLoaded(str(error) or type(error).__name__))
+            raise
 
     def _wait_seconds(self) -> float | None:
         waits = [

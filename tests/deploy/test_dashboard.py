@@ -32,7 +32,7 @@ def test_what_alerts_and_panels_ask_for_is_recorded_or_measured() -> None:
     metrics = Metrics()
     metrics.watch([])
     metrics.watch_connections(Connections(ConnectionLimits(1, 1, 1, 1.0, 1.0)))
-    metrics.watch_output({})
+    metrics.watch_output(dict)
     metrics.watch_traces(SimpleNamespace(num_sent=0, num_dropped=0))
     known = set(re.findall(r"^# TYPE (\S+)", metrics.render().decode(), re.MULTILINE))
     known |= {name + end for name in known for end in ("_bucket", "_sum", "_count")}

@@ -54,20 +54,16 @@ def test_arguments_that_we_pass() -> None:
 def test_what_its_run_does_is_what_ours_does() -> None:
     """`Server.serve_on` takes the same steps in their order, less binding, lines in the log, and waiting.
 
-    Its `verify_worker_status` waits for a worker's `setup`, which with us returns at once.
+    Its `verify_worker_status` waits for a worker's `setup`, which with us returns at once. Its monitor starts
+    dead workers of a list that is made at the start; ours is `WorkerProcesses`.
     """
     code, ours = source(LitServer.run), source(Server.serve_on)
-    steps = (
-        "manager = self._init_manager(",
-        "self.launch_inference_worker(",
-        "= self._start_server(",
-        "self._start_worker_monitoring(manager, ",
-        "self._perform_graceful_shutdown(manager, ",
-    )
+    steps = ["= self._init_manager(", "self.launch_inference_worker(", "= self._start_server("]
+    steps += ["self._perform_graceful_shutdown(manager, "]
     assert inspect.signature(LitServer._start_server).parameters.keys() == {
         "self", "port", "num_uvicorn_servers", "log_level", "sockets", "uvicorn_worker_type", "kwargs"
     }  # fmt: skip
-    for text in (code, ours):
+    for text in (code, ours.replace("workers.start(", "self.launch_inference_worker(")):
         places = [text.index(step) for step in steps]
         assert places == sorted(places)
 
@@ -75,8 +71,6 @@ def test_what_its_run_does_is_what_ours_does() -> None:
 def test_attributes_that_we_set(server: LitServer) -> None:
     """Set under another name, they would do nothing, and nobody would notice."""
     assert isinstance(server.app, FastAPI)
-    assert "self.monitor_internal = " in source(LitServer.__init__)
-    assert "time.sleep(self.monitor_internal)" in source(LitServer)
     assert "self.uvicorn_graceful_timeout = " in source(LitServer.__init__)
     assert "timeout_graceful_shutdown=self.uvicorn_graceful_timeout" in source(LitServer)
 
@@ -86,17 +80,22 @@ def test_the_end_stops_http_first_and_workers_next() -> None:
     assert 0 < end.index("uw.terminate()") < end.index("iw.terminate()") < end.index("manager.shutdown()")
 
 
-def test_dead_workers_are_started_again() -> None:
-    code = source(LitServer._start_worker_monitoring)
-    assert "self.launch_single_inference_worker(" in code
-    assert "proc.is_alive()" in code
+def test_what_a_worker_that_comes_later_needs() -> None:
+    """`Server._launch` adds a model to the tables that LitServe fills at the start."""
+    launch, ours = source(LitServer.launch_inference_worker), source(Server._launch)
+    assert "self._get_request_queue(lit_api.api_path)" in launch
+    assert "self._inference_workers_config_for_api(lit_api.api_path)" in launch
+    assert "self.litapi_request_queues[lit_api.api_path] = manager.Queue()" in source(LitServer._init_manager)
+    assert "self._workers_per_device_by_api_path[" in source(LitServer._inference_workers_config_for_api)
+    for step in ("connector.pre_setup()", "connector.set_request_timeout("):
+        assert step in source(LitServer.__init__).replace("self.litapi_", "")
+        assert step in ours
 
 
 def test_processes_are_made_as_we_expect() -> None:
     """HTTP is forked from the main process, and so shares its memory; workers are spawned, and must not."""
     assert 'get_context("fork")' in source(LitServer._start_server)
-    for launch in (LitServer.launch_inference_worker, LitServer.launch_single_inference_worker):
-        assert 'get_context("spawn")' in source(launch)
+    assert 'get_context("spawn")' in source(LitServer.launch_inference_worker)
 
 
 def test_a_worker_calls_setup_and_then_our_loop() -> None:

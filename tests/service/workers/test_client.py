@@ -334,3 +334,17 @@ async def test_a_step_may_take_what_it_took_at_the_start() -> None:
     assert not setup.worker.aborted
     setup.client.receive(Heartbeat(6.1))
     assert setup.worker.aborted
+
+
+@in_loop
+async def test_a_worker_that_is_ended_on_purpose_is_no_death_and_leaves_nobody_waiting() -> None:
+    setup = Setup()
+    reload = asyncio.create_task(setup.client.reload())
+    await asyncio.sleep(0)
+    setup.client.retire()
+    with pytest.raises(ApiError, match="'gpt' is unloaded"):
+        setup.client.submit([WORK])
+    setup.client.detach(setup.worker)  # type: ignore[arg-type]
+    assert setup.client.state is State.UNLOADED
+    assert setup.deaths == 0
+    assert (await reload).error == "the worker was lost"
