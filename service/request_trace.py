@@ -19,6 +19,12 @@ if TYPE_CHECKING:
     from opentelemetry.trace import Span, Tracer
 
 MAX_CALLS = 16  # of one request, those that have spans
+OPERATIONS = {  # of routes, by the semantic conventions for GenAI
+    "/generate/text": "text_completion",
+    "/v1/completions": "text_completion",
+    "/v1/chat/completions": "chat",
+    "/generate/landscape": "generate_content",
+}
 # What a line in the log says of a request, and how OpenTelemetry's semantic conventions call it.
 _TOLD = {
     "key": "prospero.key",
@@ -82,6 +88,8 @@ class RequestTrace:
         self._tell(phases)
         self._span.update_name(f"{self._method} {route}")
         self._span.set_attributes({"http.route": route, **_attributes(told)})
+        if route in OPERATIONS:
+            self._span.set_attribute("gen_ai.operation.name", OPERATIONS[route])
         if status is not None:
             self._span.set_attribute("http.response.status_code", status)
         final = failed or status

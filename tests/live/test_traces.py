@@ -82,7 +82,7 @@ def test_a_text(server: Server, collector: Collector) -> None:
     assert told["http.route"] == told["url.path"] == "/generate/text"
     assert told["http.response.status_code"] == 200
     assert told["server.address"] == "127.0.0.1"
-    assert told["gen_ai.request.model"] == "fake-text"
+    assert (told["gen_ai.request.model"], told["gen_ai.operation.name"]) == ("fake-text", "text_completion")
     assert (told["gen_ai.usage.input_tokens"], told["gen_ai.usage.output_tokens"]) == (len(WORDS), 10)
     assert told["prospero.key"] == "alice"
     assert {name: len(many) for name, many in children.items()} == {
@@ -148,6 +148,7 @@ def test_a_stream(server: Server, collector: Collector, path: str, body: dict[st
     span, children = collector.trace_of(path)
     assert span.attributes["http.response.status_code"] == 200
     assert span.attributes["gen_ai.usage.output_tokens"] == 20
+    assert span.attributes["gen_ai.operation.name"] == ("chat" if "chat" in path else "text_completion")
     assert list(children) == ["door", "queue", "prefill", "decode"]
     check_within(span, children)
     assert sum(one.seconds for [one] in children.values()) == pytest.approx(span.seconds, abs=0.1)
