@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { after, before, test } from "node:test";
-import { launch, open, textOf, until } from "./browser.mjs";
+import { launch, notInFirefox, open, textOf, until } from "./browser.mjs";
 import { startServer } from "./server.mjs";
 
 const photo = new URL("../../docs/examples/landscape.jpg", import.meta.url).pathname;
@@ -47,7 +47,7 @@ test("a drawn sketch becomes a landscape", { timeout: 120_000 }, async (context)
   await close();
 });
 
-test("from opening the page to a downloaded picture in three clicks", { timeout: 120_000 }, async (context) => {
+test("from opening the page to a downloaded picture in three clicks", { timeout: 120_000, ...notInFirefox }, async (context) => {
   if (!kinds.includes("landscape")) return context.skip("no landscape checkpoint is bundled");
   const began = performance.now();
   const { page, close } = await open(browser, "landscape", { url: server.url });
