@@ -1,13 +1,16 @@
 """Whatever fails on a call's way: a client keeps the same books as a model of it that is a few sets.
 
-Hypothesis drives both at random: jobs come and are given up, pieces and ends arrive, workers come, change
-their capacity and die, and messages, writes and listeners fail.
+Hypothesis drives both at random: jobs of several keys come and are given up, pieces and ends arrive, workers
+come, change their capacity and die, and messages, writes and listeners fail.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+import itertools
+import math
+from collections import Counter
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -36,6 +39,8 @@ from service.workers.messages import (
 from service.workers.messages import _to_worker as to_worker
 
 MAX_QUEUE = 5
+KEY_SHARE = 0.5
+LINES = [None, "alice", "bob"]
 SELDOM = st.sampled_from([False, False, False, True])
 
 
@@ -71,6 +76,43 @@ class Model:
     queued: list[int] = field(default_factory=list)
     sent: set[int] = field(default_factory=set)
     abandoned: set[int] = field(default_factory=set)  # sent, given up, and not to be cancelled
+    lines: dict[int, str | None] = field(default_factory=dict)
+    turns: dict[str | None, int] = field(default_factory=dict)  # when each line began to wait, or was served
+    clock: Iterator[int] = field(default_factory=itertools.count)
+
+    def waiting(self, line: str | None) -> list[int]:
+        return [key for key in self.queued if self.lines[key] == line]
+
+    def places(self, line: str | None) -> int:
+        """How many more of a line may run."""
+        running = Counter(self.lines[key] for key in self.sent)
+        return share(line, self.capacity - running.total() + running[line]) - running[line]
+
+    def has_room(self, line: str | None, count: int) -> bool:
+        own = len(self.waiting(line))
+        beyond = own + count - (0 if own else max(0, self.places(line)))
+        return beyond <= share(line, MAX_QUEUE - len(self.queued) + own)
+
+    def add(self, line: str | None, keys: list[int]) -> None:
+        if not self.waiting(line):
+            self.turns[line] = next(self.clock)
+        self.lines |= dict.fromkeys(keys, line)
+        self.queued += keys
+
+    def pop(self) -> int | None:
+        running = Counter(self.lines[key] for key in self.sent)
+        lines = {self.lines[key] for key in self.queued if self.places(self.lines[key]) > 0}
+        if not lines or len(self.sent) >= self.capacity:
+            return None
+        line = min(lines, key=lambda one: (running[one], self.turns[one]))
+        self.turns[line] = next(self.clock)
+        key = self.waiting(line)[0]
+        self.queued.remove(key)
+        return key
+
+
+def share(line: str | None, left: int) -> int:
+    return left if line is None else math.ceil(left * KEY_SHARE)
 
 
 class Books(RuleBasedStateMachine):
@@ -86,7 +128,7 @@ class Books(RuleBasedStateMachine):
         self.patch = pytest.MonkeyPatch()
         self.patch.setattr(outbox, "encode", self.encode)
         self.client = WorkerClient(
-            "gpt", "gpt", MAX_QUEUE, Timeouts(1.2, 300.0, None), self.hear, self.hear, self.hear
+            "gpt", "gpt", MAX_QUEUE, Timeouts(1.2, 300.0, None), self.hear, self.hear, self.hear, KEY_SHARE
         )
         self.a_worker_comes(2)
 
@@ -124,14 +166,9 @@ class Books(RuleBasedStateMachine):
 
     def dispatch(self) -> None:
         """What the model does whenever a place may be free."""
-        while self.model.is_ready and self.model.queued and self.has_place:
-            key = self.model.queued.pop(0)
+        while self.model.is_ready and (key := self.model.pop()) is not None:
             if not self.encoding_fails:
                 self.model.sent.add(key)
-
-    @property
-    def has_place(self) -> bool:
-        return len(self.model.sent) < self.model.capacity
 
     def lose(self) -> None:
         self.wire = None
@@ -155,27 +192,27 @@ class Books(RuleBasedStateMachine):
         self.model.is_ready, self.model.capacity = True, capacity
         self.dispatch()
 
-    @rule(count=st.integers(1, 4), fails=SELDOM)
-    def a_job_comes(self, count: int, fails: bool) -> None:
+    @rule(count=st.integers(1, 4), line=st.sampled_from(LINES), fails=SELDOM)
+    def a_job_comes(self, count: int, line: str | None, fails: bool) -> None:
         requests: list[object] = ["x"] * count
         if fails:
             requests[-1] = 2**64
-        free = max(0, self.model.capacity - len(self.model.sent)) if not self.model.queued else 0
-        is_full = len(self.model.queued) + count - free > MAX_QUEUE
+        is_full = not self.model.has_room(line, count)
+        is_hopeless = count > share(line, self.model.capacity) + share(line, MAX_QUEUE)
         is_away = not self.model.is_ready
         if is_away or is_full or fails:
             with pytest.raises((ApiError, OverflowError)) as caught:
-                self.do(lambda: self.client.submit(requests))
+                self.do(lambda: self.client.submit(requests, line=line))
             if is_away or is_full:
                 assert isinstance(caught.value, ApiError)
-                assert caught.value.status == (503 if is_away else 429)
+                assert caught.value.status == (503 if is_away else 422 if is_hopeless else 429)
             return
-        job: Job = self.do(lambda: self.admit(requests))
-        self.model.queued += [call.key for call in job.calls]
+        job: Job = self.do(lambda: self.admit(requests, line))
+        self.model.add(line, [call.key for call in job.calls])
         self.dispatch()
 
-    def admit(self, requests: list[object]) -> Job:
-        job = self.client.submit(requests)
+    def admit(self, requests: list[object], line: str | None) -> Job:
+        job = self.client.submit(requests, line=line)
         self.calls |= {call.key: call for call in job.calls}
         self.ends |= dict.fromkeys((call.key for call in job.calls), 0)
         return job
@@ -250,7 +287,10 @@ class Books(RuleBasedStateMachine):
     @invariant()
     def the_books_agree(self) -> None:
         assert self.client.is_ready is self.model.is_ready
-        assert [call.key for call in self.client._queue] == self.model.queued
+        queued = [(call.job.line, call.key) for call in self.client._queue]
+        for line in LINES:
+            assert [key for one, key in queued if one == line] == self.model.waiting(line)
+        assert self.client.num_waiting == len(queued) <= MAX_QUEUE
         assert set(self.client._sent) == self.model.sent
         assert (self.client.num_waiting, self.client.num_running) == (
             len(self.model.queued),
