@@ -17,7 +17,7 @@ import httpx
 import pytest
 
 from harness.probes import command_line, descendants, post_raw, running, wait_until
-from harness.server import Server, fake_server, starting_fake_server
+from harness.server import Server, fake_server, free_port, starting_fake_server
 from tests.live.sse import stream_text, texts_of
 
 TOKENS = 2500  # 7.5 s and more
@@ -207,7 +207,7 @@ def test_stopping_while_it_starts(tmp_path: Path, seconds: float) -> None:
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 def test_ctrl_c_while_it_imports_shows_no_traceback() -> None:
-    command = [sys.executable, "-m", "service", "--port", "0"]
+    command = [sys.executable, "-m", "service", "--port", str(free_port())]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as process:
         assert process.stdout is not None
         maps = Path(f"/proc/{process.pid}/maps")
