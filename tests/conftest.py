@@ -1,4 +1,4 @@
-"""What all tests share: OpenMP threads that sleep while they wait, as the server's workers' do; and Ctrl-C."""
+"""What all tests share: OpenMP threads that sleep while they wait, as in the server's workers; Ctrl-C."""
 
 from __future__ import annotations
 
