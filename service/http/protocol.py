@@ -25,7 +25,7 @@ from service.http.cycle import Cycle
 
 MAX_PIPELINED = 100  # requests that wait for those before them on their connection
 REFUSALS = (400, 408, 414, 431, 503)  # of what is no request yet
-PROBE_SECONDS = 0.15  # after which a client that sends no more is asked whether it still listens
+PROBE_SECONDS = 0.05  # after which a client that sends no more is asked whether it still listens
 
 
 class HTTPProtocol(ClientConnection):
