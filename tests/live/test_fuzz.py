@@ -17,6 +17,10 @@ from harness.server import ROOT, fake_server
 CONFIG = """
 [checks.not_a_server_error]
 expected-statuses = ["2xx", "3xx", "4xx", 504]
+
+# JSON of more values than any request needs is refused before it is read, so before it is found invalid.
+[checks.negative_data_rejection]
+expected-statuses = [400, 404, 413, 415, 422]
 """
 ROUTES = ("/generate/text", "/v1/completions", "/v1/chat/completions", "/tokenize")
 CHECKS = (
