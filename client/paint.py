@@ -27,6 +27,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--class-seed", type=class_seed, action="append", default=[], metavar="NAME=N", help="of one class"
     )
+    parser.add_argument(
+        "--outlines", choices=("natural", "drawn"), help="drawn: kept to the pixel (default: natural)"
+    )
     parser.add_argument("--metadata", action="store_true", help="have a PNG carry sketch and seeds")
     parser.add_argument("--model", type=text, help="a name from `prospero models`")
     add_server(parser)
@@ -44,6 +47,8 @@ async def run(args: argparse.Namespace) -> None:
         form["seed"] = str(args.seed)
     if args.class_seed:
         form["class_seeds"] = json.dumps(dict(args.class_seed))
+    if args.outlines:
+        form["outlines"] = args.outlines
     if args.model:
         form["model"] = args.model
     files = {"sketch": (args.sketch.name, args.sketch.read_bytes())}

@@ -18,17 +18,22 @@ from models.cores import Cores
 from models.fixed_batches import FixedBatches, map_in_two_ways
 from models.landscape.config import LandscapeConfig
 from models.landscape.generator import Generator
+from models.landscape.outlines import naturalise
 from models.landscape.palette import broad_table
 from models.landscape.seeds import draw_noise, draw_styles
 
 
 @dataclass(frozen=True)
 class LandscapeRequest:
-    """One picture to paint: ``label_map`` (H, W), palette ids, no holes; sides are up to ``image_size``."""
+    """One picture to paint: ``label_map`` (H, W), palette ids, no holes; sides are up to ``image_size``.
+
+    With ``natural_outlines`` the map's outlines are moved a little first, as the seed says (`outlines.py`).
+    """
 
     label_map: NDArray[np.uint8]
     seed: int
     class_seeds: Mapping[int, int] = field(default_factory=dict)
+    natural_outlines: bool = False
 
 
 class LandscapeEngine:
@@ -121,7 +126,10 @@ class LandscapeEngine:
             place[:] = one
 
     def _inputs(self, request: LandscapeRequest) -> list[NDArray[Any]]:
-        labels = self._fit(request.label_map)
+        label_map = request.label_map
+        if request.natural_outlines:
+            label_map = naturalise(label_map, request.seed)
+        labels = self._fit(label_map)
         styles = draw_styles(self._bank, request.seed, self._seeds(request))
         shapes = self._generator.config.noise_shapes(*labels.shape)
         return [labels, styles, *draw_noise(request.seed, shapes)]

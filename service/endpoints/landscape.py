@@ -71,11 +71,11 @@ class LandscapeEndpoint:
         seed = first_seed(parameters.seed, parameters.n)
         label_map, (height, width) = sketch.label_map.tobytes(), sketch.label_map.shape
         seeds = range(seed, seed + parameters.n)
-        works = [LandscapeWork(label_map, height, width, one, class_seeds) for one in seeds]
+        is_natural = parameters.outlines == "natural"
+        works = [LandscapeWork(label_map, height, width, one, class_seeds, is_natural) for one in seeds]
         pictures = await self._paint(request, model.client, works, parameters.timeout)
-        origin = (
-            Origin(sketch, model.entry.name, parameters.class_seeds or {}) if parameters.metadata else None
-        )
+        made_of = Origin(sketch, model.entry.name, parameters.class_seeds or {}, parameters.outlines)
+        origin = made_of if parameters.metadata else None
         with phase(trace, "encode image"):
             encoded = [
                 await self._context.in_thread(_encode, pixels, encoded_as, origin, one)

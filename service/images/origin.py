@@ -22,12 +22,13 @@ class Origin:
     sketch: Sketch
     model: str
     class_seeds: Mapping[str, int]
+    outlines: str = "natural"
 
     def text(self, seed: int) -> tuple[str, str]:
         """The keyword, and JSON in ASCII for the landscape of this seed.
 
         ``labels`` are the class ids of ``height`` rows of ``width``, zlib in base64. Drawn in the palette's
-        colours and sent with the same seeds, they give the same landscape.
+        colours and sent with the same seeds and ``outlines``, they give the same landscape.
         """
         labels = self.sketch.drawn
         content = {
@@ -35,6 +36,7 @@ class Origin:
             "model": self.model,
             "seed": seed,
             "class_seeds": dict(self.class_seeds),
+            "outlines": self.outlines,
             "width": labels.shape[1],
             "height": labels.shape[0],
             "labels": base64.b64encode(zlib.compress(labels.tobytes())).decode(),

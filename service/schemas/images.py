@@ -43,6 +43,12 @@ class LandscapeParameters(ImageParameters):
         description="Whose colours or ids these are, if not ours: ADE20K's, COCO-Stuff's, GauGAN's or SIFT "
         "Flow's (ids alone). Their classes that are none of ours are not drawn.",
     )
+    outlines: Literal["natural", "drawn"] = Field(
+        "natural",
+        description="`natural`: what is drawn stays where it is, but straight lines and ovals become ridges, "
+        "tree tops and shores, as the seed says; horizons at sea and what is built stay. `drawn`: outlines "
+        "are kept to the pixel.",
+    )
     background: Literal["ignore"] | None = Field(
         None,
         description="`ignore`: one colour of no class that reaches in from the border, such as white paper, "
@@ -51,7 +57,7 @@ class LandscapeParameters(ImageParameters):
     metadata: StrictBool = Field(
         False,
         description="Whether a PNG carries, as its text `Prospero`, the sketch's label map, the seeds, the "
-        "model and the version: JSON, and in it `labels`, class ids row by row, zlib in base64.",
+        "model, `outlines` and the version: JSON, and in it `labels`, class ids row by row, zlib in base64.",
     )
 
 

@@ -71,7 +71,7 @@ class LandscapeLoader:
         def decode(packed: bytes) -> LandscapeRequest:
             work = unpack(packed)
             label_map = np.frombuffer(work.label_map, np.uint8).reshape(work.height, work.width)
-            return LandscapeRequest(label_map, work.seed, work.class_seeds)
+            return LandscapeRequest(label_map, work.seed, work.class_seeds, work.natural_outlines)
 
         example = LandscapeRequest(np.zeros((size, size), np.uint8), 0)
         return _dynamic_batcher(engine, decode, example, self.wait, self.max_batch_seconds, device)

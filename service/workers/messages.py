@@ -28,13 +28,17 @@ class Submit(Message):
 
 
 class LandscapeWork(Message):
-    """One landscape to paint: a label map of ``height`` × ``width`` bytes, a seed, and seeds per class id."""
+    """One landscape to paint: a label map of ``height`` × ``width`` bytes, a seed, and seeds per class id.
+
+    ``natural_outlines``: whether outlines may be moved a little.
+    """
 
     label_map: bytes
     height: int
     width: int
     seed: int
     class_seeds: dict[int, int]
+    natural_outlines: bool = False
 
 
 class SegmentWork(Message):

@@ -215,6 +215,26 @@ def test_class_seeds_change_their_class(gan: httpx.Client) -> None:
     assert difference[: half // 2].mean() > difference[-half // 2 :].mean()
 
 
+def test_outlines_are_natural_unless_they_are_to_be_kept(gan: httpx.Client) -> None:
+    wood = stripes([PALETTE[class_id(name)].color for name in ("sky", "tree", "grass")])
+    natural, drawn = (
+        gan.post(
+            "/generate/landscape", files={"sketch": wood}, data={"seed": "5", "metadata": "true", **fields}
+        )
+        for fields in ({}, {"outlines": "drawn"})
+    )
+    assert carried(natural)["outlines"] == "natural"
+    assert carried(drawn)["outlines"] == "drawn"
+    assert carried(natural)["labels"] == carried(drawn)["labels"]
+    for answer in at_every_door(gan, wood, {"outlines": "drawn"}):
+        (image,) = answer.json()["images"]
+        kept = np.asarray(Image.open(io.BytesIO(base64.b64decode(image["base64"]))))
+        np.testing.assert_array_equal(kept, picture(drawn))
+    moved = np.abs(picture(natural).astype(int) - picture(drawn)).mean(axis=(1, 2))
+    edge = len(moved) // 3  # between sky and trees
+    assert moved[edge - 8 : edge + 8].mean() > 2 * moved[: edge // 2].mean()
+
+
 def test_transparent_and_unmatched_pixels_are_filled(gan: httpx.Client) -> None:
     pixels = np.dstack(
         [np.asarray(Image.open(io.BytesIO(sky_over_sea()))), np.full((120, 200), 255, np.uint8)]
@@ -377,6 +397,7 @@ def test_paper_is_not_drawn_where_it_is_ignored(gan: httpx.Client) -> None:
         (of_ids(0, 9), {"labels": "id"}, "labels", "'ids'"),
         (of_ids(0, 9), {"palette": "cityscapes"}, "palette", "'gaugan'"),
         (WHITE_BELOW_SKY, {"background": "white"}, "background", "'ignore'"),
+        (of_ids(0, 9), {"labels": "ids", "outlines": "smooth"}, "outlines", "'natural'"),
     ],
 )
 def test_what_a_sketch_seems_to_be_is_said_and_not_guessed(

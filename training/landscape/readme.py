@@ -17,7 +17,7 @@ Each row: a held-out label map, the photo that it was made from (never seen in t
 WEAKNESSES = """## Known weaknesses
 
 - Houses are blocks with windows at best: few landscapes with labels have any.
-- An outline that is drawn as a ruler's edge or an ellipse often stays one.
+- The generator keeps outlines as they are drawn; the engine makes them natural unless told not to.
 - Snow was split off mountains and clouds off the sky by their colours, with mistakes.
 - A large plain area may repeat a pattern; some seeds' skies are streaked.
 

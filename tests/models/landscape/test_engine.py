@@ -12,6 +12,7 @@ from models.checkpoint import CheckpointError, load_weights, read_config, save_c
 from models.landscape.config import LandscapeConfig
 from models.landscape.engine import LandscapeEngine, LandscapeRequest
 from models.landscape.generator import Generator
+from models.landscape.outlines import naturalise
 from models.landscape.palette import CLASS_NAMES, NUM_BROAD_CLASSES, NUM_CLASSES, PALETTE, PaletteClass
 
 
@@ -109,6 +110,24 @@ def test_batches_of_fixed_sizes_take_noise_of_several_channels_and_newer_classes
     fixed, alone = (LandscapeEngine(generator, "cpu", {}, is_fixed=is_fixed) for is_fixed in (True, False))
     requests = [replace(request, class_seeds={NUM_CLASSES - 1: 2}) for request in some_requests(3)]
     assert_alike(fixed.forward(requests), alone.forward(requests))
+
+
+def test_natural_outlines_are_painted_as_if_they_had_been_drawn(
+    engine: LandscapeEngine, fixed: LandscapeEngine
+) -> None:
+    drawn = []
+    for seed, shape in enumerate(SHAPES):
+        labels = np.zeros(shape, np.uint8)
+        labels[shape[0] // 2 :] = CLASS_NAMES.index("tree")
+        drawn.append(LandscapeRequest(labels, seed))
+    asked = [replace(request, natural_outlines=True) for request in drawn]
+    moved = [replace(request, label_map=naturalise(request.label_map, request.seed)) for request in drawn]
+    assert any((one.label_map != other.label_map).any() for one, other in zip(moved, drawn, strict=True))
+    pictures = engine.forward(asked)
+    for request, picture, expected in zip(asked, pictures, engine.forward(moved), strict=True):
+        assert np.array_equal(picture, expected)
+        assert np.array_equal(engine.forward([request])[0], picture)
+    assert_alike(fixed.forward(asked), pictures)
 
 
 def test_seeds_and_class_seeds_change_the_picture(engine: LandscapeEngine) -> None:

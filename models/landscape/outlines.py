@@ -1,0 +1,169 @@
+"""Makes drawn outlines natural: each moves a little, by fractal noise of the seed. No torch.
+
+People draw ovals, ribbons and straight lines; a generator that keeps what is drawn paints them as they are.
+An outline has the shape of what stands in front of it, and what is in front is below: the tops of trees are
+ragged where they meet the sky, the foot of a wood ends evenly in a meadow, a horizon at sea stays level. An
+outline that is rough already is left about as it is.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from types import MappingProxyType
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import fft, ndimage
+
+from models.landscape.palette import CLASS_NAMES, PALETTE
+
+Map = NDArray[np.uint8]  # (H, W) palette ids, no holes
+Field = NDArray[np.float32]  # (H, W)
+
+# Lengths are shares of the longer side.
+FEWEST_WAVES = 3  # across the map: longer ones would move what was drawn, not its outline
+MOST_SPREADS = 2.0  # of the noise; beyond it is cut off
+NEAR = 1 / 32  # from an outline: where its direction is measured
+WINDOW = 1 / 20  # over which that is averaged
+ROUGH, STRAIGHT = 0.65, 0.9  # how coherent directions are: where nothing moves, and where all of it does
+MAX_SHARE = 1 / 5  # of its class's mean height: low hills stay low
+STEEP = 0.4  # less level than this, an outline's two sides stand beside each other
+_STREAM = 2  # of the seed: styles and noise are 0 and 1 (`seeds.py`)
+
+
+@dataclass(frozen=True)
+class Profile:
+    """How the outline of a class looks where it stands in front."""
+
+    reach: float  # one spread of how far it moves
+    falloff: float  # amplitude falls as frequency to minus this: 1 is ragged, 2 smooth
+    tall: float = 1.0  # forms are so many times as high as wide
+    rank: int = 0  # side by side, the class of higher rank is in front
+
+
+PROFILES = MappingProxyType(
+    {
+        "sky": Profile(0.0, 1.0, rank=0),
+        "cloud": Profile(0.045, 1.9, 0.5, rank=1),
+        "sand": Profile(0.012, 1.9, 0.25, rank=2),
+        "earth": Profile(0.012, 1.6, 0.3, rank=3),
+        "field": Profile(0.008, 1.6, 0.25, rank=4),
+        "grass": Profile(0.010, 1.4, 0.3, rank=5),
+        "sea": Profile(0.020, 1.8, 0.15, rank=6),
+        "lake": Profile(0.020, 1.8, 0.15, rank=7),
+        "river": Profile(0.018, 1.8, 0.3, rank=8),
+        "snow": Profile(0.018, 1.7, 1.2, rank=9),
+        "mountain": Profile(0.024, 2.1, 2.0, rank=10),
+        "rock": Profile(0.024, 1.6, 1.2, rank=11),
+        "waterfall": Profile(0.008, 1.4, 3.0, rank=12),
+        "plant": Profile(0.020, 1.2, 1.4, rank=13),
+        "tree": Profile(0.028, 1.3, 2.0, rank=14),
+        "road": Profile(0.002, 1.3, rank=15),
+        "building": Profile(0.0, 1.0, rank=16),
+    }
+)
+_PROFILES = [PROFILES[name] for name in CLASS_NAMES]
+_REACH = np.array([profile.reach for profile in _PROFILES], np.float32)
+_RANK = np.array([profile.rank for profile in _PROFILES])
+_IS_AIR = np.array([entry.group == "sky" for entry in PALETTE])
+_IS_BUILT = np.array([entry.group == "built" for entry in PALETTE])
+_IS_LEVEL = np.array([name in ("sea", "lake", "river") for name in CLASS_NAMES])
+
+
+@dataclass(frozen=True)
+class _Outlines:
+    """Of each pixel: its nearest outline. All (H, W)."""
+
+    beyond: Map  # the class on the other side
+    distance: Field  # pixels
+    level: Field  # 1 where the outline runs along, 0 where it is upright
+    straight: Field  # 1 where it is straight, 0 where it is rough
+    is_below: NDArray[np.bool_]  # whether the other side is the lower one
+
+
+def naturalise(labels: Map, seed: int) -> Map:
+    """Move the outlines of ``labels`` as ``seed`` says; what was drawn stays where it was. A new map."""
+    outlines = _find(labels)
+    if outlines is None:
+        return labels.copy()
+    front = _in_front(labels, outlines)
+    longer = max(labels.shape)
+    noise = np.zeros(labels.shape, np.float32)
+    for number in np.unique(front[outlines.distance < longer / 8]):
+        if _REACH[number]:
+            noise = np.where(front == number, _draw(labels.shape, _PROFILES[number], seed, number), noise)
+    moves = np.clip(noise, -MOST_SPREADS, MOST_SPREADS) * _reach(labels, outlines, front) * longer
+    moves = np.where(front == outlines.beyond, moves, -moves)  # what is in front grows where noise is high
+    return np.where(moves > outlines.distance, outlines.beyond, labels)
+
+
+def _find(labels: Map) -> _Outlines | None:
+    """Find each pixel's nearest outline; None if there is none."""
+    padded = np.pad(labels, 1, mode="edge")
+    rows, columns = np.zeros(labels.shape, np.int8), np.zeros(labels.shape, np.int8)  # the way across
+    for row, column in ((0, 1), (0, -1), (1, 0), (-1, 0)):
+        beside = padded[1 + row :, 1 + column :][: labels.shape[0], : labels.shape[1]]
+        differs = beside != labels
+        rows[differs], columns[differs] = row, column
+    is_edge = (rows != 0) | (columns != 0)
+    if not is_edge.any():
+        return None
+    row, column = ndimage.distance_transform_edt(~is_edge, return_distances=False, return_indices=True)
+    row, column = row + rows[row, column], column + columns[row, column]  # the nearest pixel beyond
+    own_row, own_column = np.ogrid[: labels.shape[0], : labels.shape[1]]
+    down, right = (row - own_row).astype(np.float32), (column - own_column).astype(np.float32)
+    level, straight = _directions(down, right, max(labels.shape))
+    return _Outlines(labels[row, column], np.hypot(down, right) - 0.5, level, straight, down > 0)
+
+
+def _directions(down: Field, right: Field, longer: int) -> tuple[Field, Field]:
+    """How level and how straight outlines are, from the ways to them: their structure tensor."""
+    is_near = np.hypot(down, right) < NEAR * longer + 1
+    yy, xx, yx = (
+        ndimage.uniform_filter(np.where(is_near, product, np.float32(0)), max(round(WINDOW * longer), 1))
+        for product in (down * down, right * right, down * right)
+    )
+    total = yy + xx + 1e-6
+    coherence = np.sqrt((yy - xx) ** 2 + 4 * yx**2) / total
+    straight = np.clip((coherence - ROUGH) / (STRAIGHT - ROUGH), 0, 1)
+    return np.asarray(yy / total, np.float32), np.asarray(straight, np.float32)
+
+
+def _in_front(labels: Map, outlines: _Outlines) -> Map:
+    """The class whose profile each pixel's nearest outline has."""
+    lower = np.where(outlines.is_below, outlines.beyond, labels)
+    higher_rank = np.where(_RANK[labels] > _RANK[outlines.beyond], labels, outlines.beyond)
+    return np.where((outlines.level < STEEP) | _IS_AIR[lower], higher_rank, lower)
+
+
+def _reach(labels: Map, outlines: _Outlines, front: Map) -> Field:
+    """How far each pixel's nearest outline moves, in shares of the longer side."""
+    most = _REACH.copy()
+    for number in np.unique(labels):
+        most[number] = min(most[number], MAX_SHARE * _height(labels == number))
+    reach = most[front] * outlines.straight
+    # Water is level: what is drawn level stays so, and its banks swing.
+    reach = np.where(_IS_LEVEL[front], reach * np.clip(3 * (1 - outlines.level), 0, 1), reach)
+    for side in (labels, outlines.beyond):
+        reach = np.where(_IS_BUILT[side], np.minimum(reach, _REACH[side]), reach)
+    return reach
+
+
+def _height(is_class: NDArray[np.bool_]) -> float:
+    """The mean height of a class where it is, in shares of the longer side."""
+    num_columns = int(is_class.any(axis=0).sum())
+    height: float = np.count_nonzero(is_class) / max(num_columns, 1) / max(is_class.shape)
+    return height
+
+
+def _draw(shape: tuple[int, ...], profile: Profile, seed: int, number: int) -> Field:
+    """Fractal noise of zero mean and unit spread, in forms as ``profile`` says: (H, W)."""
+    generator = np.random.Generator(np.random.PCG64(np.random.SeedSequence([seed, _STREAM, int(number)])))
+    waves = fft.rfft2(generator.standard_normal(shape, dtype=np.float32))
+    longer, stretch = max(shape), profile.tall**0.5
+    down = np.float32(longer * stretch) * fft.fftfreq(shape[0]).astype(np.float32)[:, None]
+    along = np.float32(longer / stretch) * fft.rfftfreq(shape[1]).astype(np.float32)[None]
+    waves *= (down**2 + along**2 + FEWEST_WAVES**2) ** (-profile.falloff / 2)
+    waves[0, 0] = 0
+    noise = fft.irfft2(waves, shape)
+    return np.asarray(noise / noise.std(), np.float32)
