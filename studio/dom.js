@@ -15,6 +15,17 @@ export function byId(id) {
 /** @param {string} id @returns {HTMLInputElement} */
 export const inputById = (id) => byId(id);
 
+/** A box that is ticked the next time, too. @param {string} id @param {() => void} [changed] */
+export function rememberTick(id, changed) {
+  const box = inputById(id);
+  const key = `prospero-${id}`;
+  box.checked = (localStorage[key] ?? String(box.checked)) === "true";
+  box.onchange = () => {
+    localStorage[key] = String(box.checked);
+    changed?.();
+  };
+}
+
 /** @param {string} id @returns {HTMLButtonElement} */
 export const buttonById = (id) => byId(id);
 

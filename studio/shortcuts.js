@@ -1,8 +1,6 @@
 /** Keyboard shortcuts of the page that is open, and the switch for those of a single key. */
 
-import { byId, inputById, onClick } from "./dom.js";
-
-const SWITCH = "prospero-single-keys";
+import { byId, inputById, onClick, rememberTick } from "./dom.js";
 
 /** @typedef {Record<string, (event: KeyboardEvent) => void>} Shortcuts by name: "b", "ctrl+z", "ctrl+shift+z", "?" */
 
@@ -49,9 +47,7 @@ function showHelp() {
 }
 
 export function startShortcuts() {
-  const single = inputById("single-keys");
-  single.checked = localStorage.getItem(SWITCH) !== "off";
-  single.addEventListener("change", () => localStorage.setItem(SWITCH, single.checked ? "on" : "off"));
+  rememberTick("single-keys");
   document.addEventListener("keydown", onKey);
   onClick("help-button", showHelp);
 }

@@ -7,7 +7,7 @@ import { blobOf, call } from "../api.js";
  * @property {number} seed
  * @property {Record<string, number>} classSeeds by class name
  */
-/** @typedef {{signal?: AbortSignal, onWait?: (seconds: number) => void}} Waiting */
+/** @typedef {{signal?: AbortSignal, onWait?: (seconds: number) => void} & Record<string, any>} Options */
 /** @typedef {{blob: Blob, seed: number, sketch: Blob}} Answer */
 /** @typedef {Answer & {content: import("./drawing.js").Content}} Landscape with what it was made of */
 
@@ -22,7 +22,7 @@ function fieldsOf({ seed, classSeeds }) {
  * @param {Blob} sketch
  * @param {Style} style
  * @param {"jpeg" | "png"} format
- * @param {Waiting & Record<string, any>} [options] and any other parameter of the endpoint
+ * @param {Options} [options]
  * @returns {Promise<Answer>}
  */
 export async function generate(sketch, style, format, { signal, onWait, ...parameters } = {}) {
@@ -40,14 +40,14 @@ export async function generate(sketch, style, format, { signal, onWait, ...param
  * Four landscapes of consecutive seeds.
  * @param {Blob} sketch
  * @param {Style} style
- * @param {Waiting} [waiting]
+ * @param {Options} [options]
  * @returns {Promise<{seed: number, url: string}[]>}
  */
-export async function variations(sketch, style, waiting = {}) {
+export async function variations(sketch, style, { signal, onWait, ...parameters } = {}) {
   const form = new FormData();
   form.append("sketch", sketch, "sketch.png");
-  for (const [name, value] of Object.entries({ ...fieldsOf(style), n: "4", format: "jpeg" })) form.append(name, value);
-  const response = await call("generate/landscape", { body: form, headers: { Accept: "application/json" }, ...waiting });
+  for (const [name, value] of Object.entries({ ...fieldsOf(style), n: "4", format: "jpeg", ...parameters })) form.append(name, value);
+  const response = await call("generate/landscape", { body: form, headers: { Accept: "application/json" }, signal, onWait });
   const { images } = await response.json();
   return images.map((/** @type {any} */ image) => ({ seed: image.seed, url: `data:image/${image.format};base64,${image.base64}` }));
 }
@@ -55,7 +55,7 @@ export async function variations(sketch, style, waiting = {}) {
 /**
  * A photo's label map, in the palette's colours.
  * @param {Blob} photo
- * @param {Waiting} [waiting]
+ * @param {Options} [waiting]
  * @returns {Promise<Blob>}
  */
 export async function segment(photo, waiting = {}) {

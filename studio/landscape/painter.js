@@ -1,7 +1,7 @@
 /** Has the landscape follow the drawing, and says what keeps it from doing so. */
 
 import { ApiError, describe, isAbort, isPassing, patience } from "../api.js";
-import { buttonById, byId, saveAs } from "../dom.js";
+import { buttonById, inputById, rememberTick, saveAs } from "../dom.js";
 import { dismiss, notify } from "../notice.js";
 import { generate, variations } from "./api.js";
 import { Live } from "./live.js";
@@ -35,6 +35,7 @@ export class Painter {
       busy: (isBusy) => result.busy(isBusy),
     });
     window.addEventListener("online", () => this.live.retry());
+    rememberTick("drawn", () => this.live.settle());
   }
 
   /** @param {AbortSignal} signal */
@@ -42,7 +43,7 @@ export class Painter {
     const { content, map } = this.drawing;
     const sketch = await encodeIndexed(map, this.palette.colors);
     const onWait = (/** @type {number} */ seconds) => this.result.problem(`The server is busy; trying again in ${seconds} s.`);
-    return { ...(await generate(sketch, content.style, "jpeg", { signal, onWait })), content };
+    return { ...(await generate(sketch, content.style, "jpeg", { signal, onWait, ...outlines() })), content };
   }
 
   /** @param {Landscape} answer @param {number} milliseconds @param {boolean} isSettled */
@@ -74,7 +75,7 @@ export class Painter {
     try {
       const { map, style } = this.drawing;
       const sketch = await encodeIndexed(map, this.palette.colors);
-      const images = await variations(sketch, { ...style, seed: style.seed + 1 }, { onWait: waiting });
+      const images = await variations(sketch, { ...style, seed: style.seed + 1 }, { onWait: waiting, ...outlines() });
       showVariations(images, adopt);
       dismiss("waiting");
     } catch (error) {
@@ -88,9 +89,9 @@ export class Painter {
   async save() {
     if (!this.shown) return;
     const { sketch, content, seed, blob } = this.shown;
-    const metadata = /** @type {HTMLInputElement} */ (byId("with-sketch")).checked;
+    const metadata = inputById("with-sketch").checked;
     try {
-      saveAs((await generate(sketch, content.style, "png", { metadata })).blob, `landscape-${seed}.png`);
+      saveAs((await generate(sketch, content.style, "png", { metadata, ...outlines() })).blob, `landscape-${seed}.png`);
     } catch (error) {
       if (!isPassing(error)) return notify(describe(error), { kind: "error" });
       saveAs(blob, `landscape-${seed}.jpg`);
@@ -98,6 +99,8 @@ export class Painter {
     }
   }
 }
+
+const outlines = () => inputById("drawn").checked && { outlines: "drawn" };
 
 /** @param {number} seconds */
 function waiting(seconds) {

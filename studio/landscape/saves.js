@@ -1,12 +1,10 @@
 /** What goes out: the sketch and the whole drawing as files, and a link that holds the drawing itself. */
 
 import { blobOf, call, describe } from "../api.js";
-import { byId, inputById, onClick, saveAs } from "../dom.js";
+import { byId, inputById, onClick, rememberTick, saveAs } from "../dom.js";
 import { notify } from "../notice.js";
 import { KEYWORD, pack, toAscii, toLink } from "./portable.js";
 import { encodeIndexed } from "./png.js";
-
-const WITH_SKETCH = "prospero-with-sketch"; // whether saved landscapes carry it: never but by choice
 
 /** @typedef {import("./drawing.js").Drawing} Drawing */
 
@@ -25,9 +23,7 @@ export function startSaves(drawing, palette) {
   for (const format of ["aco", "gpl"]) {
     onClick(`palette-${format}`, () => savePalette(format).catch((error) => notify(describe(error), { kind: "error" })));
   }
-  const withSketch = inputById("with-sketch");
-  withSketch.checked = localStorage.getItem(WITH_SKETCH) === "yes";
-  withSketch.addEventListener("change", () => localStorage.setItem(WITH_SKETCH, withSketch.checked ? "yes" : "no"));
+  rememberTick("with-sketch");
   onClick("share", () => share(drawing));
   onClick("copy-link", copy);
 }

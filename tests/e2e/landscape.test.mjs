@@ -65,6 +65,35 @@ test("the result follows during a stroke, one request at a time", async () => {
   await close();
 });
 
+test("outlines are natural unless they are to be kept, and the choice is", async () => {
+  const { page, close } = await open(browser, "landscape");
+  const asked = () => page.waitForRequest((one) => one.url().includes("/generate/landscape"));
+  await firstResult(page);
+  let request = asked();
+  await page.check("#drawn");
+  assert.match((await request).url(), /outlines=drawn/);
+  await page.evaluate(() => {
+    const { append } = FormData.prototype;
+    window.sent = [];
+    FormData.prototype.append = function (...part) {
+      window.sent.push(part.join("="));
+      append.apply(this, part);
+    };
+  });
+  request = asked();
+  await page.click("#vary");
+  await request;
+  assert.ok((await page.evaluate(() => window.sent)).includes("outlines=drawn"));
+  request = asked();
+  await page.reload();
+  assert.match((await request).url(), /outlines=drawn/);
+  await firstResult(page);
+  request = asked();
+  await page.uncheck("#drawn");
+  assert.doesNotMatch((await request).url(), /outlines/);
+  await close();
+});
+
 test("line, polygon, fill, eyedropper and shapes", async () => {
   const { page, close } = await open(browser, "landscape");
   await firstResult(page);
