@@ -14,6 +14,7 @@ from training.photos.errors import DataError
 from training.photos.own_photos import load_own
 from training.photos.photo_set import (
     PhotoSet,
+    hold_out,
     is_held_out,
     is_natural,
     load_siftflow,
@@ -65,7 +66,7 @@ def load_references(data: Path, folders: Sequence[Path], size: int) -> Reference
 def _load_folder(folder: Path, size: int) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
     """Held-out photos and the others."""
     data = load_own(folder, size)
-    is_kept_back = np.array([is_held_out(name) for name in data.names])
+    is_kept_back = hold_out(data.names)
     if is_kept_back.all() or not is_kept_back.any():
         raise DataError(f"{folder}: holds too few photos to hold some out")
     return data.photos[is_kept_back], data.photos[~is_kept_back]

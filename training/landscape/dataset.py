@@ -12,22 +12,19 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from models.landscape.palette import SIFTFLOW, UNLABELLED
 from training.landscape.completing import Completer
-from training.landscape.sources import SIDE, Source, read_source
+from training.landscape.sources import SIDE, Source, guessed, read_source
 from training.landscape.weighing import weigh
 from training.photos.errors import DataError
 from training.photos.manifest import is_part_of
 from training.photos.own_photos import load_own
 from training.photos.pack import read_packs, write_pack
-from training.photos.photo_set import PhotoSet, is_held_out
-from training.photos.targets import UNSURE, inputs_of
+from training.photos.photo_set import FEWEST_HELD_OUT, PhotoSet, is_held_out
+from training.photos.targets import UNSURE
 from training.run import DataIdentity, Run
-
-FEWEST_HELD_OUT = 4  # photos that anything can be measured by
 
 
 def add_data_arguments(parser: argparse.ArgumentParser) -> None:
@@ -81,17 +78,17 @@ def load_photos(args: argparse.Namespace, run: Run, size: int) -> tuple[PhotoSet
     packs = args.pack or ([kept] if run.step > 0 and kept.exists() else [])
     if args.data is None and not packs:
         raise DataError("--data FOLDER or --pack FILE says which photos to train on")
-    completer, source = Completer(args.segmenter, args.device), Source(None, None, None, has_maps=True)
+    completer, source = Completer(args.segmenter, args.device), Source()
     if args.data is not None:
-        source = read_source(args.data, args.refined, args.outlined, size, only_held_out=bool(packs))
+        source = read_source(args, completer, size, only_held_out=bool(packs))
     if not packs:
         write_pack(make_training(source, args, completer), kept)
     training = read_packs(packs or [kept])  # a run that is resumed reads it, too, and sees the same pixels
-    digests = [part.digest() for part in (training, source.held_out) if part is not None]
+    digests = [part.digest() for part in (training, _unguessed(source.held_out)) if part is not None]
     name = ", ".join(path.name for path in (args.data, *args.pack) if path is not None)
     source_path = args.data or (args.pack[0] if len(args.pack) == 1 else None)
     run.settle_data(DataIdentity.of_parts(name, source_path, digests))
-    return training, None if args.data is None else make_held_out(source, completer, size)
+    return training, None if args.data is None else enough(source.held_out, size)
 
 
 def find_again(args: argparse.Namespace, run: Run) -> None:
@@ -106,8 +103,7 @@ def find_again(args: argparse.Namespace, run: Run) -> None:
 def make_training(source: Source, args: argparse.Namespace, completer: Completer) -> PhotoSet:
     """Complete what is labelled, label what is not, with what ``--photos`` name, and weigh all of it."""
     sets = [None if source.labelled is None else completer.complete(source.labelled)]
-    if source.unlabelled is not None:
-        sets.append(completer.label(source.unlabelled, args.data.name))
+    sets.append(source.unlabelled)
     for folder in args.photos:
         more = load_own(folder, SIDE, lambda name: not is_held_out(name))
         sets.append(completer.label(more, folder.name))
@@ -117,12 +113,8 @@ def make_training(source: Source, args: argparse.Namespace, completer: Completer
     return weigh(found)
 
 
-def make_held_out(source: Source, completer: Completer, size: int) -> PhotoSet | None:
-    """What to measure by, at ``size``², labelled by the segmenter where people did not; None if few."""
-    held_out = source.held_out
-    if held_out is not None and not source.has_maps:
-        held_out = completer.label(held_out, "held-out photos")
-        held_out = held_out and replace(held_out, maps=_guessed(held_out.maps))
+def enough(held_out: PhotoSet | None, size: int) -> PhotoSet | None:
+    """Photos to measure by, at ``size``²; None if they are too few."""
     count = 0 if held_out is None else len(held_out)
     if held_out is None or count < FEWEST_HELD_OUT:
         print(f"no figures: {count} photos are held out, {FEWEST_HELD_OUT} are needed", file=sys.stderr)
@@ -130,17 +122,18 @@ def make_held_out(source: Source, completer: Completer, size: int) -> PhotoSet |
     return held_out.shrink(size)
 
 
+def _unguessed(held_out: PhotoSet | None) -> PhotoSet | None:
+    """Without the segmenter's maps: on another machine they may differ by a pixel, and are the same data."""
+    if held_out is None or held_out.by_people is None:
+        return held_out
+    return replace(held_out, maps=np.full_like(held_out.maps, UNLABELLED))
+
+
 def plain_maps(maps: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """Completed maps as palette ids, UNLABELLED where they guess: what styles are measured by."""
-    return np.where((maps >= UNSURE) | (maps == UNLABELLED), np.uint8(UNLABELLED), _guessed(maps)).astype(
+    return np.where((maps >= UNSURE) | (maps == UNLABELLED), np.uint8(UNLABELLED), guessed(maps)).astype(
         np.uint8
     )
-
-
-def _guessed(maps: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Completed maps as palette ids, guesses and all."""
-    plain: NDArray[np.uint8] = inputs_of(torch.from_numpy(maps).long()).byte().numpy()
-    return plain
 
 
 def describe(data: PhotoSet, name: str) -> str:

@@ -26,6 +26,7 @@ from training.photos.targets import target_table
 NATURAL_SCENES = ("coast", "forest", "mountain", "opencountry")  # SIFT Flow's
 OUTLINED = ("ade", "msrc", "sbg")  # prefixes of the photos of labelled_natural, natural all
 MAX_UNLABELLED = 0.25  # of a training map
+FEWEST_HELD_OUT = 4  # photos that anything can be measured by
 
 
 @dataclass(frozen=True)
@@ -78,7 +79,23 @@ class PhotoSet:
 
 def is_held_out(name: str) -> bool:
     """Whether a photo is never trained on, by its plain file name with extension: one in ten."""
-    return int(hashlib.sha1(name.encode()).hexdigest(), 16) % 10 == 0
+    return _name_sum(name) % 10 == 0
+
+
+def hold_out(names: Sequence[str]) -> NDArray[np.bool_]:
+    """Which photos of someone's folder are not trained on: those that ``is_held_out``, one in ten.
+
+    In a small folder the next by the same sum join them, up to FEWEST_HELD_OUT or half of all.
+    """
+    ranks = [(not is_held_out(name), _name_sum(name)) for name in names]
+    num_by_name = sum(map(is_held_out, names))
+    enough = min(FEWEST_HELD_OUT, len(names) // 2)
+    chosen = sorted(range(len(names)), key=ranks.__getitem__)[: max(num_by_name, enough)]
+    return np.isin(np.arange(len(names)), chosen)
+
+
+def _name_sum(name: str) -> int:
+    return int(hashlib.sha1(name.encode()).hexdigest(), 16)
 
 
 def is_natural(name: str) -> bool:

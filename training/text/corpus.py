@@ -50,23 +50,25 @@ def read_corpus(
         held_back: the share of the training part, at its end, that is not trained on.
     """
     text = read_text(source, sha256)
-    training, validation = split_text(text, split)
-    if not validation:
+    border, end = _borders(len(text), split)
+    if border == end:
         raise TrainingError(f"{source}: {len(text)} characters are too few to split")
     sha256 = _digest(text)
-    border = len(training) - int(held_back * len(training))
-    training, watched = training[:border], training[border:]
-    shown = (spread(part, MAX_VALIDATION) for part in (validation, watched))
-    return Corpus(name_text(source, sha256), sha256, training, *shown)
+    kept = border - int(held_back * border)
+    shown = (spread(text[start:stop], MAX_VALIDATION) for start, stop in ((border, end), (kept, border)))
+    return Corpus(name_text(source, sha256), sha256, text[:kept], *shown)
 
 
 def split_text(text: str, split: Literal["dev", "release"]) -> tuple[str, str]:
     """Return (training text, validation text)."""
-    border = int(len(text) * 0.9)
-    if split == "release":
-        return text[:border], text[border:]
-    dev_border = int(border * 0.95)
-    return text[:dev_border], text[dev_border:border]
+    border, end = _borders(len(text), split)
+    return text[:border], text[border:end]
+
+
+def _borders(length: int, split: Literal["dev", "release"]) -> tuple[int, int]:
+    """Where the validation text begins and ends."""
+    border = int(length * 0.9)
+    return (border, length) if split == "release" else (int(border * 0.95), border)
 
 
 def spread(text: str, num_characters: int) -> str:

@@ -20,7 +20,7 @@ from training.text.evaluate import nats_per_character
 from training.text.feeding import make_batches, make_weights
 from training.text.result import METRICS, write_result
 from training.text.settings import PRESETS, TextSettings
-from training.text.tokenizing import TOKENIZER, check_alphabet, kept_tokenizer, make_tokenizer, store_tokens
+from training.text.tokenizing import TOKENIZER, check_alphabet, kept_tokenizer, make_tokenizer
 from training.text.trainer import Trainer
 
 
@@ -59,10 +59,7 @@ def run(args: argparse.Namespace) -> int:
             raise TrainingError("--out: an LSTM is measured, not served; its figures stay in --run")
         tokenizer = kept_tokenizer(state) or make_tokenizer(corpus.training, settings)
         check_alphabet(tokenizer, corpus)
-        with ranks.main_first():
-            batches = make_batches(
-                corpus.training, tokenizer, settings, lambda: store_tokens(folder, corpus, tokenizer)
-            )
+        batches = make_batches(corpus.training, tokenizer, settings)
         config = settings.network_config(len(tokenizer.pieces), corpus.described)
         weigh = make_weights(corpus.training, tokenizer, settings)
         trainer = Trainer(config, settings, batches, device, ranks, weigh)

@@ -13,7 +13,7 @@ from itertools import accumulate
 import numpy as np
 from numpy.typing import NDArray
 
-from training.text.renaming import WORD
+from training.text.renaming import WORD, words_of
 
 
 class MentionWeights:
@@ -30,7 +30,7 @@ class MentionWeights:
     def __init__(
         self, text: str, names: Collection[str], pieces: list[bytes], invented: float, real: float
     ) -> None:
-        self._weights = dict.fromkeys((word.lower() for word in WORD.findall(text)), 1.0)
+        self._weights = dict.fromkeys((word.lower() for word in words_of(text)), 1.0)
         self._weights |= dict.fromkeys(names, real)
         self._pieces, self._invented = pieces, invented
 

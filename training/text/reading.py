@@ -67,7 +67,9 @@ def place_of(url: str) -> Path:
 
 def _read_file(path: Path) -> str:
     try:
-        return path.read_text(encoding="utf-8-sig")
+        # Not read_text, which holds a long text twice while it looks for other systems' line ends.
+        text = path.read_bytes().decode("utf-8-sig")
+        return text.replace("\r\n", "\n").replace("\r", "\n") if "\r" in text else text
     except OSError as error:
         raise TrainingError(f"{path}: {error.strerror or error}") from None
     except UnicodeDecodeError as error:

@@ -12,6 +12,8 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 
+from training.text.shards import cut_text
+
 WORD = re.compile(r"[^\W\d_]+")
 WITHIN_SENTENCE = re.compile(r"(?<=[a-z,] )[^\W\d_]+")  # where ordinary words have no capital
 PARAGRAPHS = re.compile(r"(?<=\n\n)")
@@ -34,7 +36,7 @@ class Renamer:
 
     def __init__(self, text: str, share: float, seed: int) -> None:
         self._share, self._seed = share, seed
-        words = {match.group() for match in WORD.finditer(text)}  # no list of all: texts may be long
+        words = words_of(text)
         lower = {word for word in words if word.islower()}
         capitals = {word for word in words if word.isupper()} | set(WITHIN_SENTENCE.findall(text))
         named = {word.lower() for word in capitals if not word.islower()} - lower
@@ -46,17 +48,16 @@ class Renamer:
         )
         self._known = set(self.names)
         self._taken = self._known | lower
-        self._stretches = list(_stretches(text))
         self._next_letters: dict[str, Counter[str]] = defaultdict(Counter)
         for name in self.names:
             spelled = START * MEMORY + name + END
             for i in range(MEMORY, len(spelled)):
                 self._next_letters[spelled[i - MEMORY : i]][spelled[i]] += 1
 
-    def text_of(self, epoch: int) -> str:
-        """The whole text with this epoch's names."""
-        generator = random.Random(f"{self._seed}:{epoch}")
-        return "".join(self._rename(stretch, generator) for stretch in self._stretches)
+    def rename(self, text: str, shard: int) -> str:
+        """A shard's text with names of its own in each stretch."""
+        generator = random.Random(f"{self._seed}:{shard}")
+        return "".join(self._rename(stretch, generator) for stretch in _stretches(text))
 
     def _rename(self, stretch: str, generator: random.Random) -> str:
         stand_ins: dict[str, str | None] = {}  # None: keeps its name here
@@ -89,6 +90,11 @@ class Renamer:
             if spelled.endswith(END) and len(name) >= SHORTEST and name not in self._taken:
                 return name
         return None
+
+
+def words_of(text: str) -> set[str]:
+    """A text's different words, without a list of all: texts may be long."""
+    return {word for part in cut_text(text) for word in WORD.findall(part)}
 
 
 def _stretches(text: str) -> Iterator[str]:

@@ -1,9 +1,7 @@
-"""A run's tokenizer, and its text as tokens: split in parallel, on disk, and read from there as needed."""
+"""A run's tokenizer, and text as tokens: split in parallel."""
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -15,14 +13,14 @@ from models.checkpoint import CheckpointError, read_config
 from models.gpt.config import GPTConfig
 from models.gpt.tokenizer import BPETokenizer, Tokenizer, parse_tokenizer, read_tokenizer
 from training.errors import TrainingError
-from training.files import replacing_file
 from training.text.corpus import Corpus
 from training.text.data import StoredTokens
 from training.text.settings import TextSettings
-from training.text.vocabulary import cut_text, make_bpe, make_characters
+from training.text.shards import cut_text
+from training.text.vocabulary import make_bpe, make_characters
 
 TOKENIZER = "tokenizer"  # its name in the state
-PARTS_AT_ONCE = 16  # as many are split side by side
+PARTS_AT_ONCE = 64  # as many are split side by side
 
 
 def kept_tokenizer(state: dict[str, Any] | None) -> Tokenizer | None:
@@ -52,33 +50,23 @@ def make_tokenizer(text: str, settings: TextSettings) -> Tokenizer:
     return make_bpe(text, settings.vocabulary)
 
 
-def encode_parts(text: str, tokenizer: Tokenizer) -> Iterator[StoredTokens]:
-    """A text's tokens, a part at a time; byte-level BPE's are those of the whole text."""
-    dtype = _dtype(tokenizer)
+def encode_text(text: str, tokenizer: Tokenizer) -> StoredTokens:
+    """A text's tokens, made a part at a time; byte-level BPE's are those of the whole text."""
+    found = list[StoredTokens]()
     waiting = cut_text(text)
-    with tqdm(total=len(text), desc="splitting", unit="char", unit_scale=True, disable=None) as bar:
+    with tqdm(
+        total=len(text), desc="splitting", unit="char", unit_scale=True, leave=False, disable=None
+    ) as bar:
         while parts := list(islice(waiting, PARTS_AT_ONCE)):
-            for ids in _encode(parts, tokenizer):
-                tokens: StoredTokens = np.array(ids, dtype=dtype)
-                yield tokens
+            found += [np.array(ids, dtype=_dtype(tokenizer)) for ids in _encode(parts, tokenizer)]
             bar.update(sum(map(len, parts)))
+    return np.concatenate(found)
 
 
 def _encode(parts: list[str], tokenizer: Tokenizer) -> list[list[int]]:
     if len(parts) == 1 or not isinstance(tokenizer, BPETokenizer):
         return [tokenizer.encode(part) for part in parts]
     return [one.ids for one in tokenizer.inner.encode_batch_fast(parts, add_special_tokens=False)]
-
-
-def store_tokens(folder: Path, corpus: Corpus, tokenizer: Tokenizer) -> StoredTokens:
-    """The training part's tokens, memory-mapped from a file in ``folder`` that is made once."""
-    told = f"{corpus.sha256} {len(corpus.training)} ".encode() + tokenizer.to_json()
-    path = folder / f"tokens-{hashlib.sha256(told).hexdigest()[:12]}.bin"
-    if not path.exists():
-        with replacing_file(path) as file:
-            for tokens in encode_parts(corpus.training, tokenizer):
-                file.write(tokens.tobytes())
-    return np.memmap(path, _dtype(tokenizer), "r")
 
 
 def _dtype(tokenizer: Tokenizer) -> type[np.uint16 | np.uint32]:

@@ -128,7 +128,7 @@ class Trainer:
             "network": self.network.state_dict(),
             "average": self.average.network.state_dict(),
             "optimisers": [optimiser.state_dict() for optimiser in self.optimisers],
-            "epoch": self.batches.epoch,
+            "shard": self.batches.shard,
             "place": self.batches.place,
         }
 
@@ -138,7 +138,9 @@ class Trainer:
         self.average.network.load_state_dict(state["average"])
         for optimiser, saved in zip(self.optimisers, state["optimisers"], strict=True):
             optimiser.load_state_dict(saved)
-        self.batches.epoch, self.batches.place = state["epoch"], state["place"]
+        self.batches.place = state["place"]
+        # States may be from before there were shards, when each epoch was one.
+        self.batches.shard = state["shard"] if "shard" in state else state["epoch"] * self.batches.num_shards
 
     def _set_rates(self, factor: float) -> None:
         for optimiser, rates in zip(self.optimisers, self._rates, strict=True):

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import random
-import re
 from collections.abc import Iterator
 from functools import lru_cache
 from itertools import chain
@@ -19,24 +18,13 @@ from tokenizers import decoders, models, pre_tokenizers, trainers
 from models.gpt.tokenizer import BPETokenizer, CharacterTokenizer
 from training.text.corpus import spread
 from training.text.data import Tokens
+from training.text.shards import cut_text
 
 MAX_CHARACTERS = 10_000_000  # of a text that a vocabulary is made from
-PART = 1 << 18  # characters of a text that are split into words at once, or up to twice as many
-LINE = re.compile(r"(?<=\S)\n(?=\S)")
 NUM_VARIANTS = 64  # ways that each word may be split under dropout
-NUM_KEPT = 1 << 18  # of all words' ways, so that splitting the next epoch is quick
+NUM_KEPT = 1 << 18  # of all words' ways, so that splitting the next shard is quick
 LONGEST = 64  # bytes of a word that are split together; the time for it grows with their square
 STRETCH = 1000  # words over which a word is split in one way
-
-
-def cut_text(text: str) -> Iterator[str]:
-    """Cut a text into parts of some PART characters, at lines: no word or run of spaces is torn."""
-    start = 0
-    while start < len(text):
-        end = LINE.search(text, start + PART, start + 2 * PART)
-        stop = end.end() if end else start + 2 * PART
-        yield text[start:stop]
-        start = stop
 
 
 def make_characters(text: str) -> CharacterTokenizer:
@@ -59,7 +47,7 @@ def make_bpe(text: str, vocabulary: int) -> BPETokenizer:
 
 
 class DroppedBPE:
-    """Splits text into tokens with some merges left out, other ones in each stretch of each epoch.
+    """Splits text into tokens with some merges left out, other ones in each stretch of each shard.
 
     Within a stretch a word is always split alike: one that came before can still be copied token by token.
     """
@@ -72,9 +60,9 @@ class DroppedBPE:
         self._dropout, self._seed = dropout, seed
         self._variant = lru_cache(maxsize=NUM_KEPT)(self._split)
 
-    def encode(self, text: str, epoch: int) -> Tokens:
-        """The text's tokens in this epoch."""
-        generator = np.random.default_rng((self._seed, epoch))
+    def encode(self, text: str, shard: int) -> Tokens:
+        """The tokens of a shard's text."""
+        generator = np.random.default_rng((self._seed, shard))
         return np.fromiter(chain.from_iterable(self._split_words(text, generator)), dtype=np.int64)
 
     def _split_words(self, text: str, generator: np.random.Generator) -> Iterator[list[int]]:

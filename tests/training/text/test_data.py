@@ -21,6 +21,8 @@ def test_files_and_folders_are_read(tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_text("eins é", encoding="utf-8-sig")
     assert read_text(str(tmp_path)) == "eins é\ntwo"
     assert read_text(str(tmp_path / "a.txt")) == "eins é"
+    (tmp_path / "c.txt").write_bytes(b"dos\r\nmac\runix\n")
+    assert read_text(str(tmp_path / "c.txt")) == "dos\nmac\nunix\n"
 
 
 def test_folders_are_read_deep_down_and_what_is_skipped_is_listed(
@@ -88,7 +90,7 @@ def test_batches_go_on_from_their_place() -> None:
     echo = Echo(steps=45, seed=5)
     first, second = make_batches(echo=echo), make_batches(echo=echo)
     whole = [first.draw(step) for step in range(37)]
-    second.epoch, second.place = first.epoch, first.place
+    second.shard, second.place = first.shard, first.place
     for step in range(37, 60):
         assert torch.equal(second.draw(step), first.draw(step))
     assert not torch.equal(whole[0], whole[25])

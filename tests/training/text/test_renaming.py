@@ -31,7 +31,7 @@ def test_names_are_what_never_stands_without_a_capital() -> None:
 
 
 def test_a_name_is_replaced_by_the_same_one_throughout_a_stretch_and_all_else_stays() -> None:
-    renamed = Renamer(TEXT, 1.0, seed=1).text_of(0)
+    renamed = Renamer(TEXT, 1.0, seed=1).rename(TEXT, 0)
     old, new = WORD.split(TEXT), WORD.split(renamed)
     assert old == new  # what is between words
     pairs = list(zip(WORD.findall(TEXT), WORD.findall(renamed), strict=True))
@@ -46,23 +46,25 @@ def test_a_name_is_replaced_by_the_same_one_throughout_a_stretch_and_all_else_st
     )
 
 
-def test_each_stretch_and_each_epoch_has_its_own_names_and_a_seed_its_own_epochs() -> None:
+def test_each_stretch_and_each_shard_has_its_own_names_and_a_seed_its_own() -> None:
     renamer = Renamer(TEXT, 1.0, seed=1)
-    speakers = [Counter(re.findall(r"^([A-Z]+):", renamer.text_of(epoch), re.M)) for epoch in range(2)]
+    speakers = [Counter(re.findall(r"^([A-Z]+):", renamer.rename(TEXT, shard), re.M)) for shard in range(2)]
     assert len(speakers[0]) > 4  # two in each of several stretches
     assert not speakers[0].keys() & speakers[1].keys()
     assert (
-        renamer.text_of(1) == Renamer(TEXT, 1.0, seed=1).text_of(1) != Renamer(TEXT, 1.0, seed=2).text_of(1)
+        renamer.rename(TEXT, 1)
+        == Renamer(TEXT, 1.0, seed=1).rename(TEXT, 1)
+        != Renamer(TEXT, 1.0, seed=2).rename(TEXT, 1)
     )
 
 
 def test_a_share_of_the_names_stays() -> None:
     text = TEXT * 10
-    old, new = WORD.findall(text), WORD.findall(Renamer(text, 0.3, seed=1).text_of(0))
+    old, new = WORD.findall(text), WORD.findall(Renamer(text, 0.3, seed=1).rename(text, 0))
     stays = [word == other for word, other in zip(old, new, strict=True) if word.lower() in NAMES]
     assert 0.6 < sum(stays) / len(stays) < 0.8
 
 
 def test_where_no_other_name_can_be_spelled_or_there_is_none_the_text_stays() -> None:
     for text in ("we saw Bob, and Bob saw us.", "no names here.", "日本語"):
-        assert Renamer(text, 1.0, seed=1).text_of(0) == text
+        assert Renamer(text, 1.0, seed=1).rename(text, 0) == text
