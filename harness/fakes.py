@@ -62,7 +62,7 @@ class FakeTextEngine:
             raise UnpicklableError
         return request
 
-    def take(self, key: int, request: TextRequest) -> None:
+    def take(self, key: int, request: TextRequest, rank: int | None = None) -> None:
         self.running[key] = (request, 0)
         self._note("admitted", request, 0)
 

@@ -49,6 +49,7 @@ class Backend(Protocol):
     probed_sizes: int  # row invariance is asked of batches of each multiple of so many rows
     prompt_share: int  # tokens of a prompt that take about as long to read as one row of a text alone
     cuts_freely: bool  # whether a prompt has the same bits in parts of any size
+    short_step: int | None  # tokens of the shortest steps that cost little more a token; None: of no use
 
     @property
     def cache(self) -> SlotCache: ...

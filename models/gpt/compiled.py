@@ -62,6 +62,7 @@ class CompiledBackend:
     probed_sizes = 5  # every fifth: no multiple of the kernel's tile, so that each remainder is met
     prompt_share = 3  # with one row that draws, a tile of the kernel
     cuts_freely = True
+    short_step: int | None = 16  # about where arithmetic begins to bound a step, not memory
 
     def __init__(self, network: GPT, max_slots: int, kernel: Kernel, has_octets: bool = False) -> None:
         config, self._has_octets = network.config, has_octets

@@ -2,6 +2,9 @@
 
 It sees ids only. A sequence's `pending` tokens are those the cache has not read: a prompt is read in chunks,
 beside the others' single tokens.
+
+Where several clients share the slots, a step is short, so that who comes waits for few of the others' tokens:
+it reads prompts alone, or moves on some of the sequences, in turns.
 """
 
 from __future__ import annotations
@@ -62,18 +65,26 @@ class Decoder:
         self._prompts, self._again = (
             PromptQueue[Sequence](self.backend.prompt_share, self.backend.cuts_freely) for _ in range(2)
         )
-        self._decoding: dict[Sequence, None] = {}
+        self._decoding: dict[Sequence, None] = {}  # the one that was read last is last
+        self._is_shared = False
 
     @property
     def cache(self) -> SlotCache:
         return self.backend.cache
 
-    def open(self, tokens: list[int], score: Callable[[Tensor], None] | None = None) -> Sequence:
-        """Take a slot for a prompt of at least one token; only its last `context` tokens are read."""
+    def open(
+        self, tokens: list[int], score: Callable[[Tensor], None] | None = None, rank: int | None = None
+    ) -> Sequence:
+        """Take a slot for a prompt of at least one token; only its last `context` tokens are read.
+
+        Args:
+            rank: how many sequences its client had open; None: there is one client.
+        """
+        self._is_shared = rank is not None
         self._free.sort(reverse=True)  # low slots first: neighbours can be read without a copy
         window = tokens[-self.context :]
         sequence = Sequence(self._free.pop(), window, list(window), score=score)
-        self._prompts.add(sequence)
+        self._prompts.add(sequence, rank or 0)
         return sequence
 
     def close(self, sequence: Sequence) -> None:
@@ -92,20 +103,30 @@ class Decoder:
             (n, vocabulary). The caller pushes a token to each or closes it.
         """
         self._make_room()
-        reading = list(self._decoding)
-        chunks = [Chunk(sequence.slot, sequence.num_read, sequence.pending) for sequence in reading]
-        for queue in (self._again, self._prompts):
-            for sequence, tokens in queue.next_parts(len(self._decoding)):
-                reading.append(sequence)
-                chunks.append(
-                    Chunk(sequence.slot, sequence.num_read, tokens, is_scored=sequence.score is not None)
-                )
+        rows, parts = self._choose()
+        reading = [*rows, *(sequence for sequence, _ in parts)]
+        chunks = [Chunk(sequence.slot, sequence.num_read, sequence.pending) for sequence in rows]
+        chunks += [
+            Chunk(sequence.slot, sequence.num_read, tokens, is_scored=sequence.score is not None)
+            for sequence, tokens in parts
+        ]
         if not chunks:
             return [], torch.empty(0, self.network.config.vocabulary, device=self.device)
         logits = self.backend.read(chunks)
         if any(chunk.is_scored for chunk in chunks):
             logits = _last_of_each(reading, chunks, logits)
         return self._settle(reading, chunks, logits)
+
+    def _choose(self) -> tuple[list[Sequence], list[tuple[Sequence, list[int]]]]:
+        """Whom the next step moves on, and which parts of prompts it reads."""
+        queues, rows = (self._again, self._prompts), list(self._decoding)
+        most = self.backend.short_step if self._is_shared else None
+        if most is None:
+            return rows, [part for queue in queues for part in queue.next_parts(len(rows))]
+        # Prompts of both queues together get half of all steps: each earns a quarter of one at a time.
+        earned = min(len(rows), most // 4)
+        parts = [part for queue in queues for part in queue.next_parts(earned, most)]
+        return [] if parts else rows[:most], parts
 
     def _settle(
         self, reading: list[Sequence], chunks: list[Chunk], logits: Tensor
@@ -127,7 +148,8 @@ class Decoder:
             if sequence not in self._decoding:
                 self._queue_of(sequence).remove(sequence)
                 sequence.is_again = False
-                self._decoding[sequence] = None
+            self._decoding.pop(sequence, None)
+            self._decoding[sequence] = None
         return ready, logits
 
     def _queue_of(self, sequence: Sequence) -> PromptQueue[Sequence]:

@@ -28,6 +28,7 @@ class EagerBackend:
     probed_sizes = ROW_MULTIPLE
     prompt_share = 64  # operators take longer to call than to compute a few rows
     cuts_freely = False
+    short_step: int | None = None
 
     def __init__(self, network: GPT, max_slots: int) -> None:
         weights = network.embedding.weight

@@ -181,13 +181,17 @@ class TextEngine:
             scores = [unknown[token] for token in first]
         return Prepared(request, tokens, self._sampler(request, tokens), scores)
 
-    def take(self, key: int, prepared: Prepared) -> None:
-        """Take in what `prepare` gave; the next steps prefill it."""
+    def take(self, key: int, prepared: Prepared, rank: int | None = None) -> None:
+        """Take in what `prepare` gave; the next steps prefill it.
+
+        Args:
+            rank: how many texts its client had under way; None: there is one client.
+        """
         request, tokens, scores = prepared.request, prepared.tokens, prepared.scores
         score = None
         if request.prompt_logprobs is not None:
             score = partial(self._score, key, scores, tokens, request.prompt_logprobs)
-        sequence = self.source.open(tokens, prepared.sampler, request.max_tokens, score)
+        sequence = self.source.open(tokens, prepared.sampler, request.max_tokens, score, rank)
         text = IncrementalDetokenizer(request.stop, request.max_characters)
         run = _Run(key, request, sequence, prepared.sampler, text, tokens, scores=scores)
         if request.attention:

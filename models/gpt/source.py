@@ -65,9 +65,19 @@ class TokenSource(Protocol):
     def cache(self) -> SlotCache: ...
 
     def open(
-        self, tokens: list[int], sampler: Sampler, max_draws: int, score: Score | None = None
+        self,
+        tokens: list[int],
+        sampler: Sampler,
+        max_draws: int,
+        score: Score | None = None,
+        rank: int | None = None,
     ) -> OpenSequence:
-        """Take a slot for a prompt; `score` is given the logits after each of its tokens, part by part."""
+        """Take a slot for a prompt.
+
+        Args:
+            score: is given the logits after each of its tokens, part by part.
+            rank: how many texts its client had under way; None: there is one client.
+        """
 
     def close(self, sequence: OpenSequence, is_spoilt: bool = False) -> None:
         """Give the slot back, wiped if what was read may be no numbers; nothing more comes for it."""
@@ -103,9 +113,14 @@ class HostSource:
         return self.decoder.cache
 
     def open(
-        self, tokens: list[int], sampler: Sampler, max_draws: int, score: Score | None = None
+        self,
+        tokens: list[int],
+        sampler: Sampler,
+        max_draws: int,
+        score: Score | None = None,
+        rank: int | None = None,
     ) -> Sequence:
-        sequence = self.decoder.open(tokens, score)
+        sequence = self.decoder.open(tokens, score, rank)
         self._samplers[sequence] = sampler, max_draws
         return sequence
 

@@ -51,7 +51,7 @@ class TextMetrics:
         self._per_token = histogram(
             "prospero_text_time_per_token_seconds", "A text's time with the worker per token.", TOKEN_SECONDS
         )
-        self._batch = histogram("prospero_text_batch_size", "Texts advanced by a step.", BATCH_SIZES)
+        self._batch = histogram("prospero_text_batch_size", "Texts under way at a step.", BATCH_SIZES)
         self._step_seconds = histogram("prospero_text_step_seconds", "Duration of a step.", TOKEN_SECONDS)
         self._step_tokens = counter(
             "prospero_text_engine_tokens_total",

@@ -32,8 +32,8 @@ class Batcher(Protocol):
     warmup_seconds: float
     description: dict[str, Any]
 
-    def admit(self, key: int, request: bytes, stream: bool) -> Failed | None:
-        """Take a packed request in; a refusal comes back as its last event."""
+    def admit(self, key: int, request: bytes, stream: bool, rank: int | None = None) -> Failed | None:
+        """Take a packed request in, see `Submit`; a refusal comes back as its last event."""
 
     def drop(self, key: int) -> None:
         """Forget a request; unknown keys are ignored."""
@@ -56,7 +56,7 @@ class TextEngineProtocol(Protocol):
     @property
     def num_running(self) -> int: ...
     def prepare(self, request: Any) -> Any: ...
-    def take(self, key: int, prepared: Any) -> None: ...
+    def take(self, key: int, prepared: Any, rank: int | None) -> None: ...
     def step(self) -> Sequence[Any]: ...
     def drop(self, key: int) -> None: ...
 
@@ -66,6 +66,7 @@ class _Stream:
     """A text under way: what was generated since its last piece left, and when the next may leave."""
 
     due: float  # by time.monotonic
+    rank: int | None = None
     admitted_at: float = 0.0
     first_at: float | None = None  # when its first token was drawn
     text: str = ""
@@ -136,16 +137,16 @@ class ContinuousBatcher:
         self._num_streamed = 0
         self._next_round = 0.0  # when pieces leave, by time.monotonic
 
-    def admit(self, key: int, request: bytes, stream: bool) -> Failed | None:
+    def admit(self, key: int, request: bytes, stream: bool, rank: int | None = None) -> Failed | None:
         try:
             decoded = self._decode(request)
             if len(decoded.prompt) > LONG_PROMPT:
                 self._preparing.add(key, decoded)
             else:
-                self._engine.take(key, self._engine.prepare(decoded))
+                self._engine.take(key, self._engine.prepare(decoded), rank)
         except CAUGHT as error:
             return guarded_failure(key, error, "admitting a text")
-        self._streams[key] = _Stream(0.0 if stream else math.inf, time.monotonic())
+        self._streams[key] = _Stream(0.0 if stream else math.inf, rank, time.monotonic())
         self._num_streamed += stream
         return None
 
@@ -173,7 +174,7 @@ class ContinuousBatcher:
         refused: list[Event] = []
         for key, future in self._preparing.take_ready():
             try:
-                self._engine.take(key, future.result())
+                self._engine.take(key, future.result(), self._streams[key].rank)
             except CAUGHT as error:
                 self._forget(key)
                 refused.append(guarded_failure(key, error, "admitting a text"))
@@ -275,7 +276,7 @@ class DynamicBatcher:
         self._due = 0.0  # when the batch goes, full or not, by time.monotonic
         self._last_ended = self._last_company = -math.inf
 
-    def admit(self, key: int, request: bytes, stream: bool) -> Failed | None:
+    def admit(self, key: int, request: bytes, stream: bool, rank: int | None = None) -> Failed | None:
         try:
             decoded = self._decode(request)
         except CAUGHT as error:

@@ -322,7 +322,7 @@ class WorkerClient:
             if call is None:
                 return
             try:
-                self._outbox.send(Submit(call.key, call.request, call.stream))
+                self._outbox.send(Submit(call.key, call.request, call.stream, self._queue.rank(call)))
             except Exception as error:
                 self._end(call, guarded_failure(call.key, error, "sending a call to its worker"))
                 continue

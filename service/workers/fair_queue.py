@@ -69,6 +69,10 @@ class FairQueue:
         self._removed(chosen)
         return call
 
+    def rank(self, call: Call) -> int | None:
+        """How many calls of its line are with the worker; None of the line that shares with none."""
+        return None if call.job.line is None else self._running[call.job.line]
+
     def sent(self, call: Call) -> None:
         """It is with the worker, until it has `left`."""
         self._running[call.job.line] += 1

@@ -19,12 +19,14 @@ from service.ipc import Connection, Message
 class Submit(Message):
     """Start a request under ``key``. A streamed text sends pieces as they come, any other only its end.
 
-    ``request`` is MessagePack of the type that the model's kind takes: its loader alone knows which.
+    ``request`` is MessagePack of the type that the model's kind takes: its loader alone knows which. ``rank``
+    is how many requests of the same API key were with the worker before; None where no keys share it.
     """
 
     key: int
     request: bytes
     stream: bool
+    rank: int | None = None
 
 
 class LandscapeWork(Message):

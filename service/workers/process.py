@@ -158,8 +158,8 @@ class Worker:
 
     def _handle(self, message: Submit | Cancel | Reload) -> None:
         match message:
-            case Submit(key, request, stream):
-                refusal = self._batcher.admit(key, request, stream)
+            case Submit(key, request, stream, rank):
+                refusal = self._batcher.admit(key, request, stream, rank)
                 if refusal is None:
                     self._owner[key] = self._batcher
                 else:

@@ -96,9 +96,17 @@ class DeviceDecoder:
         return self.launcher.passes.pool
 
     def open(
-        self, tokens: list[int], sampler: Sampler, max_draws: int, score: Score | None = None
+        self,
+        tokens: list[int],
+        sampler: Sampler,
+        max_draws: int,
+        score: Score | None = None,
+        rank: int | None = None,
     ) -> DeviceSequence:
-        """Take the lowest free slot for a prompt of at least one token; its last `context` are read."""
+        """Take the lowest free slot for a prompt of at least one token; its last `context` are read.
+
+        Whose it is makes no difference: a step takes hardly longer for more rows.
+        """
         self._free.sort(reverse=True)
         slot, tokens = self._free[-1], tokens[-self.context :]
         window = None if self._is_rotary else list(tokens)

@@ -9,6 +9,7 @@ import torch
 
 from models.gpt import prompt_queue
 from models.gpt.decoding import Decoder
+from models.gpt.kernel import load_kernel
 from models.gpt.network import GPT, CausalAttention
 from tests.models.gpt.small import GPT2, make_network
 
@@ -86,3 +87,39 @@ def test_closed_slots_are_used_again() -> None:
         decoder.close(second)
         assert len(ready) == 2
     assert decoder.step()[0] == []
+
+
+@pytest.mark.parametrize("shape", [{}, GPT2], ids=["rope", "learned"])
+def test_where_clients_share_the_slots_steps_are_short_and_all_texts_are_as_they_were(
+    shape: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kernel = load_kernel()
+    if kernel is None:
+        pytest.skip("needs the compiled kernel: python -m models.gpt.build --here")
+    network = make_network(VOCABULARY, **shape)
+    decoder, alone = Decoder(network, 16, kernel), Decoder(network, 1, kernel)
+    monkeypatch.setattr(decoder.backend, "short_step", 4)
+    flood = [decoder.open([token + 1, token + 2], rank=token) for token in range(12)]
+    told: list[list[torch.Tensor]] = [[] for _ in flood]
+    for number in range(300):
+        newcomer = decoder.open([40, 41, number % 50], rank=0) if number % 30 == 29 else None
+        ready, logits = decoder.step()
+        assert len(ready) <= 4
+        assert newcomer is None or newcomer in ready
+        for sequence, given in zip(ready, logits, strict=True):
+            if sequence is newcomer:
+                decoder.close(sequence)
+            else:
+                told[flood.index(sequence)].append(given)
+                sequence.push(int(given.argmax()))
+    counts = [len(given) for given in told]
+    assert max(counts) - min(counts) <= 2
+    assert min(counts) > 40  # prompts, new ones and those that are read again, leave half of the steps
+    for index in (0, 11):
+        sequence = alone.open([index + 1, index + 2])
+        for given in told[index]:
+            while not len(wanted := alone.step()[1]):
+                pass
+            assert torch.equal(wanted[0], given)
+            sequence.push(int(given.argmax()))
+        alone.close(sequence)

@@ -13,7 +13,7 @@ from torch import Tensor
 from models.gpt.backend import Chunk
 from models.gpt.decoding import Decoder
 from models.gpt.kernel import load_kernel
-from models.gpt.prompt_queue import BUDGET, CHUNK, PromptQueue
+from models.gpt.prompt_queue import BUDGET, CHUNK, OVERTAKEN, PromptQueue
 from tests.models.gpt.small import GPT2, make_network
 
 VOCABULARY = 60
@@ -57,6 +57,23 @@ def test_prompts_are_read_in_order_and_take_no_more_than_their_share(
         assert taken <= allowed
         assert num_steps < 10_000
     assert taken == sum(lengths)
+
+
+def test_who_has_fewest_texts_comes_first_but_passes_nobody_for_ever() -> None:
+    queue = PromptQueue[Prompt](3, True)
+    flood = [Prompt([1] * 6) for _ in range(4)]
+    for rank, prompt in enumerate(flood):
+        queue.add(prompt, rank)
+    other = Prompt([2] * 6)
+    queue.add(other)
+    assert list(queue) == [flood[0], other, *flood[1:]]
+    assert queue.next_parts(8, most=10) == [(flood[0], [1] * 6), (other, [2] * 4)]
+    later = [Prompt([3]) for _ in range(OVERTAKEN)]
+    for prompt in later:
+        queue.add(prompt)
+    order = list(queue)
+    assert order.index(later[0]) < order.index(flood[1]) < order.index(later[-1])
+    assert order[-2:] == flood[2:]
 
 
 @pytest.mark.parametrize("changes", [{}, GPT2], ids=["rope", "learned"])

@@ -270,6 +270,24 @@ def test_a_long_prompt_is_made_ready_while_others_draw() -> None:
     assert 2 not in {event.key for event in events}
 
 
+def test_the_engine_is_told_how_many_texts_a_key_had(monkeypatch: pytest.MonkeyPatch) -> None:
+    ranks: dict[int, int | None] = {}
+    engine = FakeTextEngine(8)
+    inner = engine.take
+
+    def take(key: int, request: TextRequest, rank: int | None) -> None:
+        ranks[key] = rank
+        inner(key, request)
+
+    monkeypatch.setattr(engine, "take", take)
+    batcher = text_batcher(engine=engine)
+    batcher.admit(1, text(), True)
+    batcher.admit(2, text(), True, 0)
+    batcher.admit(3, text(LONG), True, 5)
+    step_until(batcher, lambda events: 3 in {event.key for event in events})
+    assert ranks == {1: None, 2: 0, 3: 5}
+
+
 def test_a_step_that_fails_costs_nothing_that_is_still_made_ready(monkeypatch: pytest.MonkeyPatch) -> None:
     go_on = threading.Event()
     engine = FakeTextEngine(8)

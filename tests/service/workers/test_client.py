@@ -124,6 +124,16 @@ async def test_calls_go_to_the_worker_as_far_as_it_has_room() -> None:
 
 
 @in_loop
+async def test_the_worker_hears_how_many_calls_a_key_had_there() -> None:
+    setup = Setup(capacity=8)
+    for line in ("flood", "flood", "other", "flood"):
+        setup.client.submit([WORK], line=line)
+    await asyncio.sleep(0)
+    for key, rank in enumerate((0, 1, 0, 2), 1):
+        assert setup.worker.heard(Submit(key, PACKED, False, rank))
+
+
+@in_loop
 async def test_all_of_a_job_is_admitted_or_nothing() -> None:
     setup = Setup()
     setup.client.submit([WORK] * 3)
