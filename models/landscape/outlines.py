@@ -3,7 +3,7 @@
 People draw ovals, ribbons and straight lines; a generator that keeps what is drawn paints them as they are.
 An outline has the shape of what stands in front of it, and what is in front is below: the tops of trees are
 ragged where they meet the sky, the foot of a wood ends evenly in a meadow, a horizon at sea stays level. An
-outline that is rough already is left about as it is.
+outline that is rough already is left about as it is, and so is a map where most are, such as one of a photo.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ NEAR = 1 / 32  # from an outline: where its direction is measured
 WINDOW = 1 / 20  # over which that is averaged
 ROUGH, STRAIGHT = 0.65, 0.9  # how coherent directions are: where nothing moves, and where all of it does
 MAX_SHARE = 1 / 5  # of its class's mean height: low hills stay low
+FOUND, DRAWN = 0.85, 0.94  # how straight maps of photos are on the whole, where nothing moves, and drawings
 STEEP = 0.4  # less level than this, an outline's two sides stand beside each other
 _STREAM = 2  # of the seed: styles and noise are 0 and 1 (`seeds.py`)
 
@@ -49,11 +50,11 @@ PROFILES = MappingProxyType(
         "earth": Profile(0.012, 1.6, 0.3, rank=3),
         "field": Profile(0.008, 1.6, 0.25, rank=4),
         "grass": Profile(0.010, 1.4, 0.3, rank=5),
-        "sea": Profile(0.020, 1.8, 0.15, rank=6),
-        "lake": Profile(0.020, 1.8, 0.15, rank=7),
+        "sea": Profile(0.026, 1.8, 0.15, rank=6),
+        "lake": Profile(0.028, 1.9, 0.2, rank=7),
         "river": Profile(0.018, 1.8, 0.3, rank=8),
         "snow": Profile(0.018, 1.7, 1.2, rank=9),
-        "mountain": Profile(0.024, 2.1, 2.0, rank=10),
+        "mountain": Profile(0.028, 2.1, 2.0, rank=10),
         "rock": Profile(0.024, 1.6, 1.2, rank=11),
         "waterfall": Profile(0.008, 1.4, 3.0, rank=12),
         "plant": Profile(0.020, 1.2, 1.4, rank=13),
@@ -141,12 +142,20 @@ def _reach(labels: Map, outlines: _Outlines, front: Map) -> Field:
     most = _REACH.copy()
     for number in np.unique(labels):
         most[number] = min(most[number], MAX_SHARE * _height(labels == number))
-    reach = most[front] * outlines.straight
+    reach = most[front] * outlines.straight * _drawn_share(outlines)
     # Water is level: what is drawn level stays so, and its banks swing.
     reach = np.where(_IS_LEVEL[front], reach * np.clip(3 * (1 - outlines.level), 0, 1), reach)
     for side in (labels, outlines.beyond):
         reach = np.where(_IS_BUILT[side], np.minimum(reach, _REACH[side]), reach)
     return reach
+
+
+def _drawn_share(outlines: _Outlines) -> float:
+    """How much a map looks drawn: 0 for one of a photo, whose outlines are rough in most places."""
+    window = max(round(NEAR * max(outlines.beyond.shape)), 1)
+    beside_corners = ndimage.maximum_filter(outlines.straight, window)  # corners are straight, too
+    straightness = float(beside_corners[outlines.distance < 1].mean())
+    return min(max((straightness - FOUND) / (DRAWN - FOUND), 0.0), 1.0)
 
 
 def _height(is_class: NDArray[np.bool_]) -> float:

@@ -15,7 +15,7 @@ from training.eval_segmenter.engine import WEIGHTS, EvalSegmenter
 from training.evaluation.contact_sheet import contact_sheet
 from training.evaluation.lite2 import Lite2
 from training.evaluation.measure import Bench
-from training.evaluation.painter import Enlarged, Painter
+from training.evaluation.painter import Enlarged, Natural, Painter
 from training.evaluation.references import load_references
 from training.evaluation.report import as_json, as_markdown
 from training.files import write_atomically
@@ -39,6 +39,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="photos without labels, to hold paintings against those held out, too; may be repeated",
     )
     parser.add_argument("--eval-segmenter", "--judge", type=Path, default=WEIGHTS, metavar="FOLDER")
+    parser.add_argument(
+        "--outlines",
+        choices=("drawn", "natural"),
+        default="drawn",
+        help="how maps are taken (default: drawn)",
+    )
     parser.add_argument("--pix2pix", type=Path, metavar="CHECKPOINT", help="measure this baseline, too")
     parser.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="report and contact sheet")
     parser.add_argument("--cache", type=Path, metavar="FOLDER", help="keep there what lite2 sees in photos")
@@ -51,7 +57,8 @@ def run(args: argparse.Namespace) -> None:
     check_report_folder(args.out, "report.json")
     device = str(pick_device(args.device, args.threads))
     try:
-        engine = Enlarged(LandscapeEngine.load(args.checkpoint, device), SIDE)
+        engine: Painter = Enlarged(LandscapeEngine.load(args.checkpoint, device), SIDE)
+        engine = Natural(engine) if args.outlines == "natural" else engine
         eval_segmenter = EvalSegmenter.load(args.eval_segmenter, device)
         others: dict[str, Painter] = {}
         if args.pix2pix:
@@ -61,7 +68,7 @@ def run(args: argparse.Namespace) -> None:
     references = load_references(args.data, args.photos, SIDE)
     result = Bench(eval_segmenter, Lite2(device, args.cache), references).run(engine, others)
     args.out.mkdir(parents=True, exist_ok=True)
-    page = as_markdown(result, str(args.checkpoint))
+    page = as_markdown(result, f"{args.checkpoint} ({args.outlines} outlines)")
     write_atomically(args.out / "report.md", page.encode())
     write_atomically(args.out / "report.json", (json.dumps(as_json(result), indent=2) + "\n").encode())
     sheet = contact_sheet(engine, references.mapped, spread_rows(references.mapped, SHEET_ROWS), SHEET_SEEDS)

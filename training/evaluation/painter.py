@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Protocol
 
 import numpy as np
@@ -40,12 +41,20 @@ class Enlarged:
         own = self._painter.image_size
         if own == self.image_size:
             return self._painter.forward(requests)
-        small = [
-            LandscapeRequest(shrink_map(request.label_map, own), request.seed, request.class_seeds)
-            for request in requests
-        ]
+        small = [replace(request, label_map=shrink_map(request.label_map, own)) for request in requests]
         return [self._enlarge(picture) for picture in self._painter.forward(small)]
 
     def _enlarge(self, picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
         size = (self.image_size, self.image_size)
         return np.asarray(Image.fromarray(picture).resize(size, Image.Resampling.BICUBIC))
+
+
+class Natural:
+    """A painter whose maps' outlines are made natural first, as those of sketches are when it is served."""
+
+    def __init__(self, painter: Painter) -> None:
+        self._painter, self.image_size = painter, painter.image_size
+
+    def forward(self, requests: Sequence[LandscapeRequest]) -> list[NDArray[np.uint8]]:
+        """Paint every request, in order: (S, S, 3) uint8 RGB each."""
+        return self._painter.forward([replace(request, natural_outlines=True) for request in requests])

@@ -28,6 +28,8 @@ from training.run import Run
 
 PLAIN_CLASSES = [CLASS_NAMES.index(name) for name in ("sky", "sea")]
 MAX_ROUGHNESS = 0.9  # of the rows' own roughness, as a quantile
+SNOW = CLASS_NAMES.index("snow")
+CALM_SNOW = 0.12  # the quantile up to which snow looks like a field of it, and not like patches between rocks
 CALIBRATION_BATCHES = 24
 CALIBRATION_STEP = 10**9  # batches from here on are never trained on by any run
 
@@ -82,7 +84,21 @@ def choose_styles(bank: StyleBank, count: int, chances: NDArray[np.float64] | No
     rows = np.random.default_rng(0).choice(
         len(rough), min(count, int(is_calm.sum())), replace=False, p=shares / shares.sum()
     )
-    return bank.styles[torch.from_numpy(np.sort(rows))]
+    return calm_snow(bank.styles[torch.from_numpy(np.sort(rows))])
+
+
+def calm_snow(styles: torch.Tensor) -> torch.Tensor:
+    """Give each row of ``styles`` (M, N, D) the most alike of the calm snows, by colour.
+
+    Most photos' snow is patches on rock; over a meadow it becomes black specks.
+    """
+    snow = styles[:, SNOW]
+    rough = snow[:, NUM_COLOURS:].mean(dim=1)
+    is_calm = rough <= rough.quantile(CALM_SNOW)
+    nearest = torch.cdist(snow[:, :NUM_COLOURS], snow[is_calm, :NUM_COLOURS]).argmin(dim=1)
+    calmed = styles.clone()
+    calmed[:, SNOW] = torch.where(is_calm.unsqueeze(1), snow, snow[is_calm][nearest])
+    return calmed
 
 
 def export(

@@ -52,10 +52,16 @@ def test_evaluates_a_checkpoint(
         Image.fromarray(shade).save(photos / f"photo{number}.jpg")
     checkpoint, judge, pix2pix = make_checkpoints(tmp_path)
     command = ["evaluate-landscape", str(checkpoint), f"--data={siftflow}", f"--judge={judge}", "--threads=1"]
-    more = [f"--pix2pix={pix2pix}", f"--photos={photos}", f"--cache={tmp_path / 'cache'}"]
+    more = [
+        f"--pix2pix={pix2pix}",
+        f"--photos={photos}",
+        f"--cache={tmp_path / 'cache'}",
+        "--outlines=natural",
+    ]
     assert main([*command, *more, f"--out={tmp_path / 'out'}"]) == 0
     page = (tmp_path / "out" / "report.md").read_text()
     assert page in capsys.readouterr().out
+    assert "(natural outlines)" in page
     report = json.loads((tmp_path / "out" / "report.json").read_text())
     columns = {"paintings", "real", "pix2pix", "retrieval", "class_mean", "collapsed"}
     assert set(report["drawn"]) == {*CORRUPTIONS, "all"}

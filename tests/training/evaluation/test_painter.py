@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from models.landscape.engine import LandscapeRequest
-from training.evaluation.painter import Enlarged
+from training.evaluation.painter import Enlarged, Natural
 
 
 class Small:
@@ -25,6 +25,26 @@ def test_maps_are_shrunk_and_pictures_enlarged() -> None:
     assert (picture[40:] == 183).all()
     own = Enlarged(Small(), 32).forward([LandscapeRequest(lake[::2, ::2], 3)])[0]
     assert (own[:16] == 3).all()
+
+
+class Asked:
+    image_size = 32
+
+    def __init__(self) -> None:
+        self.requests: list[LandscapeRequest] = []
+
+    def forward(self, requests: Sequence[LandscapeRequest]) -> list[np.ndarray]:
+        self.requests += requests
+        return [np.zeros((32, 32, 3), np.uint8) for _ in requests]
+
+
+def test_what_is_asked_for_reaches_a_painter_of_small_pictures() -> None:
+    asked = Asked()
+    lake = np.zeros((64, 64), dtype=np.uint8)
+    Natural(Enlarged(asked, 64)).forward([LandscapeRequest(lake, 3, {9: 4})])
+    (request,) = asked.requests
+    assert request.label_map.shape == (32, 32)
+    assert (request.seed, request.class_seeds, request.natural_outlines) == (3, {9: 4}, True)
 
 
 def test_only_enlargements() -> None:

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from models.landscape.palette import NUM_CLASSES, UNLABELLED
-from training.landscape.job import choose_styles
+from training.landscape.job import SNOW, calm_snow, choose_styles
 from training.landscape.style_bank import (
     BANK_SIDE,
     NUM_COLOURS,
@@ -121,4 +121,21 @@ def test_seeds_choose_among_calm_skies_and_seas() -> None:
     chances = np.zeros(200)
     chances[:60] = 1.0
     few = choose_styles(bank, 40, chances)
-    assert all(any(torch.equal(row, own) for own in styles[:60]) for row in few)
+    others = [number for number in range(NUM_CLASSES) if number != SNOW]
+    assert all(any(torch.equal(row[others], own[others]) for own in styles[:60]) for row in few)
+
+
+def test_rough_snow_borrows_calm_snow_of_its_colour() -> None:
+    torch.manual_seed(0)
+    styles = torch.randn(200, NUM_CLASSES, STYLE_SIZE)
+    calm = calm_snow(styles)
+    rough = styles[:, SNOW, NUM_COLOURS:].mean(dim=1)
+    kept = (calm[:, SNOW] == styles[:, SNOW]).all(dim=1)
+    assert kept.sum() == 24  # an eighth, the calmest
+    assert rough[kept].max() < rough[~kept].min()
+    snows = styles[kept, SNOW]
+    for row, own in zip(calm[:, SNOW], styles[:, SNOW], strict=True):
+        apart = (snows - own)[:, :NUM_COLOURS].norm(dim=1)
+        assert torch.equal(row, snows[apart.argmin()])
+    others = [number for number in range(NUM_CLASSES) if number != SNOW]
+    assert torch.equal(calm[:, others], styles[:, others])
