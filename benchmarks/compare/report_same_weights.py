@@ -39,10 +39,10 @@ def same_weights(cells: Cells) -> str:
     parts = [
         f"""## The same model
 
-Random weights of one file in both servers, GPT-2's architecture: ours in bfloat16 beside llama.cpp in
-float16, ours in int8 beside its q8_0. First answers of {ANSWER_TOKENS} tokens to prompts of {PROMPT_TOKENS},
-in tokens per second over HTTP; then answers of one token to prompts of {PROMPT_TOKENS} and of
-{PREFILL_TOKENS}, in milliseconds for the whole answer."""
+Random weights of one file in both servers, GPT-2's architecture: ours as it comes ("auto", 16 bits) beside
+llama.cpp in float16, ours in int8 beside its q8_0. First answers of {ANSWER_TOKENS} tokens to prompts of
+{PROMPT_TOKENS}, in tokens per second over HTTP; then answers of one token to prompts of {PROMPT_TOKENS} and
+of {PREFILL_TOKENS}, in milliseconds for the whole answer."""
     ]
     return "\n\n".join([*parts, *(_table(cells, shape) for shape in SHAPES)])
 

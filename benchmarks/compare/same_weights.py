@@ -27,7 +27,7 @@ from models.gpt.tokenizer import TOKENIZER_FILE
 FOLDER = ROOT / "state" / "bench" / "same-weights"
 PROMPT_TOKENS, ANSWER_TOKENS, PREFILL_TOKENS = 32, 64, 512
 OLD_BLOCK = {"positions": "learned", "norm": "layer", "mlp": "gelu_tanh", "bias": True, "qk_norm": False}
-PEERS = {"bfloat16": "f16", "int8": "q8_0"}  # whose weights are as wide as ours
+PEERS = {"auto": "f16", "int8": "q8_0"}  # whose weights are as wide as ours; "auto" has 16 bits
 
 
 @dataclass(frozen=True)

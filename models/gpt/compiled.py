@@ -14,9 +14,9 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from models.gpt.backend import Chunk
-from models.gpt.kernel import CLayer, CNetwork, CNorm, CProduct, Kernel
+from models.gpt.kernel import FORMATS, CLayer, CNetwork, CNorm, CProduct, Format, Kernel
 from models.gpt.network import GPT, CausalAttention
-from models.gpt.panels import PanelCache, to_octets, to_panels
+from models.gpt.panels import PanelCache, to_panels, to_whole
 from models.gpt.rotary import frequencies
 from models.gpt.threads import Threads
 
@@ -26,20 +26,21 @@ TOLERANCE = 0.05  # of the largest logit; the cache has 8 bits of each key and v
 ROW = struct.Struct("iii")  # `Row` in kernels/step.cpp
 ACTIVATIONS = {"swiglu": 0, "gelu": 1, "gelu_tanh": 2}  # `Activation` in kernels/step.cpp
 HEAD_MULTIPLE = 8
+SMALL_SHARE = 1 / 8  # of the weights
 
 
 @torch.inference_mode()
 def compiled_backend(
-    network: GPT, max_slots: int, kernel: Kernel, has_octets: bool = False
+    network: GPT, max_slots: int, kernel: Kernel, weights: Format | None = None
 ) -> CompiledBackend | None:
     """A backend whose first answer is right, if the kernel can serve such a network.
 
     Args:
-        has_octets: weights are held in int8, not in bfloat16.
+        weights: what they are held in; None: what the kernel prefers.
     """
     if network.config.head_width % HEAD_MULTIPLE:
         return None
-    backend = CompiledBackend(network, max_slots, kernel, has_octets)
+    backend = CompiledBackend(network, max_slots, kernel, weights)
     if agrees(backend, network):
         backend.measure_threads()
         return backend
@@ -64,8 +65,8 @@ class CompiledBackend:
     cuts_freely = True
     short_step: int | None = 16  # about where arithmetic begins to bound a step, not memory
 
-    def __init__(self, network: GPT, max_slots: int, kernel: Kernel, has_octets: bool = False) -> None:
-        config, self._has_octets = network.config, has_octets
+    def __init__(self, network: GPT, max_slots: int, kernel: Kernel, weights: Format | None = None) -> None:
+        config, self.weights = network.config, weights or kernel.preferred
         self.cache = PanelCache(config, max_slots, kernel)
         self._kernel, self._vocabulary = kernel, config.vocabulary
         self._padded_vocabulary = config.vocabulary + -config.vocabulary % kernel.panel
@@ -82,7 +83,7 @@ class CompiledBackend:
             self._hold(network.position_embedding.weight.float()) if is_learned else None,
             None if is_learned else self._hold(frequencies(config.head_width, config.rope_base)),
             self._norm(network, "norm"),
-            self._panels(head.float(), None),
+            self._panels(head.float(), None, self._format_of_head(network, head)),
             ctypes.addressof(layers),
         )  # fmt: skip
         self._max_slots, self._max_threads, self._threads = max_slots, torch.get_num_threads(), Threads()
@@ -158,12 +159,20 @@ class CompiledBackend:
             weight = F.pad(weight, (0, -weight.shape[1] % self._kernel.panel))
         if network.config.bias:
             bias = self._hold(self._padded(layer.get_parameter("bias").float()[:, None], is_paired))
-        return self._panels(weight, bias)
+        return self._panels(weight, bias, self.weights)
 
-    def _panels(self, weight: Tensor, bias: int | None) -> CProduct:
-        if not self._has_octets:
-            return CProduct(self._hold(to_panels(weight, self._kernel)), None, bias)
-        return CProduct(None, self._hold(to_octets(weight, self._kernel)), bias)
+    def _panels(self, weight: Tensor, bias: int | None, held: Format) -> CProduct:
+        if held == "bfloat16":
+            panels = to_panels(weight, self._kernel)
+        else:
+            panels = to_whole(weight, self._kernel, held)
+        return CProduct(self._hold(panels), bias, FORMATS.index(held))
+
+    def _format_of_head(self, network: GPT, head: Tensor) -> Format:
+        """Most of what int8 loses is lost in the head; where it is small, 16 bits for it cost nothing."""
+        num_weights = sum(parameter.numel() for parameter in network.parameters())
+        is_small = head.numel() < SMALL_SHARE * num_weights
+        return self._kernel.preferred if self.weights == "int8" and is_small else self.weights
 
     def _padded(self, rows: Tensor, is_paired: bool) -> Tensor:
         """(N, K) in whole panels of rows."""

@@ -18,8 +18,8 @@ from torch import Tensor
 from models.gpt.backend import Backend, Chunk, SlotCache
 from models.gpt.compiled import compiled_backend
 from models.gpt.eager import EagerBackend
-from models.gpt.kernel import Kernel
-from models.gpt.network import GPT
+from models.gpt.kernel import Format, Kernel
+from models.gpt.network import GPT, dtype_name
 from models.gpt.prompt_queue import PromptQueue
 
 
@@ -47,18 +47,19 @@ class Decoder:
     """Slots, and the backend that fills them: the compiled one where a kernel fits the network.
 
     Args:
-        has_octets: the compiled one holds weights in int8.
+        weights: what the compiled one holds them in; None: what the kernel prefers.
     """
 
     def __init__(
-        self, network: GPT, max_slots: int, kernel: Kernel | None = None, has_octets: bool = False
+        self, network: GPT, max_slots: int, kernel: Kernel | None = None, weights: Format | None = None
     ) -> None:
         self.network = network.eval().requires_grad_(False)
         self.context, self.max_slots = network.config.max_seq_len, max_slots
         self.is_rotary = network.config.positions == "rope"
         self.device = network.embedding.weight.device
-        compiled = None if kernel is None else compiled_backend(self.network, max_slots, kernel, has_octets)
+        compiled = None if kernel is None else compiled_backend(self.network, max_slots, kernel, weights)
         self.kernel = None if compiled is None else kernel
+        self.weights = dtype_name(network) if compiled is None else compiled.weights
         self.backend: Backend = compiled or EagerBackend(network, max_slots)
         self._free = list(range(max_slots))
         # New ones, and those that read half a window again: two queues, so that neither can starve the other.

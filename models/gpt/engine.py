@@ -25,10 +25,10 @@ from models.gpt.device.decoder import DeviceDecoder
 from models.gpt.eager import lay_out_for_cpu
 from models.gpt.kernel import Kernel, load_kernel
 from models.gpt.listing import ListedToken, Listing, TokenLogprob
-from models.gpt.network import GPT
+from models.gpt.network import GPT, dtype_name
 from models.gpt.request import TextRequest
 from models.gpt.sampling import Sampler, log_probabilities
-from models.gpt.source import Drawn, HostSource, OpenSequence, TokenSource, Weights, dtype_name
+from models.gpt.source import Drawn, HostSource, OpenSequence, TokenSource, Weights
 from models.gpt.tokenizer import Tokenizer, read_tokenizer
 
 log = logging.getLogger("prospero.text")
@@ -110,8 +110,8 @@ class TextEngine:
             if draws_on_device
             else HostSource(network, max_slots, kernel, weights)
         )
-        if weights == "int8" and self.source.weights != "int8":
-            log.warning("weights in int8 need the compiled kernel: text is served without either")
+        if weights not in ("auto", self.source.weights):
+            log.warning("weights in %s need the compiled kernel: text is served without either", weights)
         self._runs: dict[OpenSequence, _Run] = {}
         self._by_key: dict[int, _Run] = {}
         self._failed: dict[int, Exception] = {}  # by key, those whose prompts can't be scored
@@ -124,8 +124,9 @@ class TextEngine:
         """Load a checkpoint folder; weights are held in float32 on a CPU, in bfloat16 on a GPU.
 
         Args:
-            weights: what the compiled kernel holds them in. "auto" is "bfloat16", which no text shows;
-                "int8" is half of it, at the loss that docs/performance.md has.
+            weights: what the compiled kernel holds them in. "auto" is "int16" or "bfloat16", whichever
+                these instructions multiply faster: no text shows it. "int8" is half of it, at the loss that
+                docs/performance.md has.
 
         Raises:
             CheckpointError: the folder is no whole GPT checkpoint.

@@ -137,3 +137,8 @@ class GPT(nn.Module):
     def logits(self, states: Tensor) -> Tensor:
         """Scores (..., vocabulary) of the next token after each of `states` (..., width)."""
         return F.linear(states, self.embedding.weight if self.config.tied else self.head.weight)
+
+
+def dtype_name(network: GPT) -> str:
+    """What a network's parameters are held in, as PyTorch names it."""
+    return str(network.embedding.weight.dtype).removeprefix("torch.")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -9,7 +11,8 @@ from torch import Tensor
 from models.gpt.config import GPTConfig
 from models.gpt.kernel import Kernel
 
-GROUP = 32  # numbers of a column that share a scale, in kernels/bytes.h
+# `Grid` in kernels/whole.h: numbers of a column that share a scale, and the largest of them once rounded.
+GRIDS = {"int16": (64, 4095, torch.int16), "int8": (32, 127, torch.int8)}
 
 
 def to_panels(weights: Tensor, kernel: Kernel) -> Tensor:
@@ -27,21 +30,22 @@ def to_panels(weights: Tensor, kernel: Kernel) -> Tensor:
     return panels.to(torch.bfloat16, memory_format=torch.contiguous_format, copy=True)
 
 
-def to_octets(weights: Tensor, kernel: Kernel) -> Tensor:
-    """A float32 matrix (N, K) as kernels/bytes.h describes it; both are padded with zeros.
+def to_whole(weights: Tensor, kernel: Kernel, kind: Literal["int16", "int8"]) -> Tensor:
+    """A float32 matrix (N, K) in whole numbers as kernels/whole.h describes it; both are padded with zeros.
 
     Returns:
-        bytes (panels, K / GROUP, block): of each group its int8 (GROUP / 2, 2, lanes, 2 rows), and a bfloat16
-        scale for each column (lanes, 2).
+        bytes (panels, K / group, block): of each group its numbers (group / 2, 2, lanes, 2 rows), and a
+        bfloat16 scale for each column (lanes, 2).
     """
-    padded = F.pad(weights, (0, -weights.shape[1] % GROUP, 0, -len(weights) % kernel.panel))
-    groups = padded.reshape(-1, kernel.panel, padded.shape[1] // GROUP, GROUP).transpose(1, 2)
-    largest = groups.abs().amax(-1) / 127
+    group, most, dtype = GRIDS[kind]
+    padded = F.pad(weights, (0, -weights.shape[1] % group, 0, -len(weights) % kernel.panel))
+    groups = padded.reshape(-1, kernel.panel, padded.shape[1] // group, group).transpose(1, 2)
+    largest = groups.abs().amax(-1) / most
     scales = (largest.view(torch.int32) + 0xFFFF >> 16 << 16).view(torch.float32)  # up to the next bfloat16
-    octets = (groups / scales.clamp(min=1e-30)[..., None]).round().to(torch.int8)
-    halves = octets.unflatten(2, (2, kernel.lanes)).unflatten(4, (GROUP // 2, 2)).permute(0, 1, 4, 2, 3, 5)
+    whole = (groups / scales.clamp(min=1e-30)[..., None]).round().to(dtype)
+    halves = whole.unflatten(2, (2, kernel.lanes)).unflatten(4, (group // 2, 2)).permute(0, 1, 4, 2, 3, 5)
     pairs = scales.bfloat16().unflatten(2, (2, kernel.lanes)).transpose(2, 3).contiguous()
-    return torch.cat([halves.flatten(2), pairs.view(torch.int8).flatten(2)], 2)
+    return torch.cat([part.contiguous().view(torch.int8).flatten(2) for part in (halves, pairs)], 2)
 
 
 def from_panels(panels: Tensor, kernel: Kernel, depth: int) -> Tensor:

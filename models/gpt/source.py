@@ -11,18 +11,13 @@ from torch import Tensor
 from models.gpt.backend import SlotCache, wipe
 from models.gpt.decoding import Decoder, Sequence
 from models.gpt.determinism import is_row_invariant
-from models.gpt.kernel import Kernel
+from models.gpt.kernel import Format, Kernel
 from models.gpt.network import GPT
 from models.gpt.sampling import UNDRAWN, Sampler, choose
 
 NOTHING = torch.empty(0)  # for who may not look
 Score = Callable[[Tensor], None]
-Weights = Literal["auto", "bfloat16", "int8"]
-
-
-def dtype_name(network: GPT) -> str:
-    """What a network's parameters are held in, as PyTorch names it."""
-    return str(network.embedding.weight.dtype).removeprefix("torch.")
+Weights = Format | Literal["auto"]
 
 
 class UnsoundError(RuntimeError):
@@ -95,16 +90,15 @@ class HostSource:
         """Take a network over.
 
         Args:
-            weights: what the kernel holds them in, if there is one; "auto" is "bfloat16".
+            weights: what the kernel holds them in, if there is one; "auto": what it prefers.
         """
-        has_octets = weights == "int8"
-        self.decoder = Decoder(network, max_slots, kernel, has_octets=has_octets)
+        self.decoder = Decoder(network, max_slots, kernel, None if weights == "auto" else weights)
         self.network, self.device = self.decoder.network, self.decoder.device
         self.context = self.decoder.context
         found = self.decoder.kernel
         self._choose = choose if found is None else found.choose
         self.kernel_name = "none" if found is None else found.level
-        self.weights = dtype_name(network) if found is None else "int8" if has_octets else "bfloat16"
+        self.weights = self.decoder.weights
         self.is_bitwise = self.device.type == "cpu" and is_row_invariant(self.decoder)
         self._samplers: dict[Sequence, tuple[Sampler, int]] = {}
 

@@ -28,7 +28,7 @@ class TextLoader:
     slots: int
     interval: float
     threads: int | None
-    weights: Literal["auto", "bfloat16", "int8"] = "auto"
+    weights: Literal["auto", "bfloat16", "int16", "int8"] = "auto"
     gpu_share: float = 1.0
 
     def __call__(self, device: str) -> Batcher:

@@ -22,9 +22,9 @@ from models.gpt.device.launcher import Flight, Launcher, Plan, PromptPlan, RowPl
 from models.gpt.device.passes import Way, num_bytes
 from models.gpt.device.pool import Pool
 from models.gpt.device.random_numbers import key_of, uniform
-from models.gpt.network import GPT
+from models.gpt.network import GPT, dtype_name
 from models.gpt.sampling import Sampler
-from models.gpt.source import NOTHING, Drawn, OpenSequence, UnsoundError, dtype_name
+from models.gpt.source import NOTHING, Drawn, OpenSequence, UnsoundError
 
 # (rows, steps): from so many rows on, so many steps in one plan. What the host does for a row, it then does
 # once for several of its tokens.

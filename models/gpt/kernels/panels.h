@@ -7,6 +7,8 @@
 // with two numbers in bfloat16 and adds to a float32 sum (STEP 2); K is even then.
 #pragma once
 
+#include <type_traits>
+
 #include "vectors.h"
 
 constexpr int PANEL = 2 * LANES;
@@ -120,26 +122,36 @@ static void tile(const factor *a, long a_stride, const bf16 *b, long panel_strid
             }
 }
 
+// Calls tile(rows of it, panels of it, row, panel, is_last) until all are done; the first two are constants. A few rows
+// take several panels at once, or sums would wait for each other; `is_last` of its panel.
+template <class Tile>
+static void in_tiles(int rows, int panels, const Tile &tile) {
+    std::integral_constant<int, 1> one;
+    std::integral_constant<int, 2> two;
+    std::integral_constant<int, 3> three;
+    std::integral_constant<int, TILE_ROWS> four;
+    int panel = 0;
+    if (rows == 1)
+        for (; panel + 4 <= panels; panel += 4) tile(one, four, 0, panel, true);
+    if (rows == 2)
+        for (; panel + 2 <= panels; panel += 2) tile(two, two, 0, panel, true);
+    for (; panel < panels; panel++)
+        for (int row = 0; row < rows; row += TILE_ROWS) switch (rows - row) {
+                case 1: tile(one, one, row, panel, true); break;
+                case 2: tile(two, one, row, panel, true); break;
+                case 3: tile(three, one, row, panel, true); break;
+                default: tile(four, one, row, panel, row + TILE_ROWS >= rows);
+            }
+}
+
 // c (rows, panels) = a (rows, depth) times b, whose panels are panel_stride apart, plus bias and what c was. If
 // `reads_on`, each panel is fetched while the one before is multiplied: a few rows would wait for memory. (One row
 // reads four panels side by side, which the processor foresees by itself.)
 static void multiply(const factor *a, long a_stride, int rows, const bf16 *b, long panel_stride, int depth, int panels,
                      float *c, long c_stride, const float *bias = nullptr, bool is_sum = false, bool reads_on = false) {
-    auto times = [&](auto tile, int row, int panel) {
-        tile(a + row * a_stride, a_stride, b + panel * panel_stride, panel_stride, depth,
-             c + row * c_stride + panel * PANEL, c_stride, bias ? bias + panel * PANEL : nullptr, is_sum,
-             reads_on && rows > 1 && row + TILE_ROWS >= rows);
-    };
-    int panel = 0;
-    if (rows == 1)  // few rows: several panels at once, or sums would wait for each other
-        for (; panel + 4 <= panels; panel += 4) times(tile<1, 4>, 0, panel);
-    if (rows == 2)
-        for (; panel + 2 <= panels; panel += 2) times(tile<2, 2>, 0, panel);
-    for (; panel < panels; panel++)
-        for (int row = 0; row < rows; row += TILE_ROWS) switch (rows - row) {
-                case 1: times(tile<1, 1>, row, panel); break;
-                case 2: times(tile<2, 1>, row, panel); break;
-                case 3: times(tile<3, 1>, row, panel); break;
-                default: times(tile<4, 1>, row, panel);
-            }
+    in_tiles(rows, panels, [&](auto R, auto P, int row, int panel, bool is_last) {
+        tile<R, P>(a + row * a_stride, a_stride, b + panel * panel_stride, panel_stride, depth,
+                   c + row * c_stride + panel * PANEL, c_stride, bias ? bias + panel * PANEL : nullptr, is_sum,
+                   reads_on && rows > 1 && is_last);
+    });
 }

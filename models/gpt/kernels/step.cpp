@@ -4,9 +4,9 @@
 // of its own row alone, so that a row's bits depend on nothing but what its slot has read.
 #include <algorithm>
 
-#include "bytes.h"
 #include "panels.h"
 #include "team.h"
+#include "whole.h"
 
 constexpr int BLOCK_ROWS = 64;  // pass through all layers together; activations stay in the cache
 
@@ -14,10 +14,12 @@ struct Norm {
     const float *weights, *bias;  // no weights: no norm; no bias: none
 };
 
+enum Format : int32_t { BFLOAT16, INT16, INT8 };  // of a product's weights: as in panels.h, or in whole.h
+
 struct Product {
-    const bf16 *panels;    // or none, but:
-    const int8_t *octets;  // panels of blocks, in bytes.h
-    const float *bias;     // or none
+    const char *weights;
+    const float *bias;  // or none
+    Format format;
 };
 
 struct Layer {
@@ -59,7 +61,7 @@ struct Row {
 struct Scratch {
     float *states, *turns, *qkv, *gates, *mixed;
     factor *normed, *queries, *attended, *inner, *ends;
-    int16_t *rounded;  // of a product's rows, for weights in bytes; and their scales
+    int16_t *rounded;  // of a product's rows, for weights in whole numbers; and their scales
     float *scales;
     float *scores;   // a thread's own, and the next two
     factor *shares, *asked;
@@ -76,9 +78,8 @@ struct Scratch {
         take(attended, BLOCK_ROWS * n.across());
         take(inner, BLOCK_ROWS * n.inner_across());
         take(ends, BLOCK_ROWS * n.across());
-        const int deepest = padded(std::max(n.across(), n.inner_across()), GROUP);
-        take(rounded, (long)BLOCK_ROWS * deepest);
-        take(scales, (long)BLOCK_ROWS * (deepest / GROUP));
+        take(rounded, (long)BLOCK_ROWS * padded(std::max(n.across(), n.inner_across()), LARGEST_GROUP));
+        take(scales, BLOCK_ROWS);
         float *const start = next_;
         take(scores, most * n.span());
         take(shares, most * n.span());
@@ -237,23 +238,34 @@ class Pass {
     // c (rows, across) = or += a (rows, depth) times a matrix, column by column among the team.
     void multiply_by(const Product &by, const factor *a, long a_stride, int depth, int rows, float *c, int across,
                      bool is_sum, bool is_into = false) {
-        const int panels = across / PANEL, unit = rows == 1 ? 4 : 2, units = (panels + unit - 1) / unit;
-        const int panels_each = unit * std::max(1, units / (4 * team_.size())), groups = padded(depth, GROUP) / GROUP;
-        if (by.octets)
-            for_rows(rows, [&](int r) {
-                quantise(a + r * a_stride, depth, s.rounded + (long)r * groups * GROUP, s.scales + (long)r * groups);
+        auto share = [&](auto multiply_panels) {
+            const int panels = across / PANEL, unit = rows == 1 ? 4 : 2, units = (panels + unit - 1) / unit;
+            const int panels_each = unit * std::max(1, units / (4 * team_.size()));
+            team_.share((panels + panels_each - 1) / panels_each, [&](int block, int) {
+                const int first = block * panels_each, count = std::min(panels_each, panels - first);
+                multiply_panels(first, count, by.bias ? by.bias + first * PANEL : nullptr);
+                if (is_into) activate(rows, first, count);
             });
-        team_.share((panels + panels_each - 1) / panels_each, [&](int block, int) {
-            const int first = block * panels_each, count = std::min(panels_each, panels - first);
-            const long stride = (long)depth * PANEL;
-            const float *bias = by.bias ? by.bias + first * PANEL : nullptr;
-            if (by.octets)
-                multiply(s.rounded, s.scales, rows, by.octets + (long)first * groups * BLOCK, groups, count,
-                         c + first * PANEL, across, bias, is_sum);
-            else
-                multiply(a, a_stride, rows, by.panels + first * stride, stride, depth, count, c + first * PANEL,
-                         across, bias, is_sum, true);
-            if (is_into) activate(rows, first, count);
+        };
+        auto share_whole = [&](auto number) {
+            typedef decltype(number) Number;
+            const int groups = padded(depth, Grid<Number>::GROUP) / Grid<Number>::GROUP;
+            const int end = groups * Grid<Number>::GROUP;
+            for_rows(rows, [&](int r) {
+                s.scales[r] = quantise(a + r * a_stride, depth, end, Grid<Number>::LARGEST_FACTOR,
+                                       s.rounded + (long)r * end);
+            });
+            share([&](int first, int count, const float *bias) {
+                multiply<Number>(s.rounded, s.scales, rows, by.weights + first * groups * block_size<Number>(), groups,
+                                 count, c + first * PANEL, across, bias, is_sum);
+            });
+        };
+        if (by.format == INT8) return share_whole(int8_t());
+        if (by.format == INT16) return share_whole(int16_t());
+        const long stride = (long)depth * PANEL;
+        share([&](int first, int count, const float *bias) {
+            multiply(a, a_stride, rows, (const bf16 *)by.weights + first * stride, stride, depth, count,
+                     c + first * PANEL, across, bias, is_sum, true);
         });
     }
 
@@ -332,6 +344,7 @@ extern "C" {
 
 int lanes() { return LANES; }
 int depth_step() { return STEP; }
+int has_pairs() { return HAS_PAIRS; }
 
 Team *make_team(int size) { return new Team(size); }
 void end_team(Team *team) { delete team; }

@@ -30,6 +30,16 @@ static inline void store(float *to, floats value) { memcpy(to, &value, sizeof va
 
 static inline floats all(float value) { return value - floats{}; }
 
+// a * b + c, rounded once. Where a sum is added to only sometimes, compilers fuse in one tile and not in another.
+static inline floats fused(floats a, floats b, floats c) {
+    float factors[2][LANES], sums[LANES];
+    memcpy(factors[0], &a, sizeof a);
+    memcpy(factors[1], &b, sizeof b);
+    memcpy(sums, &c, sizeof c);
+    for (int i = 0; i < LANES; i++) sums[i] = __builtin_fmaf(factors[0][i], factors[1][i], sums[i]);
+    return load(sums);
+}
+
 // The first `count` lanes of a value, zeros in the others.
 static inline floats first_lanes(floats value, int count) {
     ints lane;

@@ -5,7 +5,6 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
-from typing import Literal
 
 import pytest
 import torch
@@ -16,6 +15,7 @@ from models.gpt.engine import TextEngine
 from models.gpt.kernel import load_kernel
 from models.gpt.network import CausalAttention
 from models.gpt.request import TextRequest
+from models.gpt.source import Weights
 from models.gpt.tokenizer import CharacterTokenizer
 from tests.models.gpt.small import ALPHABET, complete, make_bpe, make_engine, make_network, text_of
 
@@ -150,12 +150,13 @@ def test_weights_are_held_in_what_was_asked_for(tmp_path: Path, caplog: pytest.L
     network = make_network(len(ALPHABET))
     files = {"tokenizer.json": CharacterTokenizer(ALPHABET).to_json()}
     save_checkpoint(tmp_path / "gpt", network.config, network.state_dict(), {}, "", files)
-    has_kernel = load_kernel() is not None
-    choices: list[tuple[Literal["auto", "bfloat16", "int8"], str]]
-    choices = [("auto", "bfloat16"), ("bfloat16", "bfloat16"), ("int8", "int8")]
-    for asked, held in choices:
+    kernel = load_kernel()
+    has_kernel = kernel is not None
+    choices: list[Weights] = ["auto", "bfloat16", "int16", "int8"]
+    for asked in choices:
         engine = TextEngine.load(tmp_path / "gpt", "cpu", max_slots=2, weights=asked)
-        assert engine.describe()["weights"] == (held if has_kernel else "float32")
+        held = "float32" if kernel is None else kernel.preferred if asked == "auto" else asked
+        assert engine.describe()["weights"] == held
         assert len(text_of(complete(engine, REQUEST))) == 40
     assert ("int8 need the compiled kernel" in caplog.text) == (not has_kernel)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import itertools
 import random
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 import torch
@@ -21,9 +21,9 @@ from models.gpt.compiled import CompiledBackend
 from models.gpt.decoding import Decoder
 from models.gpt.determinism import is_row_invariant
 from models.gpt.engine import TextEngine
-from models.gpt.kernel import Kernel, load_kernel
+from models.gpt.kernel import Format, Kernel, load_kernel
 from models.gpt.network import GPT, CausalAttention
-from models.gpt.panels import GROUP, from_panels, to_octets, to_panels
+from models.gpt.panels import GRIDS, from_panels, to_panels, to_whole
 from models.gpt.sampling import Sampler, choose
 from tests.models.gpt.small import GPT2, complete, make_bpe, make_network
 from tests.models.gpt.test_determinism import make_requests, outcome, run_crowd
@@ -40,6 +40,7 @@ BLOCKS = [
         ("rope", "learned"), ("rms", "layer"), ("swiglu", "gelu", "gelu_tanh"), *[(False, True)] * 3
     )
 ]
+WHOLE: list[Literal["int16", "int8"]] = ["int16", "int8"]
 SIZES = [
     {"hidden_size": 64, "heads": 8, "kv_heads": 8, "mlp_width": 100, "max_seq_len": 50},  # heads of 8
     {"hidden_size": 120, "heads": 3, "kv_heads": 1, "mlp_width": 91, "max_seq_len": 33},  # of 40
@@ -89,7 +90,7 @@ def rounded(network: GPT) -> GPT:
 def test_every_block_gives_the_logits_of_the_network(kernel: Kernel, block: dict[str, Any]) -> None:
     for size in SIZES:
         network = rounded(network_of(53, **size, **block))
-        backend = CompiledBackend(network, 3, kernel)
+        backend = CompiledBackend(network, 3, kernel, "bfloat16")
         length = size["max_seq_len"]
         tokens = torch.randint(53, (length,), generator=torch.Generator().manual_seed(1)).tolist()
         half = length // 2
@@ -102,54 +103,69 @@ def test_every_block_gives_the_logits_of_the_network(kernel: Kernel, block: dict
         assert_close(kernel, given, network.logits(network(torch.tensor([tokens]), CausalAttention()))[0])
 
 
-def octets_of(weights: torch.Tensor) -> torch.Tensor:
-    """Weights (N, K) rounded as int8 rounds them: by a scale in bfloat16 for each GROUP numbers of a row."""
-    groups = torch.nn.functional.pad(weights, (0, -weights.shape[1] % GROUP)).reshape(len(weights), -1, GROUP)
-    exact = groups.abs().amax(-1, keepdim=True) / 127
+def on_grid(weights: torch.Tensor, kind: Literal["int16", "int8"]) -> torch.Tensor:
+    """Weights (N, K) rounded to whole numbers: by a scale in bfloat16 for each group of a row."""
+    group, most, _ = GRIDS[kind]
+    groups = torch.nn.functional.pad(weights, (0, -weights.shape[1] % group)).reshape(len(weights), -1, group)
+    exact = groups.abs().amax(-1, keepdim=True) / most
     above = torch.nextafter(exact.bfloat16(), torch.tensor(torch.inf, dtype=torch.bfloat16)).float()
     scales = torch.where(exact.bfloat16().float() < exact, above, exact.bfloat16().float())
     return ((groups / scales).nan_to_num().round() * scales).flatten(1)[:, : weights.shape[1]]
 
 
+@pytest.mark.parametrize("kind", WHOLE)
 @pytest.mark.parametrize("block", BLOCKS[::5], ids=lambda block: "-".join(map(str, block.values())))
-def test_weights_in_bytes_give_the_logits_of_a_network_that_is_rounded_so(
-    kernel: Kernel, block: dict[str, Any]
+def test_whole_numbers_give_the_logits_of_a_network_that_is_rounded_so(
+    kernel: Kernel, block: dict[str, Any], kind: Literal["int16", "int8"]
 ) -> None:
     for size in SIZES:
         network = network_of(53, **size, **block)
-        backend = CompiledBackend(network, 3, kernel, has_octets=True)
+        backend = CompiledBackend(network, 3, kernel, kind)
         for name, parameter in network.named_parameters():
             if parameter.dim() == 2 and "embedding" not in name:
-                parameter.copy_(octets_of(parameter))
+                parameter.copy_(on_grid(parameter, kind))
         head = network.embedding.weight if network.config.tied else network.head.weight
         tokens = [i * 5 % 53 for i in range(size["max_seq_len"])]
         given = backend.read([Chunk(0, 0, [3]), Chunk(1, 0, tokens, is_scored=True)])[1:]
         states = network(torch.tensor([tokens]), CausalAttention())[0]
-        wanted = torch.nn.functional.linear(states, octets_of(head))
-        assert (given - wanted).norm() < 0.06 * wanted.norm()  # activations have 7 bits in each group
+        assert_close(kernel, given, torch.nn.functional.linear(states, on_grid(head, kind)))
 
 
-def test_bytes_lie_where_the_kernel_looks_for_them(kernel: Kernel) -> None:
-    weights = torch.randn(3 * kernel.panel - 5, 2 * GROUP - 6)
-    blocks = to_octets(weights, kernel)  # (panels, groups, bytes)
-    octets, scales = blocks.split([GROUP * kernel.panel, 2 * kernel.panel], -1)
-    rows = octets.reshape(3, 2, GROUP // 2, 2, kernel.lanes, 2).permute(0, 3, 4, 1, 2, 5)
+def test_a_small_head_keeps_16_bits_beside_bytes(kernel: Kernel) -> None:
+    network = rounded(network_of(53))
+    for name, parameter in network.named_parameters():
+        if name.endswith(("attention.out.weight", "mlp.out.weight")):
+            parameter.zero_()  # logits are the head's own
+    given = CompiledBackend(network, 1, kernel, "int8").read([Chunk(0, 0, [3])])[0]
+    states = network(torch.tensor([[3]]), CausalAttention())[0, 0]
+    in_bytes = torch.nn.functional.linear(states, on_grid(network.embedding.weight, "int8"))
+    wanted = network.logits(states)
+    assert (given - wanted).norm() < 0.5 * (in_bytes - wanted).norm()
+
+
+@pytest.mark.parametrize("kind", WHOLE)
+def test_the_largest_numbers_do_not_overflow(kernel: Kernel, kind: Literal["int16", "int8"]) -> None:
+    network = network_of(53)
+    for parameter in network.parameters():
+        if parameter.dim() == 2:
+            parameter.copy_(parameter.sign())  # each is the largest of its group
+    given = CompiledBackend(network, 1, kernel, kind).read([Chunk(0, 0, [3, 5])])
+    assert_close(kernel, given[0], network.logits(network(torch.tensor([[3, 5]]), CausalAttention()))[0, -1])
+
+
+@pytest.mark.parametrize("kind", WHOLE)
+def test_whole_numbers_lie_where_the_kernel_looks_for_them(
+    kernel: Kernel, kind: Literal["int16", "int8"]
+) -> None:
+    group, _, dtype = GRIDS[kind]
+    weights = torch.randn(3 * kernel.panel - 5, 2 * group - 6)
+    blocks = to_whole(weights, kernel, kind)  # (panels, groups, bytes)
+    numbers, scales = blocks.split([group * kernel.panel * dtype.itemsize, 2 * kernel.panel], -1)
+    numbers = numbers.contiguous().view(dtype).reshape(3, 2, group // 2, 2, kernel.lanes, 2)
     columns = scales.contiguous().view(torch.bfloat16).reshape(3, 2, kernel.lanes, 2).permute(0, 3, 2, 1)
-    back = rows.reshape(3 * kernel.panel, 2, GROUP) * columns.reshape(3 * kernel.panel, 2, 1).float()
-    torch.testing.assert_close(back.flatten(1)[: len(weights), : weights.shape[1]], octets_of(weights))
-
-
-@pytest.mark.usefixtures("threads")
-@pytest.mark.parametrize("block", [{}, GPT2], ids=["modern", "gpt2"])
-def test_rows_do_not_depend_on_their_company_in_bytes(kernel: Kernel, block: dict[str, Any]) -> None:
-    decoder = Decoder(network_of(300, **block), 40, kernel, has_octets=True)
-    assert decoder.kernel is kernel
-    assert is_row_invariant(decoder)
-    tokens = [i * 7 % 300 for i in range(60)]
-    whole = decoder.backend.read([Chunk(0, 0, tokens, is_scored=True)])
-    for i in range(60):
-        company = [Chunk(slot, i, [slot]) for slot in range(2, 2 + i % 30)]
-        assert torch.equal(whole[i], decoder.backend.read([*company, Chunk(1, i, [tokens[i]])])[-1])
+    back = numbers.permute(0, 3, 4, 1, 2, 5).reshape(3 * kernel.panel, 2, group)
+    scaled = (back * columns.reshape(3 * kernel.panel, 2, 1).float()).flatten(1)
+    torch.testing.assert_close(scaled[: len(weights), : weights.shape[1]], on_grid(weights, kind))
 
 
 @pytest.mark.parametrize("block", [{}, GPT2], ids=["modern", "gpt2"])
@@ -209,10 +225,14 @@ def threads(request: pytest.FixtureRequest) -> Any:
 
 @pytest.mark.usefixtures("threads")
 @pytest.mark.parametrize(
-    "block", [*BLOCKS[::19], {}, GPT2], ids=lambda block: "-".join(map(str, block.values()))
+    ("block", "weights"),
+    [*((block, "bfloat16") for block in (*BLOCKS[::19], {}, GPT2)), *itertools.product(({}, GPT2), WHOLE)],
+    ids=lambda part: part if isinstance(part, str) else "-".join(map(str, part.values())),
 )
-def test_rows_and_chunks_do_not_depend_on_their_company(kernel: Kernel, block: dict[str, Any]) -> None:
-    decoder = Decoder(network_of(300, **block), 40, kernel)
+def test_rows_and_chunks_do_not_depend_on_their_company(
+    kernel: Kernel, block: dict[str, Any], weights: Format
+) -> None:
+    decoder = Decoder(network_of(300, **block), 40, kernel, weights)
     assert decoder.kernel is kernel
     assert is_row_invariant(decoder)
     tokens = [i * 7 % 300 for i in range(60)]

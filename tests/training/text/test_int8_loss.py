@@ -14,7 +14,7 @@ from harness.server import ROOT
 from models.gpt.config import GPTConfig
 from models.gpt.decoding import Decoder
 from models.gpt.engine import TextEngine
-from models.gpt.kernel import load_kernel
+from models.gpt.kernel import FORMATS, load_kernel
 from models.gpt.network import GPT, CausalAttention
 from models.gpt.tokenizer import CharacterTokenizer, Tokenizer
 from training.text.evaluate import served_nats_per_character
@@ -69,13 +69,11 @@ def test_int8_loses_less_than_texts_show(name: str) -> None:
         text = PASSAGE.read_text(encoding="ascii")
         engine = TextEngine.load(ROOT / "checkpoints" / "gpt-shakespeare", "cpu", max_slots=1)
         network, tokenizer = engine.decoder.network, engine.tokenizer
-    decoders = {
-        "float32": Decoder(network, 32),
-        "bfloat16": Decoder(network, 32, kernel),
-        "int8": Decoder(network, 32, kernel, has_octets=True),
-    }
+    decoders = {"float32": Decoder(network, 32)}
+    for weights in FORMATS:
+        decoders[weights] = Decoder(network, 32, kernel, weights)
     nats = {width: served_nats_per_character(one, tokenizer, text, LENGTH) for width, one in decoders.items()}
     print(f"{name}: {nats}")
     assert nats["float32"] < entropy_of(text) - 0.3, "what has learned nothing has nothing to lose"
-    assert abs(nats["bfloat16"] - nats["float32"]) < MOST
-    assert abs(nats["int8"] - nats["float32"]) < MOST
+    for width in FORMATS:
+        assert abs(nats[width] - nats["float32"]) < MOST
