@@ -60,27 +60,29 @@ class BPETokenizer:
 
     def __init__(self, inner: tokenizers.Tokenizer) -> None:
         self.inner = inner
+        inner.no_truncation()  # what its file keeps of somebody's training
+        inner.no_padding()
         vocabulary = inner.get_vocab(with_added_tokens=True)
         said = json.loads(inner.to_str())
         steps = json.dumps([said["normalizer"], said["pre_tokenizer"], said["decoder"]])
         self._is_byte_level = "ByteLevel" in steps
-        if not self._is_byte_level and "Metaspace" not in steps and "\\u2581" not in steps:
+        if not self._is_byte_level and "\\u2581" not in steps:
             raise ValueError("a tokenizer that is neither byte-level nor Metaspace")
         self.name = f"{'byte-level BPE' if self._is_byte_level else 'SentencePiece'} ({len(vocabulary)})"
         added = {token.content for token in inner.get_added_tokens_decoder().values()}
         bytes_of = _byte_level_bytes if self._is_byte_level else _sentencepiece_bytes
         self.pieces = [b""] * (max(vocabulary.values()) + 1)
         for token, i in vocabulary.items():
-            self.pieces[i] = token.encode() if token in added else bytes_of(token)
+            is_as_it_stands = self._is_byte_level and token in added
+            self.pieces[i] = token.encode() if is_as_it_stands else bytes_of(token)
 
     def encode(self, text: str) -> list[int]:
         # A lone surrogate, which JSON can carry, has no UTF-8 bytes.
         clean = text.encode("utf-8", errors="replace").decode()
-        # SentencePiece's models were trained with a token that begins the text, GPT-2's were not.
+        # With the token that begins a text, where the file has such a template.
         # A batch of one: unlike `encode`, it lets other threads run meanwhile, and places no one asks for are
         # not worked out.
-        has_first = not self._is_byte_level
-        (found,) = self.inner.encode_batch_fast([clean], add_special_tokens=has_first)
+        (found,) = self.inner.encode_batch_fast([clean], add_special_tokens=True)
         return list(found.ids)
 
     def to_json(self) -> bytes:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from pathlib import Path
 
 import pytest
+import tokenizers
 import torch
+from tokenizers import decoders, models, pre_tokenizers
 from transformers import GPT2Config, GPT2LMHeadModel
 
 from models.checkpoint import read_config
@@ -14,6 +17,7 @@ from models.gpt.config import GPTConfig
 from models.gpt.engine import TextEngine
 from models.gpt.network import CausalAttention
 from models.gpt.request import TextRequest
+from models.gpt.tokenizer import BPETokenizer
 from tests.models.gpt.small import make_bpe
 from training.__main__ import main
 
@@ -144,13 +148,28 @@ def test_a_pickled_class_is_never_run(tmp_path: Path, capsys: pytest.CaptureFixt
     assert "can't be imported" in capsys.readouterr().err
 
 
-def test_nanogpt_of_gpt2s_tokens_is_cut_to_its_tokenizer(tmp_path: Path) -> None:
-    tokenizer = make_bpe()
-    model = make_reference(len(tokenizer.pieces) + 4, "gelu")
+def make_gpt2_sized() -> BPETokenizer:
+    """50,257 tokens: the bytes, 50,000 pairs of them, and one that ends a text."""
+    letters = sorted(pre_tokenizers.ByteLevel.alphabet())
+    merges = list(itertools.islice(itertools.product(letters, letters), 50_000))
+    vocabulary = {token: i for i, token in enumerate([*letters, *map("".join, merges)])}
+    inner = tokenizers.Tokenizer(models.BPE(vocabulary, merges))
+    inner.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    inner.decoder = decoders.ByteLevel()
+    inner.add_special_tokens(["<|endoftext|>"])
+    return BPETokenizer(inner)
+
+
+def test_nanogpts_padding_is_never_drawn(tmp_path: Path) -> None:
+    tokenizer = make_gpt2_sized()
+    model = make_reference(50_304, "gelu")
+    model.requires_grad_(False).transformer.wte.weight[50_257:] *= 10  # likelier than any token
+    assert (model(TOKENS).logits.argmax(-1) >= 50_257).float().mean() > 0.9
     torch.save(as_nanogpt(model, has_bias=True), tmp_path / "ckpt.pt")
     (tmp_path / "tokenizer.json").write_bytes(tokenizer.to_json())
     out = tmp_path / "out"
     vocabulary = str(tmp_path / "tokenizer.json")
     assert main(["import", str(tmp_path / "ckpt.pt"), "--out", str(out), "--vocabulary", vocabulary]) == 0
-    assert speak(assert_same_logits(out, model)) == 60
-    assert read_config(out, GPTConfig).vocabulary == len(tokenizer.pieces)
+    engine = assert_same_logits(out, model)
+    assert read_config(out, GPTConfig).vocabulary == engine.decoder.network.config.vocabulary == 50_257
+    assert speak(engine) == 60

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 import tokenizers
 import torch
-from tokenizers import decoders, models, normalizers, processors
-from transformers import LlamaConfig, LlamaForCausalLM
+from tokenizers import decoders, models, normalizers, pre_tokenizers, processors
+from transformers import LlamaConfig, LlamaForCausalLM, LlamaTokenizer, MistralConfig, MistralForCausalLM
 
 from models.checkpoint import read_config
 from models.gpt.config import GPTConfig
@@ -18,8 +20,11 @@ from models.gpt.engine import TextEngine
 from models.gpt.kernel import load_kernel
 from models.gpt.network import CausalAttention
 from models.gpt.request import TextRequest
+from models.gpt.tokenizer import parse_tokenizer
+from tests.models.gpt.small import make_bpe
 from training.__main__ import main
 
+SPECIAL = ["<unk>", "<s>", "</s>"]
 WORDS = ["\u2581the", "\u2581king", "s", "\u2581", "e", "t", "h", "k", "i", "n", "g"]
 
 
@@ -51,14 +56,21 @@ def make_tokenizer() -> tokenizers.Tokenizer:
     return inner
 
 
-def make_reference(folder: Path, tied: bool, **saving: Any) -> Any:
+FAMILY: dict[str, tuple[Any, Any]] = {
+    "llama": (LlamaConfig, LlamaForCausalLM),
+    "mistral": (partial(MistralConfig, sliding_window=None), MistralForCausalLM),
+}
+
+
+def make_reference(folder: Path, tied: bool, kind: str = "llama", **saving: Any) -> Any:
     torch.manual_seed(0)
-    config = LlamaConfig(  # type: ignore[call-arg]
+    config_class, model_class = FAMILY[kind]
+    config = config_class(
         vocab_size=284, hidden_size=48, intermediate_size=100, num_hidden_layers=3, num_attention_heads=6,
         num_key_value_heads=2, max_position_embeddings=40, tie_word_embeddings=tied, rms_norm_eps=1e-5,
         rope_theta=500.0, bos_token_id=1, eos_token_id=2,
     )  # fmt: skip
-    model = LlamaForCausalLM(config).eval()
+    model = model_class(config).eval()
     with torch.no_grad():
         for parameter in model.parameters():
             parameter += 0.15 * torch.randn(parameter.shape)
@@ -82,10 +94,11 @@ def to_bin(folder: Path, num_shards: int) -> None:
 
 
 @pytest.mark.parametrize("tied", [False, True])
-@pytest.mark.parametrize("form", ["whole", "shards", "bin", "bin shards"])
+@pytest.mark.parametrize("form", ["whole", "shards", "bin", "bin shards", "mistral"])
 def test_logits_are_those_of_transformers(tmp_path: Path, tied: bool, form: str) -> None:
     source, out = tmp_path / "llama", tmp_path / "out"
-    model = make_reference(source, tied, **({"max_shard_size": "60KB"} if form == "shards" else {}))
+    kind = "mistral" if form == "mistral" else "llama"
+    model = make_reference(source, tied, kind, **({"max_shard_size": "60KB"} if form == "shards" else {}))
     if form == "shards":
         assert len(list(source.glob("*.safetensors"))) > 1
     if form.startswith("bin"):
@@ -125,6 +138,78 @@ def test_its_tokenizer_writes_what_its_own_decoder_does(tmp_path: Path) -> None:
     while engine.num_running:
         num_tokens += sum(event.num_tokens for event in engine.step())
     assert num_tokens == 60  # past the window
+
+
+def as_transformers_writes_it(scheme: str) -> tokenizers.Tokenizer:
+    """Of transformers' own class: Metaspace before the model, Replace and Strip behind it."""
+    model = json.loads(make_tokenizer().to_str())["model"]
+    inner = LlamaTokenizer(
+        vocab=model["vocab"], merges=[tuple(pair) for pair in model["merges"]]
+    ).backend_tokenizer
+    inner.pre_tokenizer = pre_tokenizers.Metaspace(prepend_scheme=scheme, split=False)
+    return inner
+
+
+def of_unigrams() -> tokenizers.Tokenizer:
+    """As SentencePiece trains by default: likelihoods instead of merges, Metaspace on both sides."""
+    scores = {word: -2.0 - i for i, word in enumerate(WORDS)}
+    pieces = [*SPECIAL, *(f"<0x{byte:02X}>" for byte in range(256)), *scores]
+    inner = tokenizers.Tokenizer(
+        models.Unigram([(piece, scores.get(piece, -30.0)) for piece in pieces], 0, True)
+    )
+    inner.pre_tokenizer = pre_tokenizers.Metaspace()
+    inner.decoder = decoders.Sequence([decoders.ByteFallback(), decoders.Metaspace()])
+    inner.add_special_tokens(SPECIAL)
+    return inner
+
+
+METASPACE: dict[str, Callable[[], tokenizers.Tokenizer]] = {
+    "normalizer": make_tokenizer,
+    **{scheme: partial(as_transformers_writes_it, scheme) for scheme in ("first", "always", "never")},
+    "unigrams": of_unigrams,
+}
+
+
+@pytest.mark.parametrize("kind", METASPACE)
+@pytest.mark.parametrize("text", ["the kings", "the  kings\n東京 the", " the\n\nking ", "king</s>the", "😀"])
+def test_any_metaspace_reads_and_writes_as_its_own_library(kind: str, text: str) -> None:
+    theirs = METASPACE[kind]()
+    ids = theirs.encode(text).ids
+    ours = parse_tokenizer(theirs.to_str())
+    assert ours.encode(text) == ids
+    written = b"".join(ours.pieces[i] for i in ids).decode()
+    assert written.replace(" ", "", 1 if written.startswith(" ") else 0) == theirs.decode(
+        ids, skip_special_tokens=False
+    )
+
+
+def test_another_mark_than_sentencepieces_is_refused() -> None:
+    theirs = of_unigrams()
+    theirs.pre_tokenizer = pre_tokenizers.Metaspace(replacement="_")
+    theirs.decoder = decoders.Metaspace(replacement="_")
+    with pytest.raises(ValueError, match="neither byte-level nor Metaspace"):
+        parse_tokenizer(theirs.to_str())
+
+
+def test_what_a_file_keeps_of_training_does_not_cut_or_fill_prompts() -> None:
+    theirs, text = make_tokenizer(), "the king the king"
+    ids = theirs.encode(text).ids
+    theirs.enable_truncation(3)
+    theirs.enable_padding(length=16)
+    ours = parse_tokenizer(theirs.to_str())
+    assert ours.encode(text) == ids
+    assert parse_tokenizer(ours.to_json().decode()).encode(text) == ids
+
+
+def test_a_byte_level_file_with_a_first_token_gets_it() -> None:
+    theirs = make_bpe().inner
+    theirs.add_special_tokens(["<|begin|>"])
+    begin = theirs.token_to_id("<|begin|>")
+    theirs.post_processor = processors.TemplateProcessing(
+        single="<|begin|> $A", special_tokens=[("<|begin|>", begin)]
+    )
+    assert parse_tokenizer(theirs.to_str()).encode("the") == theirs.encode("the").ids
+    assert theirs.encode("the").ids[0] == begin
 
 
 @pytest.mark.parametrize(
