@@ -88,16 +88,16 @@ def choose_styles(bank: StyleBank, count: int, chances: NDArray[np.float64] | No
 
 
 def calm_snow(styles: torch.Tensor) -> torch.Tensor:
-    """Give each row of ``styles`` (M, N, D) the most alike of the calm snows, by colour.
+    """Bring the roughness of each row's snow in ``styles`` (M, N, D) half way to the most alike calm snow's.
 
-    Most photos' snow is patches on rock; over a meadow it becomes black specks.
+    Most photos' snow is patches on rock; over a meadow it becomes black specks. All the way, it has no form.
     """
     snow = styles[:, SNOW]
     rough = snow[:, NUM_COLOURS:].mean(dim=1)
-    is_calm = rough <= rough.quantile(CALM_SNOW)
-    nearest = torch.cdist(snow[:, :NUM_COLOURS], snow[is_calm, :NUM_COLOURS]).argmin(dim=1)
+    calm = snow[rough <= rough.quantile(CALM_SNOW)]
+    nearest = torch.cdist(snow[:, :NUM_COLOURS], calm[:, :NUM_COLOURS]).argmin(dim=1)
     calmed = styles.clone()
-    calmed[:, SNOW] = torch.where(is_calm.unsqueeze(1), snow, snow[is_calm][nearest])
+    calmed[:, SNOW, NUM_COLOURS:] = (snow[:, NUM_COLOURS:] + calm[nearest, NUM_COLOURS:]) / 2
     return calmed
 
 
