@@ -103,7 +103,8 @@ ROWS: dict[str, list[Panel]] = {
     ],
     "Keys": [
         Panel("Requests", "reqps", rate_by("key", "prospero_key_requests_total", S)),
-        Panel("Beyond their limits", "reqps", rate_by("key", "prospero_key_refused_total", S)),
+        Panel("Refused (429)", "reqps", rate_by("key", "prospero_key_refused_total", S)),
+        Panel("Waiting", "short", {"{{key}}": f"sum by (key) (prospero_key_requests_waiting{{{M}}})"}),
         Panel("Tokens", "short", rate_by("key", "prospero_key_tokens_total", S)),
     ],
     "Processes": [

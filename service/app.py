@@ -105,7 +105,7 @@ class Application:
         self._limit = RestartLimit(settings, lifecycle, self._metrics)
         models = [LoadedModel(entry, self._client(entry)) for entry in catalog]
         self._models = ModelRegistry(models, default_models(kinds, settings), reread)
-        self._metrics.watch(self._models.clients.values())
+        self._metrics.watch(self._models.clients.values(), lambda: self._api_keys.lines())
         self._metrics.watch_connections(connections)
         self._metrics.watch_output(self._lines_dropped)
         self._metrics.watch_draining(lambda: lifecycle.phase is not Phase.SERVING)

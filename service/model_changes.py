@@ -82,12 +82,16 @@ class ModelChanges:
         """
         async with self._turn:
             client = self._models.remove(name)
-            self._models.loading[name] = client  # its worker is still watched, and may be started again
+            self._models.unloading[name] = client  # its worker is still watched, and may be started again
             try:
                 await _until(lambda: not client.num_running + client.num_waiting)  # each has a deadline
                 await self._stop(client)
             finally:
-                del self._models.loading[name]
+                del self._models.unloading[name]
+
+    async def make_default(self, name: str) -> None:
+        """See `ModelRegistry.make_default`; at once, whatever loads meanwhile."""
+        self._models.make_default(name)
 
     async def _until_ready(self, client: WorkerClient) -> None:
         await _until(lambda: client.state is not State.STARTING, self._load_seconds)

@@ -37,10 +37,11 @@ class ModelRegistry:
     ) -> None:
         self.models = list(models)
         self.clients = {model.entry.name: model.client for model in models}
-        self.loading: dict[str, WorkerClient] = {}  # not served yet, or no more
-        self.workers = ChainMap(self.clients, self.loading)
+        self.loading: dict[str, WorkerClient] = {}  # not served yet
+        self.unloading: dict[str, WorkerClient] = {}  # nor these any more
+        self.workers = ChainMap(self.clients, self.loading, self.unloading)
         self._by_name = {model.entry.name: model for model in models}
-        self._defaults = defaults
+        self._defaults = dict(defaults)
         self._reread = reread
 
     def default_of(self, kind: str) -> str | None:
@@ -64,11 +65,19 @@ class ModelRegistry:
         self.models.append(model)
         self.clients[name], self._by_name[name] = model.client, model
 
-    def remove(self, name: str) -> WorkerClient:
-        """Serve it no more. Raises ApiError 404 for an unknown one, 409 for the default of its kind."""
+    def make_default(self, name: str) -> None:
+        """Have it answer requests that name no model of its kind. Raises ApiError 404 for an unknown one."""
+        self._defaults[self._served(name).entry.kind] = name
+
+    def _served(self, name: str) -> LoadedModel:
         model = self._by_name.get(name)
         if model is None:
             raise ApiError(404, f"no model {name!r} is loaded; see /models", "name")
+        return model
+
+    def remove(self, name: str) -> WorkerClient:
+        """Serve it no more. Raises ApiError 404 for an unknown one, 409 for the default of its kind."""
+        model = self._served(name)
         if name == self.default_of(model.entry.kind):
             message = f"{name!r} answers requests that name no model, and can't be unloaded"
             raise ApiError(409, message, "name")

@@ -1,4 +1,4 @@
-"""``POST /admin/…``: load checkpoints anew, one more, or one less, for whoever has the admin token."""
+"""``/admin/…``: models as they come, go, and are loaded anew, for whoever has the admin token."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from service.http.auth import bearer
 from service.http.openapi import ADMIN_SCHEME, errors
 from service.model_changes import ModelChanges
 from service.registry import ModelRegistry
-from service.schemas.info import ModelChangeResponse, ReloadResponse
+from service.schemas.info import ModelChangeResponse, ModelState, ModelStatesResponse, ReloadResponse
 
 log = logging.getLogger("prospero.admin")
 
@@ -38,6 +38,20 @@ class AdminEndpoint:
         failed = any(error is not None for error in outcomes.values())
         return JSONResponse({"models": outcomes}, 409 if failed else 200)
 
+    async def models(self, request: Request) -> ModelStatesResponse:
+        """Every model that has a worker, or is to have one: those that come and go, too."""
+        self._check(request)
+        told = self._models
+        states = {name: client.state.value for name, client in told.clients.items()}
+        states |= dict.fromkeys(told.loading, "loading") | dict.fromkeys(told.unloading, "unloading")
+        kinds = {name: told.workers[name].kind for name in states}
+        return ModelStatesResponse(
+            models=[
+                ModelState(name=name, kind=kind, state=states[name], default=name == told.default_of(kind))
+                for name, kind in kinds.items()
+            ]
+        )
+
     async def load(self, request: Request, name: str) -> Response:
         """Serve one more checkpoint of the folder; answered once it is ready. One that serves stays."""
         self._check(request)
@@ -49,6 +63,12 @@ class AdminEndpoint:
         self._check(request)
         await self._audited(request, "unload", name, self._changes.unload)
         return JSONResponse({"name": name, "state": "unloaded"})
+
+    async def make_default(self, request: Request, name: str) -> Response:
+        """Have a model answer requests that name none of its kind, until the server ends."""
+        self._check(request)
+        await self._audited(request, "default", name, self._changes.make_default)
+        return JSONResponse({"name": name, "state": self._models.clients[name].state.value})
 
     def _check(self, request: Request) -> None:
         """Raises ApiError 404 if there is no token, 401 for whoever does not have it."""
@@ -91,9 +111,17 @@ def add_admin(app: FastAPI, token: SecretStr | None, models: ModelRegistry, chan
         responses=failed | errors(401, 403, 404, 408, 413, 500, 503),
         openapi_extra=security,
     )
+    app.add_api_route(
+        "/admin/models",
+        admin.models,
+        summary="What every model is doing",
+        responses=errors(401, 403, 404, 500, 503),
+        openapi_extra=security,
+    )
     for what, change, summary, more in (
         ("load", admin.load, "Serve one more checkpoint", (422, 507)),
         ("unload", admin.unload, "Serve one less", ()),
+        ("default", admin.make_default, "Have it answer requests that name no model", ()),
     ):
         app.add_api_route(
             f"/admin/models/{{name}}/{what}",

@@ -48,3 +48,7 @@ class ApiKeys:
     def line_of(self, use: KeyUse | None) -> str | None:
         """Where its requests wait: each of several keys has a line of its own, see `FairQueue`."""
         return use.key.name if use is not None and len(self._uses) > 1 else None
+
+    def lines(self) -> list[str]:
+        """The lines that there are."""
+        return [use.key.name for _, use in self._uses] if len(self._uses) > 1 else []

@@ -6,6 +6,7 @@ to the models go straight to their endpoints, past routing and FastAPI's own lay
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import logging
 import os
@@ -75,6 +76,7 @@ class RequestLayer:
         self._key_metrics = key_metrics
         self._tracing = tracing
         self._untraced = untraced
+        self._refusing = asyncio.Lock()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -121,19 +123,28 @@ class RequestLayer:
             yield
             return
         record: RequestRecord = scope["state"]["record"]
-        try:
+        with self._refusals(use, extra):
             use.enter()
-        except ApiError:
-            self._key_metrics.refused(use.key.name)
-            raise
-        finally:
-            extra += use.headers()
+        extra += use.headers()
         try:
-            yield
+            with self._refusals(use):
+                yield
         finally:
             num_tokens = (record.tokens or 0) + (record.prompt_tokens or 0)
             use.leave(num_tokens)
             self._key_metrics.answered(use.key.name, num_tokens)
+
+    @contextlib.contextmanager
+    def _refusals(self, use: KeyUse | None, extra: list[tuple[bytes, bytes]] | None = None) -> Iterator[None]:
+        """Count what is refused for want of room, or by the key's limits; what is left of these is told."""
+        try:
+            yield
+        except ApiError as error:
+            if use is not None and error.status == 429:
+                self._key_metrics.refused(use.key.name)
+            if use is not None and extra is not None:
+                extra += use.headers()
+            raise
 
     async def _route(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Through FastAPI's routes, where HEAD is GET: whoever writes the answer leaves the body out."""
@@ -176,10 +187,11 @@ class RequestLayer:
             if use is not None:
                 scope["state"].update(api_key=use.key, line=self._keys.line_of(use))
                 scope["state"]["record"].key = use.key.name
-            self._admission.check(scope, path)
+            endpoint = self._posts.get(path) if scope["method"] == "POST" else None
+            with contextlib.nullcontext() if endpoint is None else self._refusals(use, extra):
+                self._admission.check(scope, path)
             check_coding(headers)
             body = LimitedBody(receive, headers, self._limits)
-            endpoint = self._posts.get(path) if scope["method"] == "POST" else None
             try:
                 if endpoint is None:
                     await self._route(scope, body.receive, send)
@@ -197,4 +209,7 @@ class RequestLayer:
             if error.status == CLIENT_GONE:
                 scope["state"]["record"].failed = CLIENT_GONE
                 return
+            # One at each turn of the event loop: a flood that comes back as one holds up nobody else.
+            async with self._refusing:
+                await asyncio.sleep(0)
             await error_response(error, scope)(scope, receive, send)

@@ -12,8 +12,8 @@ class KeyMetrics:
         def counter(name: str, documentation: str) -> Counter:
             return Counter(name, documentation, ["key"], registry=registry)
 
-        self._requests = counter("prospero_key_requests_total", "Requests to models that were let in.")
-        self._refused = counter("prospero_key_refused_total", "Requests to models beyond the key's limits.")
+        self._requests = counter("prospero_key_requests_total", "Requests to models within the key's limits.")
+        self._refused = counter("prospero_key_refused_total", "Requests to models answered with 429.")
         self._tokens = counter("prospero_key_tokens_total", "Tokens read and drawn.")
 
     def refused(self, key: str) -> None:

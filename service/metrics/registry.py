@@ -76,9 +76,9 @@ class Metrics:
         self.lab = LabMetrics(registry)
         self._routes: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
 
-    def watch(self, workers: Collection[WorkerView]) -> None:
-        """Export the live state of whoever is among the workers at each scrape."""
-        self.registry.register(WorkerCollector(workers))
+    def watch(self, workers: Collection[WorkerView], keys: Callable[[], Collection[str]]) -> None:
+        """Export the live state of whoever is among the workers at each scrape, and by keys that share."""
+        self.registry.register(WorkerCollector(workers, keys))
 
     def watch_connections(self, connections: ConnectionsView) -> None:
         """Export how many there are and how they ended, read at each scrape."""

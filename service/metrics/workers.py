@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from typing import Any, Protocol
 
 from prometheus_client.core import GaugeMetricFamily
@@ -31,13 +31,19 @@ class WorkerView(Protocol):
     def max_running(self) -> int: ...
     @property
     def max_waiting(self) -> int: ...
+    def num_waiting_of(self, key: str) -> int: ...
 
 
 class WorkerCollector(Collector):
-    """Gauges of each worker."""
+    """Gauges of each worker.
 
-    def __init__(self, workers: Collection[WorkerView]) -> None:
+    Args:
+        keys: the names of the API keys that have lines of their own.
+    """
+
+    def __init__(self, workers: Collection[WorkerView], keys: Callable[[], Collection[str]]) -> None:
         self._workers = workers
+        self._keys = keys
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
         def gauge(name: str, documentation: str, *labels: str) -> GaugeMetricFamily:
@@ -50,6 +56,7 @@ class WorkerCollector(Collector):
         )
         waiting = gauge("requests_waiting", "Calls in the queue.")
         max_waiting = gauge("requests_waiting_max", "Calls that the queue holds.")
+        waiting_of = gauge("key_requests_waiting", "Calls in the queue, where keys share it.", "key")
         memory = gauge("worker_resident_memory_bytes", "Memory that the worker's process holds.")
         info = gauge("model_info", "1 for each loaded checkpoint.", "kind", *_TOLD)
         for worker in self._workers:
@@ -58,9 +65,11 @@ class WorkerCollector(Collector):
             max_running.add_metric([worker.name], worker.max_running)
             waiting.add_metric([worker.name], worker.num_waiting)
             max_waiting.add_metric([worker.name], worker.max_waiting)
+            for key in self._keys():
+                waiting_of.add_metric([worker.name, key], worker.num_waiting_of(key))
             if (resident := resident_bytes(worker.pid)) is not None:
                 memory.add_metric([worker.name], resident)
             if worker.description:
                 told = [str(worker.description.get(key, "")) for key in _TOLD]
                 info.add_metric([worker.name, worker.kind, *told], 1)
-        yield from (up, running, max_running, waiting, max_waiting, memory, info)
+        yield from (up, running, max_running, waiting, max_waiting, waiting_of, memory, info)

@@ -64,6 +64,19 @@ class ModelChangeResponse(BaseModel):
     state: str
 
 
+class ModelState(BaseModel):
+    """``state`` is "loading", "unloading", or what the worker of a served model is doing."""
+
+    name: str
+    kind: str
+    state: str
+    default: bool = Field(description="Whether it answers requests that name no model of its kind.")
+
+
+class ModelStatesResponse(BaseModel):
+    models: list[ModelState]
+
+
 class ReloadResponse(BaseModel):
     """Per model null, or why the old one still serves."""
 

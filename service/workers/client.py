@@ -131,6 +131,10 @@ class WorkerClient:
     def num_waiting(self) -> int:
         return self._queue.num_waiting
 
+    def num_waiting_of(self, key: str) -> int:
+        """Of an API key's line."""
+        return self._queue.num_waiting_of(key)
+
     @property
     def max_running(self) -> int:
         """0 until it is ready."""
@@ -193,8 +197,7 @@ class WorkerClient:
             except Exception:
                 log.exception("call %d can't be cancelled: its place is free when it is done", call.key)
                 return
-            del self._sent[call.key]
-            self._queue.left(call)
+            self._forget(call)
             self._dispatch()
 
     async def reload(self) -> Reloaded:
@@ -267,12 +270,12 @@ class WorkerClient:
             log.info("worker ended", extra={"fields": {"model": self.name, "pid": self.pid}})
             return
         self.state = State.DOWN
-        lost, self._sent = list(self._sent.values()), {}
+        lost = list(self._sent.values())
         log.error(
             "worker lost", extra={"fields": {"model": self.name, "pid": self.pid, "in_flight": len(lost)}}
         )
         for call in lost:
-            self._queue.left(call)
+            self._forget(call)
             self._end(call, Failed(call.key, 503, f"the worker of {self.name!r} was lost; try again", None))
         self._report(self._on_death, self)
 
@@ -331,6 +334,11 @@ class WorkerClient:
             self._queue.sent(call)
             self._report(self._on_sent, call.sent_at - call.job.created_at)
 
+    def _forget(self, call: Call) -> None:
+        """It is no longer with the worker, where its place is free."""
+        del self._sent[call.key]
+        self._queue.left(call)
+
     def _on_broken(self, transport: asyncio.Transport, error: Exception) -> None:
         if self._outbox is not None and self._outbox.transport is transport:
             self.kill(f"nothing can be said to it: {error!r}")
@@ -338,9 +346,9 @@ class WorkerClient:
     def _deliver(self, results: Results) -> None:
         for event in results.events:
             last = is_last(event)
-            call = self._sent.pop(event.key, None) if last else self._sent.get(event.key)
+            call = self._sent.get(event.key)
             if call is not None and last:
-                self._queue.left(call)
+                self._forget(call)
             if call is None or call.ended:
                 continue  # cancelled while the step was under way
             if last:

@@ -34,13 +34,16 @@ class FairQueue:
     def __iter__(self) -> Iterator[Call]:
         return (call for line in self._lines.values() for call in line)
 
+    def num_waiting_of(self, line: str | None) -> int:
+        return len(self._lines.get(line, ()))
+
     def max_calls(self, line: str | None, capacity: int) -> int:
         """How many calls it may ever have, of a worker that takes ``capacity`` at once."""
         return self._share(line, capacity) + self._share(line, self.max_waiting)
 
     def has_room(self, line: str | None, count: int, capacity: int) -> bool:
         """Whether so many more may go to the worker or wait."""
-        own = len(self._lines.get(line, ()))
+        own = self.num_waiting_of(line)
         places = 0 if own else max(0, self._places(line, capacity))
         left = self.max_waiting - (self.num_waiting - own)
         return own + count - places <= self._share(line, left)

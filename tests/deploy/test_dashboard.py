@@ -30,7 +30,7 @@ def test_each_query_can_be_told_from_its_neighbours() -> None:
 
 def test_what_alerts_and_panels_ask_for_is_recorded_or_measured() -> None:
     metrics = Metrics()
-    metrics.watch([])
+    metrics.watch([], list)
     metrics.watch_connections(Connections(ConnectionLimits(1, 1, 1, 1.0, 1.0)))
     metrics.watch_output(dict)
     metrics.watch_traces(SimpleNamespace(num_sent=0, num_dropped=0))

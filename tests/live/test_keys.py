@@ -13,7 +13,7 @@ import httpx
 import pytest
 
 from harness.pictures import png
-from harness.probes import total, wait_until
+from harness.probes import metrics, total, wait_until
 from harness.server import Server, fake_server
 from models.gpt.chat import CHAT_TEMPLATE_FILE
 
@@ -30,6 +30,7 @@ key = "abracadabra"
 requests_per_second = 0.5
 [flood]
 key = "after-me"
+requests_per_second = 1000
 [other]
 key = "me-too"
 [carol]
@@ -90,15 +91,19 @@ def test_one_keys_flood_takes_no_other_its_place(server: Server, path: str) -> N
     def post(secret: str) -> httpx.Response:
         return client.post(path, headers={"Authorization": f"Bearer {secret}"}, **DOORS[path])
 
+    num_refused = total(server, "prospero_key_refused_total", key="flood")
     with server.client() as client, ThreadPoolExecutor(20) as threads:
         flood = [threads.submit(post, "after-me") for _ in range(20)]
         refused = next(one.result() for one in as_completed(flood) if one.result().status_code == 429)
         other = post("me-too")
-        statuses = {one.result().status_code for one in flood}
+        statuses = [one.result().status_code for one in flood]
+    refused_now = total(server, "prospero_key_refused_total", key="flood") - num_refused
+    assert refused_now == statuses.count(429)
+    assert refused.headers["x-ratelimit-limit-requests"] == "1000"
     assert "API key 'flood'" in refused.json()["error"]["message"]
     assert int(refused.headers["retry-after"]) >= 1
     assert other.status_code == 200
-    assert statuses == {200, 429}
+    assert set(statuses) == {200, 429}
 
 
 CHAT = {"model": "fake-text", "messages": [{"role": "user", "content": "a"}], "max_tokens": 2}
@@ -154,6 +159,8 @@ def test_names_are_told_and_secrets_are_not(server: Server) -> None:
     wait_until(lambda: "key=alice" in server.read_log())
     page = httpx.get(server.url + "/metrics").text
     assert total(server, "prospero_key_refused_total", key="alice") >= 4
+    for model in ("fake-text", "fake-landscape", "fake-segmenter"):
+        assert metrics(server)["prospero_key_requests_waiting", (("key", "alice"), ("model", model))] == 0
     for secret in ("open-sesame", "abracadabra", "xyzzy-plugh"):
         assert secret not in server.read_log() + page
 

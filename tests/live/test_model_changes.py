@@ -77,6 +77,14 @@ def served(server: Server) -> set[str]:
     return texts
 
 
+def states(server: Server) -> dict[str, str]:
+    """By name, as the admin is told; a default is marked."""
+    told = httpx.get(server.url + "/admin/models", headers={**TOKEN, "X-API-Key": "of-alice"}).json()[
+        "models"
+    ]
+    return {one["name"] + "*" * one["default"]: one["state"] for one in told}
+
+
 def num_workers(server: Server) -> int:
     return sum("spawn_main" in command for command in descendants(server.process.pid).values())
 
@@ -115,6 +123,7 @@ def test_unloading_waits_for_what_runs_and_takes_nothing_new(server: Server) -> 
         wait_until(lambda: running(server, "spare") == 1)
         unloaded = threads.submit(change, server, "spare", "unload")
         wait_until(lambda: ask(server, "spare").status_code == 404)
+        assert states(server)["spare"] == "unloading"
         assert not text.done()
         assert len(text.result().json()["choices"][0]["text"]) == 1000
         assert unloaded.result().status_code == 200
@@ -127,6 +136,16 @@ def test_the_default_of_its_kind_stays(server: Server) -> None:
         assert response.json()["error"]["type"] == "conflict"
         assert repr(name) in response.json()["error"]["message"]
     assert ask(server, "fake-text").status_code == 200
+
+
+def test_another_becomes_the_default(server: Server) -> None:
+    assert change(server, "spare", "default").status_code == 200
+    assert states(server) == {"fake-text": "ready", "fake-landscape*": "ready", "spare*": "ready"}
+    assert change(server, "spare", "unload").status_code == 409
+    assert change(server, "late", "default").status_code == 404
+    assert change(server, "fake-text", "default").json() == {"name": "fake-text", "state": "ready"}
+    assert "fake-text*" in states(server)
+    assert "default done model=spare key=alice" in server.read_log()
 
 
 def test_a_load_that_fails_leaves_everything_as_it_was_and_says_why(server: Server, folder: Path) -> None:
@@ -150,6 +169,7 @@ def test_a_worker_that_is_killed_while_it_loads(server: Server, folder: Path) ->
         wait_until(lambda: server.read_log().count(line) > num_loads)
         assert httpx.get(server.url + "/health").status_code == 200
         assert served(server) == {"fake-text", "spare"}
+        assert states(server)["late"] == "loading"
         (pid,) = set(descendants(server.process.pid)) - before
         os.kill(pid, signal.SIGKILL)
         assert load.result().status_code == 503

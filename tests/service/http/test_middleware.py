@@ -186,3 +186,38 @@ def test_a_leaving_server_gives_up_its_connections() -> None:
         assert (b"connection", b"close") in messages[0]["headers"]
 
     asyncio.run(run())
+
+
+def test_a_refusal_before_the_body_is_counted_for_its_key() -> None:
+    def full(*_: object) -> None:
+        raise ApiError(429, "too many wait", retry_after=1)
+
+    harness = Harness(keys=frozenset({"secret"}), gate=full)
+    assert status(asyncio.run(harness.post(x_api_key="secret"))) == 429
+    value = harness.metrics.registry.get_sample_value
+    assert value("prospero_key_refused_total", {"key": "secret"}) == 1
+    assert not value("prospero_key_requests_total", {"key": "secret"})
+    asyncio.run(harness.post(x_api_key="secret", path="/other"))
+    assert value("prospero_key_refused_total", {"key": "secret"}) == 1
+
+
+def test_a_flood_of_refusals_holds_up_nobody_else() -> None:
+    def gate(scope: Any, _: str) -> None:
+        if (b"flood", b"1") in scope["headers"]:
+            raise ApiError(429, "too many wait", retry_after=1)
+
+    async def run() -> list[int]:
+        harness, ended = Harness(gate=gate), list[int]()
+
+        async def post(**headers: str) -> None:
+            ended.append(status(await harness.post(**headers)))
+
+        async with asyncio.TaskGroup() as group:
+            for _ in range(100):
+                group.create_task(post(flood="1"))
+            group.create_task(post())
+        return ended
+
+    ended = asyncio.run(run())
+    assert (ended.count(429), len(ended)) == (100, 101)
+    assert ended.index(200) < 10

@@ -134,6 +134,15 @@ async def test_the_worker_hears_how_many_calls_a_key_had_there() -> None:
 
 
 @in_loop
+async def test_who_waits_is_told_by_key() -> None:
+    setup = Setup(capacity=2, max_queue=8)
+    for line in ("flood", "flood", "flood", "other", "other"):
+        setup.client.submit([WORK], line=line)
+    assert [setup.client.num_waiting_of(key) for key in ("flood", "other", "third")] == [2, 1, 0]
+    assert setup.client.num_waiting == 3
+
+
+@in_loop
 async def test_all_of_a_job_is_admitted_or_nothing() -> None:
     setup = Setup()
     setup.client.submit([WORK] * 3)
