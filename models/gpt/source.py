@@ -135,7 +135,8 @@ class HostSource:
             return drawn
         samplers = [self._samplers[sequence][0] for sequence in sequences]
         tokens = self._choose_each(logits, samplers)
-        for sequence, sampler, token, row in zip(sequences, samplers, tokens, logits, strict=True):
+        shown = logits.unbind() if may_look else [NOTHING] * len(sequences)
+        for sequence, sampler, token, row in zip(sequences, samplers, tokens, shown, strict=True):
             if isinstance(token, Exception):
                 drawn.append(Drawn(sequence, [], row, token))
             else:

@@ -83,12 +83,14 @@ static inline floats some(const bf16 *from, int count) {
     return value;
 }
 
-// One row of `depth` numbers as whole ones up to `largest`, with zeros up to `end`; returns its scale.
+// One row of `depth` numbers as whole ones up to `largest`, with zeros up to `end`; returns its scale, which is no number
+// if one of them is none.
 static float quantise(const factor *from, int depth, int end, int largest, int16_t *to) {
-    floats most = {};
+    floats most = {}, zeros = {};
     for (int i = 0; i < depth; i += LANES) {
         const floats value = some(from + i, depth - i), size = value < 0.0f ? -value : value;
         most = size > most ? size : most;
+        zeros += value * 0.0f;
     }
     const float highest = greatest(most), inverse = highest > 0 ? largest / highest : 0;
     std::fill(to + depth, to + end, 0);
@@ -97,7 +99,7 @@ static float quantise(const factor *from, int depth, int end, int largest, int16
         const half_shorts low = __builtin_convertvector(whole, half_shorts);
         memcpy(to + i, &low, sizeof low);
     }
-    return highest / largest;
+    return highest / largest + total(zeros);
 }
 
 // c (R, P panels) = a (R, groups) times P panels of b, plus `bias` and what c was, where there is such. If it

@@ -154,6 +154,16 @@ def test_the_largest_numbers_do_not_overflow(kernel: Kernel, kind: Literal["int1
 
 
 @pytest.mark.parametrize("kind", WHOLE)
+@pytest.mark.parametrize("bad", [torch.nan, torch.inf, -torch.inf])
+def test_what_is_no_number_stays_none(kernel: Kernel, kind: Literal["int16", "int8"], bad: float) -> None:
+    network = network_of(53, tied=False)
+    network.embedding.weight[3, 5] = bad
+    given = CompiledBackend(network, 2, kernel, kind).read([Chunk(0, 0, [3]), Chunk(1, 0, [4])])
+    assert given[0].isnan().all()
+    assert given[1].isfinite().all()
+
+
+@pytest.mark.parametrize("kind", WHOLE)
 def test_whole_numbers_lie_where_the_kernel_looks_for_them(
     kernel: Kernel, kind: Literal["int16", "int8"]
 ) -> None:
