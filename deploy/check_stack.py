@@ -89,7 +89,8 @@ def wait_for(num_replicas: int, seconds: float = READY_SECONDS) -> None:
         if states.count("healthy") >= num_replicas and is_served():
             return
         time.sleep(1)
-    raise SystemExit(f"not {num_replicas} replicas within {seconds} s: {states}")
+    served = "an answer" if is_served() else "no answer"
+    raise SystemExit(f"not {num_replicas} replicas within {seconds} s: {states}, and {served} at {URL}")
 
 
 def is_served() -> bool:
