@@ -20,7 +20,7 @@ from models.gpt.compiled import compiled_backend
 from models.gpt.eager import EagerBackend
 from models.gpt.kernel import Format, Kernel
 from models.gpt.network import GPT, dtype_name
-from models.gpt.prompt_queue import PromptQueue
+from models.gpt.prompt_queue import BUDGET, PromptQueue
 
 
 @dataclass(eq=False)
@@ -120,14 +120,21 @@ class Decoder:
 
     def _choose(self) -> tuple[list[Sequence], list[tuple[Sequence, list[int]]]]:
         """Whom the next step moves on, and which parts of prompts it reads."""
-        queues, rows = (self._again, self._prompts), list(self._decoding)
+        rows = list(self._decoding)
         most = self.backend.short_step if self._is_shared else None
+        if most is None or not rows:
+            self._earn(len(rows))
+        parts = [part for queue in (self._again, self._prompts) for part in queue.next_parts(most or BUDGET)]
         if most is None:
-            return rows, [part for queue in queues for part in queue.next_parts(len(rows))]
-        # Prompts of both queues together get half of all steps: each earns a quarter of one at a time.
-        earned = min(len(rows), most // 4)
-        parts = [part for queue in queues for part in queue.next_parts(earned, most)]
-        return [] if parts else rows[:most], parts
+            return rows, parts
+        if parts:  # they have earned nothing by this step, so that rows have one after it
+            return [], parts
+        self._earn(len(rows[:most]))
+        return rows[:most], []
+
+    def _earn(self, num_rows: int) -> None:
+        for queue in (self._again, self._prompts):
+            queue.earn(num_rows)
 
     def _settle(
         self, reading: list[Sequence], chunks: list[Chunk], logits: Tensor

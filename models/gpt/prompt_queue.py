@@ -49,10 +49,13 @@ class PromptQueue(Generic[Waiting]):
     def remove(self, sequence: Waiting) -> None:
         del self._waiting[sequence]
 
-    def next_parts(self, num_rows: int, most: int = BUDGET) -> list[tuple[Waiting, list[int]]]:
-        """At most so many tokens to read in a step, by sequence, for as many rows as draw."""
+    def earn(self, num_rows: int) -> None:
+        """So many rows draw in a step: for these, prompts may take as much."""
         earned = max(self._share, num_rows) if num_rows else BUDGET
         self._budget = min(BUDGET, self._budget + earned)
+
+    def next_parts(self, most: int = BUDGET) -> list[tuple[Waiting, list[int]]]:
+        """What was earned, up to so many tokens, to read in a step, by sequence."""
         left, parts = min(self._budget, most), []
         for sequence in self:
             size = min(len(sequence.pending), CHUNK)

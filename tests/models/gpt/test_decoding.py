@@ -113,8 +113,9 @@ def test_where_clients_share_the_slots_steps_are_short_and_all_texts_are_as_they
                 told[flood.index(sequence)].append(given)
                 sequence.push(int(given.argmax()))
     counts = [len(given) for given in told]
-    assert max(counts) - min(counts) <= 2
-    assert min(counts) > 40  # prompts, new ones and those that are read again, leave half of the steps
+    # One that reads half its window again sits out meanwhile.
+    assert max(counts) - min(counts) <= (16 if shape else 2)
+    assert min(counts) > 40  # prompts, new ones and those that are read again, leave them steps
     for index in (0, 11):
         sequence = alone.open([index + 1, index + 2])
         for given in told[index]:

@@ -44,7 +44,8 @@ def test_prompts_are_read_in_order_and_take_no_more_than_their_share(
         num_rows = rows[num_steps % len(rows)]
         num_steps += 1
         allowed += max(share, num_rows) if num_rows else BUDGET
-        parts = queue.next_parts(num_rows)
+        queue.earn(num_rows)
+        parts = queue.next_parts()
         assert [prompt for prompt, _ in parts] == list(queue)[: len(parts)]
         assert sum(len(tokens) for _, tokens in parts) <= BUDGET
         for prompt, tokens in parts:
@@ -67,7 +68,7 @@ def test_who_has_fewest_texts_comes_first_but_passes_nobody_for_ever() -> None:
     other = Prompt([2] * 6)
     queue.add(other)
     assert list(queue) == [flood[0], other, *flood[1:]]
-    assert queue.next_parts(8, most=10) == [(flood[0], [1] * 6), (other, [2] * 4)]
+    assert queue.next_parts(10) == [(flood[0], [1] * 6), (other, [2] * 4)]
     later = [Prompt([3]) for _ in range(OVERTAKEN)]
     for prompt in later:
         queue.add(prompt)
