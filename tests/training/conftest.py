@@ -64,6 +64,13 @@ def small_lite2(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("training.evaluation.lite2.INPUT", 64)
 
 
+@pytest.fixture
+def small_photos(monkeypatch: pytest.MonkeyPatch) -> None:
+    """For tests in which photos are labelled, but not looked at: kept at a quarter of the area."""
+    for module in ("sources", "dataset"):
+        monkeypatch.setattr(f"training.landscape.{module}.SIDE", 128)
+
+
 @pytest.fixture(scope="session")
 def segmenter(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A segmenter that is sure of a class by chance."""

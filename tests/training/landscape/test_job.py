@@ -16,7 +16,7 @@ from training.landscape.weighing import find_shown, weigh
 from training.photos.pack import read_packs
 from training.photos.photo_set import PhotoSet, is_held_out
 
-pytestmark = pytest.mark.usefixtures("small_lite2")
+pytestmark = pytest.mark.usefixtures("small_lite2", "small_photos")
 TINY = {
     "image_size": 32,
     "widths": [16, 16, 8],

@@ -16,7 +16,7 @@ from training.__main__ import main
 from training.photos.pack import read_packs
 from training.photos.photo_set import is_held_out
 
-pytestmark = pytest.mark.usefixtures("small_lite2")
+pytestmark = pytest.mark.usefixtures("small_lite2", "small_photos")
 SKY, TREE = CLASS_NAMES.index("sky"), CLASS_NAMES.index("tree")
 NAMES = [f"IMG_{number}.{'JPG' if number % 2 else 'png'}" for number in range(30)]
 

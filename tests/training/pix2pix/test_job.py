@@ -15,7 +15,7 @@ from tests.training.resuming import assert_resumes_exactly
 from training.__main__ import main
 from training.pix2pix.settings import PRESETS
 
-pytestmark = pytest.mark.usefixtures("small_lite2")
+pytestmark = pytest.mark.usefixtures("small_lite2", "small_photos")
 TINY = {"image_size": 32, "width": 8, "discriminator_width": 8, "batch": 4}
 
 

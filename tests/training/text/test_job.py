@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,7 @@ from models.gpt.engine import TextEngine
 from models.gpt.network import GPT
 from models.gpt.request import TextRequest
 from training.__main__ import main
+from training.text.quality import text_quality
 
 WORDS = ["the", "king", "is", "dead", "long", "live", "my", "lord", "speak", "thou"]
 WORDS += ["Ann", "Anna", "Hanna", "Hannah", "ANNAH"]
@@ -254,7 +256,10 @@ def test_the_state_s_tokenizer_is_taken_not_made_anew(
     assert (run / "checkpoint" / "tokenizer.json").read_bytes() == tokenizer
 
 
-def test_release_runs_look_at_the_validation_text_once(text: Path, tmp_path: Path) -> None:
+def test_release_runs_look_at_the_validation_text_once(
+    text: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("training.text.result.text_quality", partial(text_quality, num_texts=4))
     run = tmp_path / "run"
     assert main(arguments(text, run, "--set", "split=release")) == 0
     assert "nats_per_character" not in (run / "log.jsonl").read_text()
