@@ -35,7 +35,14 @@ class Script:
     context: int = 32
     at: int = field(default=0)
 
-    def open(self, tokens: list[int], sampler: Sampler, max_draws: int, score: object = None) -> OpenSequence:
+    def open(
+        self,
+        tokens: list[int],
+        sampler: Sampler,
+        max_draws: int,
+        score: object = None,
+        rank: int | None = None,
+    ) -> OpenSequence:
         return self
 
     def push(self, *tokens: int) -> None: ...
