@@ -66,7 +66,7 @@ def ask(url: str, query: str) -> list[Any]:
 
 
 def test_every_query_of_the_dashboard_gives_series(tmp_path: Path) -> None:
-    (tmp_path / "keys.toml").write_text('[alice]\nkey = "open-sesame"\n')
+    (tmp_path / "keys.toml").write_text('[alice]\nkey = "open-sesame"\n[bob]\nkey = "open-barley"\n')
     settings = {
         "PROSPERO_MAX_RESTARTS": "100",
         "PROSPERO_API_KEYS_FILE": str(tmp_path / "keys.toml"),
