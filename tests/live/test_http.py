@@ -71,9 +71,9 @@ def test_an_upgrade_in_pieces_and_in_company(fake: Server) -> None:
 def test_head_is_get_without_a_body(fake: Server) -> None:
     document = httpx.get(fake.url + "/openapi.json").json()
     run = httpx.post(fake.url + "/lab/runs", json={}).json()["id"]
-    paths = [
-        path.format(run_id=run, name="fake-text") for path, one in document["paths"].items() if "get" in one
-    ]
+    routes = [path for path, one in document["paths"].items() if "get" in one]
+    # Without a token there is no /admin: `test_model_changes.py`.
+    paths = [path.format(run_id=run, name="fake-text") for path in routes if not path.startswith("/admin/")]
     assert len(paths) >= 9
     for path in [*paths, "/", "/studio/main.js", "/docs", "/openapi.json"]:
         with Connection(fake) as connection:

@@ -297,12 +297,13 @@ def test_metrics_keep_the_labs_books(client: httpx.Client, server: Server) -> No
 
     with a_run(client) as run, watching(client, run) as viewer:
         seen = viewer.until(lambda event: event.get("step", 0) > 0)["step"]
-        with a_run(client, **WILD) as wild, watching(client, wild) as other:
+        with a_run(client):
             assert total(server, "prospero_lab_runs_active") == 2
             assert client.post("/lab/runs", json=SMALL).status_code == 429
+        with a_run(client, **WILD) as wild, watching(client, wild) as other:
             other.until(lambda event: event["type"] == "end")
-    assert (grown("runs_started"), grown("runs_refused"), grown("runs_ended")) == (2, 1, 2)
-    assert (grown("runs_ended", reason="diverged"), grown("runs_ended", reason="deleted")) == (1, 1)
+    assert (grown("runs_started"), grown("runs_refused"), grown("runs_ended")) == (3, 1, 3)
+    assert (grown("runs_ended", reason="diverged"), grown("runs_ended", reason="deleted")) == (1, 2)
     assert total(server, "prospero_lab_runs_active") == 0
     assert grown("steps") >= seen
     assert 0 < grown("cpu_seconds") < PATIENCE_SECONDS

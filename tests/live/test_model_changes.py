@@ -213,7 +213,10 @@ def test_who_may(server: Server, fake: Server) -> None:
         path = server.url + "/admin/models/late/load"
         given = {**headers, "X-API-Key": "of-alice"}
         assert httpx.post(path, headers=given).status_code == 401
+    seen = httpx.head(server.url + "/admin/models", headers={**TOKEN, "X-API-Key": "of-alice"})
+    assert (seen.status_code, seen.headers["content-type"]) == (200, "application/json")
     assert httpx.post(fake.url + "/admin/models/late/load", headers=TOKEN).status_code == 404
+    assert httpx.head(fake.url + "/admin/models", headers=TOKEN).status_code == 404
     assert change(server, "nowhere", "load").status_code == 404
 
 
