@@ -63,7 +63,7 @@ class CompiledBackend:
     probed_sizes = 5  # every fifth: no multiple of the kernel's tile, so that each remainder is met
     prompt_share = 3  # with one row that draws, a tile of the kernel
     cuts_freely = True
-    short_step: int | None = 16  # about where arithmetic begins to bound a step, not memory
+    short_step: int | None = 8  # from here on, arithmetic bounds a step more than memory does
 
     def __init__(self, network: GPT, max_slots: int, kernel: Kernel, weights: Format | None = None) -> None:
         config, self.weights = network.config, weights or kernel.preferred

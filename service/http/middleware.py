@@ -209,7 +209,8 @@ class RequestLayer:
             if error.status == CLIENT_GONE:
                 scope["state"]["record"].failed = CLIENT_GONE
                 return
-            # One at each turn of the event loop: a flood that comes back as one holds up nobody else.
-            async with self._refusing:
-                await asyncio.sleep(0)
+            if scope["state"].get("line") is not None:
+                # One at each turn of the event loop: a flood that comes back as one holds up no other key.
+                async with self._refusing:
+                    await asyncio.sleep(0)
             await error_response(error, scope)(scope, receive, send)
