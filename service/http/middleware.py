@@ -188,7 +188,7 @@ class RequestLayer:
                 scope["state"].update(api_key=use.key, line=self._keys.line_of(use))
                 scope["state"]["record"].key = use.key.name
             endpoint = self._posts.get(path) if scope["method"] == "POST" else None
-            with contextlib.nullcontext() if endpoint is None else self._refusals(use, extra):
+            with self._refusals(None if endpoint is None else use, extra):
                 self._admission.check(scope, path)
             check_coding(headers)
             body = LimitedBody(receive, headers, self._limits)
