@@ -22,7 +22,7 @@ from training.photos.errors import DataError
 from training.photos.manifest import is_part_of
 from training.photos.own_photos import load_own
 from training.photos.pack import read_packs, write_pack
-from training.photos.photo_set import FEWEST_HELD_OUT, PhotoSet, is_held_out
+from training.photos.photo_set import FEWEST_HELD_OUT, PhotoSet, hold_out
 from training.photos.targets import UNSURE
 from training.run import DataIdentity, Run
 
@@ -102,11 +102,11 @@ def find_again(args: argparse.Namespace, run: Run) -> None:
 
 def make_training(source: Source, args: argparse.Namespace, completer: Completer) -> PhotoSet:
     """Complete what is labelled, label what is not, with what ``--photos`` name, and weigh all of it."""
-    sets = [None if source.labelled is None else completer.complete(source.labelled)]
-    sets.append(source.unlabelled)
+    labelled = None if source.labelled is None else completer.complete(source.labelled)
+    sets = [labelled, source.unlabelled]
     for folder in args.photos:
-        more = load_own(folder, SIDE, lambda name: not is_held_out(name))
-        sets.append(completer.label(more, folder.name))
+        more = load_own(folder, SIDE)
+        sets.append(completer.label(more.where(~hold_out(more.names)), folder.name))
     found = [one for one in sets if one is not None]
     if not found:
         raise DataError(f"{args.data}: too few photos, none is left to train on")

@@ -12,7 +12,9 @@ from PIL import Image
 
 from models.landscape.palette import CLASS_NAMES
 from training.landscape.completing import Completer
+from training.landscape.dataset import make_training
 from training.landscape.sources import Source, read_source
+from training.photos.own_photos import load_own
 from training.photos.photo_set import FEWEST_HELD_OUT, PhotoSet, hold_out, is_held_out
 
 SKY = CLASS_NAMES.index("sky")
@@ -78,3 +80,12 @@ def test_photos_that_can_t_be_labelled_are_none_of_the_fewest_and_a_run_finds_th
     again = read(tmp_path, only_held_out=True)
     assert again.held_out is not None
     assert again.held_out.digest() == source.held_out.digest()
+
+
+def test_nothing_is_learnt_from_what_an_evaluation_holds_out_of_another_folder(tmp_path: Path) -> None:
+    fill(tmp_path, OTHERS[:20])
+    args = argparse.Namespace(data=None, photos=[tmp_path])
+    learnt = names_of(make_training(Source(), args, Labeller(Path("none"), "cpu")))
+    names = load_own(tmp_path, 64).names
+    assert learnt == {name for name, is_out in zip(names, hold_out(names), strict=True) if not is_out}
+    assert len(learnt) == 20 - FEWEST_HELD_OUT
