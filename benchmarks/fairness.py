@@ -101,27 +101,34 @@ async def first_tokens(url: str, seconds: float) -> list[float]:
     return found
 
 
-def one_round(url: str, args: argparse.Namespace) -> tuple[float, float]:
-    """Of the 50th and the 99th percentile, what it is beside a flood over what it is alone."""
+def one_round(url: str, args: argparse.Namespace) -> tuple[list[float], list[float]]:
+    """Milliseconds to first tokens, alone and beside a flood."""
     alone = run(first_tokens(url, args.seconds))
     with flood(url, args) as done:
         before, began = done.value, time.perf_counter()
         beside = run(first_tokens(url, args.seconds))
         rate = (done.value - before) * args.flood_tokens / (time.perf_counter() - began)
     time.sleep(1.0)  # what it left is given up
+    print(
+        f"{compared(alone, beside)}; the flood: {rate:.0f} tokens/s; load {os.getloadavg()[0]:.1f}",
+        flush=True,
+    )
+    return alone, beside
+
+
+def compared(alone: list[float], beside: list[float]) -> str:
     told = []
     for percent in (50, 99):
         quiet, loud = percentile(alone, percent), percentile(beside, percent)
-        told.append((quiet, loud, loud / quiet))
-    for percent, (quiet, loud, ratio) in zip((50, 99), told, strict=True):
-        print(f"p{percent} {quiet:6.1f} → {loud:6.1f} ms ({ratio:.2f})  ", end="")
-    load = os.getloadavg()[0]
-    print(f"of {len(alone)} and {len(beside)}; the flood: {rate:.0f} tokens/s; load {load:.1f}", flush=True)
-    return told[0][2], told[1][2]
+        told.append(f"p{percent} {quiet:6.1f} → {loud:6.1f} ms ({loud / quiet:.2f})")
+    return "  ".join([*told, f"of {len(alone)} and {len(beside)}"])
 
 
 def main() -> int:
-    """Exit status 1 if the 99th percentile is more than twice the quiet one in the median round."""
+    """Exit status 1 if the 99th percentile is more than twice the quiet one, each of all rounds' requests.
+
+    Of one round, the 99th percentile is about its second longest wait, which says more about the machine.
+    """
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -141,9 +148,11 @@ def main() -> int:
         ) as server:
             one = partial(one_round, server.url, args)
             rounds = [one() for _ in range(args.rounds)]
-    for name, ratios in zip(("p50", "p99"), zip(*rounds, strict=True), strict=True):
-        print(f"{name}: {median(ratios):.2f} times (rounds {min(ratios):.2f}–{max(ratios):.2f})")
-    return 0 if median([p99 for _, p99 in rounds]) <= LIMIT else 1
+    alone, beside = ([one for times in turns for one in times] for turns in zip(*rounds, strict=True))
+    print(f"all rounds: {compared(alone, beside)}")
+    ratios = [percentile(loud, 99) / percentile(quiet, 99) for quiet, loud in rounds]
+    print(f"p99 in the median round: {median(ratios):.2f} times ({min(ratios):.2f}–{max(ratios):.2f})")
+    return 0 if percentile(beside, 99) <= LIMIT * percentile(alone, 99) else 1
 
 
 if __name__ == "__main__":

@@ -125,7 +125,7 @@ def resident_kilobytes(pid: int) -> int:
 def refusals(url: str, connections: int, seconds: float) -> Report:
     """One run, once the one before is over: whoever serves still answers requests whose clients have left.
 
-    Without that, half of the clients of 1,000 connect while the others are served: p99 is a second, anybody's.
+    Else half of 1,000 clients connect while the others are served, and p99 is a second, whoever serves.
     """
     time.sleep(1)
     return wrk(url, connections, seconds, ONE_TOKEN)
