@@ -10,11 +10,13 @@ import io
 import os
 import select
 import threading
+import time
 from collections.abc import Callable
 from queue import SimpleQueue
 
 MAX_WAITING = 2000  # writes; of lines of the log, one each
 MAX_BATCH = 100
+GATHER_SECONDS = 0.01  # in which others join a line: to wake for each costs a busy server a tenth of its rate
 LAST_SECONDS = 1.0  # how long a process that ends waits for its last lines to be taken
 
 
@@ -72,6 +74,8 @@ class Outlet(io.TextIOBase):
     def _pass_on(self) -> None:
         while True:
             batch = [self._waiting.get()]
+            if self._waiting.qsize() < MAX_BATCH:
+                time.sleep(GATHER_SECONDS)
             while len(batch) < MAX_BATCH and not self._waiting.empty():
                 batch.append(self._waiting.get())
             is_taken = self._write(b"".join(one for one in batch if isinstance(one, bytes)))
