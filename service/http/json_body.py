@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import codecs
+
 from starlette.requests import Request
 
 from service.errors import ApiError, Body, parse_json
@@ -25,7 +27,7 @@ async def json_bytes(request: Request) -> bytes:
     given = media_type_of(request)
     if given != JSON:
         raise ApiError(415, f"Content-Type {given or '(none)'!r}; send {JSON}")
-    return await request.body()
+    return (await request.body()).removeprefix(codecs.BOM_UTF8)  # which RFC 8259 lets a reader ignore
 
 
 def media_type_of(request: Request) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import codecs
 import gzip
 import json
 import re
@@ -12,6 +14,7 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
+from harness.pictures import png
 from harness.probes import running, total, wait_until
 from harness.server import Server, fake_server
 from tests.live.raw import Connection
@@ -157,6 +160,23 @@ def test_a_body_that_breaks_off_in_nonsense(fake: Server) -> None:
 
 
 # ---- bodies ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("/generate/text", {"prompt": "a", "max_tokens": 1}),
+        ("/v1/completions", {"model": "fake-text", "prompt": "a", "max_tokens": 1}),
+        ("/generate/landscape", {"sketch": base64.b64encode(png()).decode()}),
+    ],
+)
+def test_a_byte_order_mark_before_json_is_passed_over(
+    fake: Server, path: str, body: dict[str, object]
+) -> None:
+    marked = codecs.BOM_UTF8 + json.dumps(body).encode()
+    with fake.client() as client:
+        answer = client.post(path, content=marked, headers={"content-type": "application/json"})
+    assert answer.status_code == 200, answer.text
 
 
 @pytest.mark.parametrize("coding", ["gzip", "br", "deflate", "zstd", "gzip, gzip", "GZIP"])
