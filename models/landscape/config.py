@@ -52,6 +52,7 @@ class LandscapeConfig(PaletteConfig):
     attention_sizes: tuple[PositiveInt, ...] = ()  # where every place of the picture sees every other
     style_size: PositiveInt = 9  # figures that describe how one class styles in one photo
     num_styles: PositiveInt  # rows of the bank of styles that seeds choose from
+    tells_shown: bool = False  # whether the bank says which classes each of its photos shows
 
     @property
     def sizes(self) -> list[int]:

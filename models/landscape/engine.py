@@ -20,7 +20,7 @@ from models.landscape.config import LandscapeConfig
 from models.landscape.generator import Generator
 from models.landscape.outlines import naturalise
 from models.landscape.palette import broad_table
-from models.landscape.seeds import draw_noise, draw_styles
+from models.landscape.seeds import draw_noise, draw_styles, find_fitting
 
 
 @dataclass(frozen=True)
@@ -49,6 +49,8 @@ class LandscapeEngine:
         """
         self._device = torch.device(device)
         self._bank = generator.styles.float().cpu().numpy()
+        shown = generator.shown  # an older checkpoint's bank does not tell
+        self._shown = np.ones(self._bank.shape[:2], np.bool_) if shown is None else shown.bool().cpu().numpy()
         is_cuda = self._device.type == "cuda"
         # Half precision has 11 bits, bfloat16 8: as many as a pixel, so that skies would show steps.
         self._dtype = torch.float16 if is_cuda else torch.float32
@@ -130,7 +132,8 @@ class LandscapeEngine:
         if request.natural_outlines:
             label_map = naturalise(label_map, request.seed)
         labels = self._fit(label_map)
-        styles = draw_styles(self._bank, request.seed, self._seeds(request))
+        fitting = find_fitting(self._shown, self._known[label_map])
+        styles = draw_styles(self._bank, request.seed, self._seeds(request), fitting)
         shapes = self._generator.config.noise_shapes(*labels.shape)
         return [labels, styles, *draw_noise(request.seed, shapes)]
 

@@ -153,6 +153,7 @@ class Generator(nn.Module):
     """See the module's docstring. ``styles`` is the bank of styles, one row a training photo."""
 
     styles: Tensor  # (num_styles, N, D)
+    shown: Tensor | None  # (num_styles, N), 1 where the photo shows the class, 0 where its style is borrowed
 
     def __init__(self, config: LandscapeConfig) -> None:
         super().__init__()
@@ -166,6 +167,7 @@ class Generator(nn.Module):
         self.head = conv3(config.widths[-1], 3)
         bank = (config.num_styles, len(config.classes), config.style_size)
         self.register_buffer("styles", torch.zeros(bank))
+        self.register_buffer("shown", torch.ones(bank[:2]) if config.tells_shown else None)
 
     def forward(self, labels: Tensor, styles: Tensor, noise: Sequence[Tensor]) -> Tensor:
         """Paint pictures.

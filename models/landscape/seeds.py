@@ -11,12 +11,38 @@ JITTER = (
     0.15  # of a style, in the bank's units (its numbers have a spread of about 1): no two seeds look the same
 )
 
+COVERED = 0.9  # of a map's area: what a photo that fits it shows; strokes of little area change no style
+FEWEST_FITTING = 40  # photos, of those that show most, where fewer show so much: seeds must differ
+
 # One stream a purpose, so that changing one class's seed changes nothing else.
-_STYLE, _NOISE = 0, 1
+_STYLE, _NOISE, _FITTING = 0, 1, 3  # 2 is the outlines'
+
+Rows = NDArray[np.bool_]
+
+
+def find_fitting(shown: NDArray[np.bool_], labels: NDArray[np.uint8]) -> Rows:
+    """Find the photos of the bank that show what a map does, so that one light falls on all of a picture.
+
+    A class that a photo does not show has its style from another photo.
+
+    Args:
+        shown: (M, N), which of N classes each of M photos shows.
+        labels: (H, W), a map of these classes.
+
+    Returns:
+        (M,), never all false.
+    """
+    covered = shown @ np.bincount(labels.ravel(), minlength=shown.shape[1])  # pixels: exact on any machine
+    rank = min(FEWEST_FITTING, len(covered))
+    fitting: Rows = covered >= min(COVERED * labels.size, np.sort(covered)[-rank])
+    return fitting
 
 
 def draw_styles(
-    bank: NDArray[np.float32], seed: int, class_seeds: Mapping[int, int] | None = None
+    bank: NDArray[np.float32],
+    seed: int,
+    class_seeds: Mapping[int, int] | None = None,
+    fitting: Rows | None = None,
 ) -> NDArray[np.float32]:
     """Choose one row of the bank for the whole picture, and another for each class that has its own seed.
 
@@ -24,13 +50,15 @@ def draw_styles(
         bank: (M, N, D) styles of N classes in M photos.
         seed: of the picture.
         class_seeds: class id → seed; the class then looks as it would in the picture of that seed.
+        fitting: (M,), the rows to choose from; None: all.
 
     Returns:
         (N, D) float32.
     """
-    styles = _style(bank, seed)
+    rows = np.ones(len(bank), np.bool_) if fitting is None else fitting
+    styles = _style(bank, seed, rows)
     for number, own in (class_seeds or {}).items():
-        styles[number] = _style(bank, own)[number]
+        styles[number] = _style(bank, own, rows)[number]
     return styles
 
 
@@ -40,9 +68,14 @@ def draw_noise(seed: int, shapes: Sequence[tuple[int, ...]]) -> list[NDArray[np.
     return [generator.standard_normal(shape, dtype=np.float32) for shape in shapes]
 
 
-def _style(bank: NDArray[np.float32], seed: int) -> NDArray[np.float32]:
+def _style(bank: NDArray[np.float32], seed: int, fitting: Rows) -> NDArray[np.float32]:
+    """The first row that fits, in an order that is the seed's: it mostly stays while a map is drawn."""
     generator = _generator(seed, _STYLE)
-    row: NDArray[np.float32] = bank[int(generator.integers(len(bank)))]
+    number = int(generator.integers(len(bank)))
+    if not fitting[number]:
+        order = _generator(seed, _FITTING).permutation(len(bank))
+        number = int(order[fitting[order]][0])
+    row: NDArray[np.float32] = bank[number]
     return row + np.float32(JITTER) * generator.standard_normal(row.shape, dtype=np.float32)
 
 

@@ -6,6 +6,7 @@ Resumable, time-boxed, on a CPU or a GPU.
 from __future__ import annotations
 
 import argparse
+import dataclasses
 from typing import Any
 
 import numpy as np
@@ -72,8 +73,8 @@ def run(args: argparse.Namespace) -> int:
     return train_and_publish(loop, args, METRIC)
 
 
-def choose_styles(bank: StyleBank, count: int, chances: NDArray[np.float64] | None) -> torch.Tensor:
-    """The rows of the bank that seeds choose from: up to ``count``, drawn as photos are. (M, N, D)
+def choose_styles(bank: StyleBank, count: int, chances: NDArray[np.float64] | None) -> StyleBank:
+    """The rows of the bank that seeds choose from: up to ``count``, drawn as photos are.
 
     Rows whose sky or sea is rougher than nine in ten are left out: over a whole canvas it becomes strokes.
     """
@@ -84,7 +85,8 @@ def choose_styles(bank: StyleBank, count: int, chances: NDArray[np.float64] | No
     rows = np.random.default_rng(0).choice(
         len(rough), min(count, int(is_calm.sum())), replace=False, p=shares / shares.sum()
     )
-    return calm_snow(bank.styles[torch.from_numpy(np.sort(rows))])
+    kept = torch.from_numpy(np.sort(rows))
+    return dataclasses.replace(bank, styles=calm_snow(bank.styles[kept]), shown=bank.shown[kept])
 
 
 def calm_snow(styles: torch.Tensor) -> torch.Tensor:
@@ -102,7 +104,7 @@ def calm_snow(styles: torch.Tensor) -> torch.Tensor:
 
 
 def export(
-    run: Run, trainer: Trainer, batches: Batches, styles: torch.Tensor, evaluation: Evaluation | None
+    run: Run, trainer: Trainer, batches: Batches, styles: StyleBank, evaluation: Evaluation | None
 ) -> None:
     """Write the averaged generator as a checkpoint into the run's folder, with its metrics."""
     calibration = [batches(CALIBRATION_STEP + number) for number in range(CALIBRATION_BATCHES)]

@@ -64,7 +64,7 @@ What they mean, and what they are measured beside: docs/training-landscape.md.
   discriminators on the features of {", ".join(settings.networks)} (ImageNet, Apache-2.0, not part of the
   weights) and one from scratch, widths {list(settings.discriminator_widths)}.
 - Half of the inputs are made drawn-like: coarse, rounded, blocky, wobbly.
-- A seed picks the styles (colours, contrast, gradient, roughness of every class) of one training photo, a
-  little varied, and the noise that form and grain come from.
+- A seed picks the styles (colours, contrast, gradient, roughness of every class) of one training photo that
+  shows what is drawn, a little varied, and the noise that form and grain come from.
 
 {WEAKNESSES + TERMS if is_siftflow else OWN_TERMS}"""

@@ -108,6 +108,7 @@ class StyleBank:
     styles: Tensor  # (M, NUM_CLASSES, D), zero mean and unit spread over what was measured
     shift: Tensor  # (D,)
     scale: Tensor  # (D,)
+    shown: Tensor  # (M, NUM_CLASSES) bool: false where the style is borrowed
 
     def whiten(self, styles: Tensor) -> Tensor:
         """Bring raw styles, or the first figures of them, into the bank's units."""
@@ -129,7 +130,7 @@ def make_bank(photos: NDArray[np.uint8], maps: NDArray[np.uint8], chunk: int = 6
     if present.sum() < FEWEST_STYLES:
         raise DataError("the photos show hardly a class for sure: there are no styles to learn")
     shift, scale = styles[present].mean(dim=0), styles[present].std(dim=0).clamp(min=1e-3)
-    return StyleBank(_borrow_missing((styles - shift) / scale, present), shift, scale)
+    return StyleBank(_borrow_missing((styles - shift) / scale, present), shift, scale, present)
 
 
 def _borrow_missing(styles: Tensor, present: Tensor, chunk: int = 256) -> Tensor:

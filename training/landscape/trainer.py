@@ -51,7 +51,7 @@ class Trainer(Resumable):
         torch.manual_seed(settings.seed)  # initial weights
         device = batches.device
         self.settings, self.device = settings, device
-        self.bank = StyleBank(bank.styles.to(device), bank.shift.to(device), bank.scale.to(device))
+        self.bank = StyleBank(*(part.to(device) for part in vars(bank).values()))
         self._batches = batches
         self.generator = _place(Generator(config), device)
         self.average = MovingAverage(self.generator, settings.ema)
@@ -214,17 +214,19 @@ class Trainer(Resumable):
         return augment(*near, self._draws)
 
     @torch.no_grad()
-    def make_served(self, batches: list[Batch], styles: Tensor) -> Generator:
+    def make_served(self, batches: list[Batch], bank: StyleBank) -> Generator:
         """Copy the averaged generator, with normalisation statistics measured on its own activations.
 
-        ``styles`` (M, N, D) is the bank that its seeds choose from.
+        Its seeds choose from ``bank``.
         """
         weights = {
             name: value for name, value in self.average.network.state_dict().items() if name != "styles"
         }
-        config = self.average.network.config.model_copy(update={"num_styles": len(styles)})
+        config = self.average.network.config.model_copy(
+            update={"num_styles": len(bank.styles), "tells_shown": True}
+        )
         served = _place(Generator(config), self.device)
-        served.load_state_dict(weights | {"styles": styles.to(self.device)})
+        served.load_state_dict(weights | {"styles": bank.styles, "shown": bank.shown.float()})
         for module in served.modules():
             if isinstance(module, nn.BatchNorm2d):
                 module.reset_running_stats()

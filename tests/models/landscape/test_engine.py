@@ -3,10 +3,12 @@
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from numpy.typing import NDArray
 
 from models.checkpoint import CheckpointError, load_weights, read_config, save_checkpoint
 from models.landscape.config import LandscapeConfig
@@ -110,6 +112,31 @@ def test_batches_of_fixed_sizes_take_noise_of_several_channels_and_newer_classes
     fixed, alone = (LandscapeEngine(generator, "cpu", {}, is_fixed=is_fixed) for is_fixed in (True, False))
     requests = [replace(request, class_seeds={NUM_CLASSES - 1: 2}) for request in some_requests(3)]
     assert_alike(fixed.forward(requests), alone.forward(requests))
+
+
+def test_the_style_is_of_a_photo_that_shows_what_is_drawn(tmp_path: Path) -> None:
+    """A bank that tells: half its photos show sky and are bright, the other half sea and are dark."""
+    torch.manual_seed(0)
+    config = LandscapeConfig(
+        image_size=32, training_data="noise", widths=(16, 16, 8), num_styles=200, tells_shown=True
+    )
+    generator = Generator(config)
+    sky, sea = CLASS_NAMES.index("sky"), CLASS_NAMES.index("sea")
+    assert generator.shown is not None
+    generator.shown.zero_()
+    generator.shown[::2, sky], generator.shown[1::2, sea] = 1, 1
+    generator.styles[::2], generator.styles[1::2] = 3, -3
+    save_checkpoint(tmp_path / "made", config, generator.state_dict(), {}, "# A test\n")
+    loaded = LandscapeEngine.load(tmp_path / "made", "cpu")
+    for seed in range(8):
+        for number, sign in ((sky, 1), (sea, -1)):
+            labels = np.full((32, 16), number, np.uint8)
+            labels[0, 0] = CLASS_NAMES.index("tree")
+            shapes = [loaded._bank.shape[1:], *config.noise_shapes(32, 32)]
+            inputs: list[NDArray[Any]] = [np.empty((32, 32), np.uint8)]
+            inputs += [np.empty(shape, np.float32) for shape in shapes]
+            loaded.fill(LandscapeRequest(np.repeat(labels, 2, axis=1), seed), inputs)
+            assert sign * inputs[1].mean() > 2
 
 
 def test_natural_outlines_are_painted_as_if_they_had_been_drawn(

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from models.landscape.seeds import draw_noise, draw_styles
+from models.landscape.seeds import FEWEST_FITTING, draw_noise, draw_styles, find_fitting
 
 BANK = np.random.default_rng(0).standard_normal((20, 13, 9), dtype=np.float32)
 
@@ -29,3 +29,31 @@ def test_a_draw_leaves_the_bank_as_it_was() -> None:
     before = BANK.copy()
     draw_styles(BANK, 1, {0: 5})
     assert np.array_equal(BANK, before)
+
+
+def test_photos_fit_that_show_nearly_all_of_a_map() -> None:
+    shown = np.zeros((200, 13), np.bool_)
+    shown[:100, 0] = True  # sky alone
+    shown[50:150, 9] = True  # with sea in every other of these
+    half = np.zeros((20, 30), np.uint8)
+    half[10:] = 9
+    both = (np.arange(200) >= 50) & (np.arange(200) < 100)
+    assert np.array_equal(find_fitting(shown, half), both)
+    half[0, :10] = 5  # a stroke of what no photo shows changes nothing
+    assert np.array_equal(find_fitting(shown, half), both)
+    assert find_fitting(shown, np.full((4, 4), 5, np.uint8)).all()
+    shown[60:] = False
+    few = find_fitting(shown, half)
+    assert few[50:60].all()
+    assert few.sum() >= FEWEST_FITTING
+
+
+def test_a_seed_keeps_its_style_where_that_fits_and_chooses_another_where_not() -> None:
+    few = np.arange(20) % 3 == 0
+    for seed in range(40):
+        everywhere, chosen = draw_styles(BANK, seed), draw_styles(BANK, seed, {}, few)
+        row = int(np.abs(BANK - everywhere).mean(axis=(1, 2)).argmin())
+        assert np.array_equal(everywhere, chosen) == few[row]
+        assert few[int(np.abs(BANK - chosen).mean(axis=(1, 2)).argmin())]
+        mixed = draw_styles(BANK, 100, {3: seed}, few)
+        assert np.array_equal(mixed[3], chosen[3])

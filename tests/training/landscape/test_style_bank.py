@@ -108,19 +108,24 @@ def test_bank_borrows_from_the_photo_most_alike() -> None:
     assert torch.equal(bank.styles[0, 9], bank.styles[1, 9])
     assert not torch.equal(bank.styles[0, 9], bank.styles[2, 9])
     assert torch.isfinite(bank.styles).all()
+    assert bank.shown[:, [0, 9]].tolist() == [[True, False], [True, True], [True, True]]
+    assert not bank.shown[:, 1].any()
 
 
 def test_seeds_choose_among_calm_skies_and_seas() -> None:
     torch.manual_seed(0)
     styles = torch.randn(200, NUM_CLASSES, STYLE_SIZE)
     styles[7, 0, NUM_COLOURS:] = 9.0  # a sky of strokes
-    bank = StyleBank(styles, torch.zeros(STYLE_SIZE), torch.ones(STYLE_SIZE))
-    chosen = choose_styles(bank, 100, None)
+    shown = styles[:, :, 0] > 0
+    bank = StyleBank(styles, torch.zeros(STYLE_SIZE), torch.ones(STYLE_SIZE), shown)
+    subset = choose_styles(bank, 100, None)
+    chosen = subset.styles
     assert chosen.shape == (100, NUM_CLASSES, STYLE_SIZE)
+    assert torch.equal(subset.shown, chosen[:, :, 0] > 0)  # of the same photos
     assert not (chosen[:, 0, NUM_COLOURS:] == 9.0).any()
     chances = np.zeros(200)
     chances[:60] = 1.0
-    few = choose_styles(bank, 40, chances)
+    few = choose_styles(bank, 40, chances).styles
     others = [number for number in range(NUM_CLASSES) if number != SNOW]
     assert all(any(torch.equal(row[others], own[others]) for own in styles[:60]) for row in few)
 
