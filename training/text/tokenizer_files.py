@@ -40,9 +40,16 @@ def read_vocabulary(path: Path) -> Tokenizer:
 
 
 def read_tokenizer_files(folder: Path) -> BPETokenizer:
-    """`tokenizer.json`, or the older pair `vocab.json` and `merges.txt`, with `added_tokens.json` if any."""
+    """`tokenizer.json`, or the older pair `vocab.json` and `merges.txt`; with `added_tokens.json` if any."""
     if (folder / "tokenizer.json").exists():
-        return BPETokenizer(tokenizers.Tokenizer.from_file(str(folder / "tokenizer.json")))
+        inner = tokenizers.Tokenizer.from_file(str(folder / "tokenizer.json"))
+    else:
+        inner = _read_pair(folder)
+    _add(inner, folder / "added_tokens.json")
+    return BPETokenizer(inner)
+
+
+def _read_pair(folder: Path) -> tokenizers.Tokenizer:
     vocabulary, merges = folder / "vocab.json", folder / "merges.txt"
     if not (vocabulary.exists() and merges.exists()):
         raise TrainingError(f"{folder}: has neither tokenizer.json nor vocab.json and merges.txt")
@@ -51,14 +58,17 @@ def read_tokenizer_files(folder: Path) -> BPETokenizer:
     inner.decoder = decoders.ByteLevel()
     if inner.token_to_id("<|endoftext|>") is not None:
         inner.add_special_tokens(["<|endoftext|>"])
-    _add(inner, folder / "added_tokens.json")
-    return BPETokenizer(inner)
+    return inner
 
 
 def _add(inner: tokenizers.Tokenizer, path: Path) -> None:
     """Add the tokens of a file {token: id}; each gets the id that the file says, or it is an error."""
     added = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    if not isinstance(added, dict) or not all(type(token_id) is int for token_id in added.values()):
+        raise TrainingError(f"{path}: is not {{token: id}}")
+    known = {token.content for token in inner.get_added_tokens_decoder().values()}  # in their own way
     for token in sorted(added, key=added.__getitem__):
-        inner.add_tokens([AddedToken(token, normalized=False)])
+        if token not in known:
+            inner.add_tokens([AddedToken(token, normalized=False)])
         if inner.token_to_id(token) != added[token]:
             raise TrainingError(f"{path}: {token!r} has id {added[token]}, which isn't the next one")

@@ -9,6 +9,7 @@
 #include "whole.h"
 
 constexpr int BLOCK_ROWS = 64;  // pass through all layers together; activations stay in the cache
+constexpr int BUNDLE_ROWS = 16;  // of a product with keys and values, which are read once for all of them
 
 struct Norm {
     const float *weights, *bias;  // no weights: no norm; no bias: none
@@ -50,7 +51,7 @@ struct Network {
     int vocabulary_across() const { return padded(vocabulary, PANEL); }
     int span() const { return padded(context, PANEL); }
     int group() const { return heads / kv_heads; }
-    int bundle() const { return std::max(1, TILE_ROWS / group()); }  // rows of a prompt that attend together
+    int bundle() const { return std::max(1, BUNDLE_ROWS / group()); }  // rows of a prompt that attend together
 };
 
 struct Row {
@@ -60,7 +61,7 @@ struct Row {
 // Memory for one pass; sizes in floats, each part on a border of 64 bytes.
 struct Scratch {
     float *states, *turns, *qkv, *gates, *mixed;
-    factor *normed, *queries, *attended, *inner, *ends;
+    factor *normed, *queries, *attended, *inner;
     int16_t *rounded;  // of a product's rows, for weights in whole numbers; and their scales
     float *scales;
     float *scores;   // a thread's own, and the next two
@@ -77,7 +78,6 @@ struct Scratch {
         take(queries, BLOCK_ROWS * heads_width);
         take(attended, BLOCK_ROWS * n.across());
         take(inner, BLOCK_ROWS * n.inner_across());
-        take(ends, BLOCK_ROWS * n.across());
         take(rounded, (long)BLOCK_ROWS * padded(std::max(n.across(), n.inner_across()), LARGEST_GROUP));
         take(scales, BLOCK_ROWS);
         float *const start = next_;
@@ -150,15 +150,21 @@ class Pass {
    public:
     Pass(const Network &network, Team &team, float *memory) : n(network), team_(team), s(network, memory) {}
 
-    // Reads rows into the cache; leaves their last states in the scratch.
-    void read(const Row *row, int rows) {
+    // Reads rows into the cache; logits after those that are marked. Returns how many these are.
+    int read(const Row *row, const uint8_t *is_answered, int rows, float *logits) {
         for_rows(rows, [&](int r) { embed(row[r], r); });
-        const int bundles = find_bundles(row, rows);
+        int bundles = find_bundles(row, rows);
         const int heads_width = n.heads * n.head_width;
         for (const Layer *layer = n.layer; layer < n.layer + n.layers; layer++) {
             normalise_rows(layer->attention_norm, rows);
             multiply_by(layer->qkv, s.normed, n.across(), n.width, rows, s.qkv, n.qkv_across(), false);
             for_rows(rows, [&](int r) { remember(*layer, row[r], r); });
+            if (layer == n.layer + n.layers - 1) {  // of others the cache has all that anybody asks for
+                rows = keep_answered(row, is_answered, rows);
+                if (!rows) return 0;
+                row = answered_;
+                bundles = find_bundles(row, rows);
+            }
             team_.share(bundles * n.kv_heads, [&](int item, int worker) {
                 const int first = starts_[item / n.kv_heads], last = starts_[item / n.kv_heads + 1];
                 attend(*layer, row + first, first, last - first, item % n.kv_heads, worker);
@@ -168,18 +174,9 @@ class Pass {
             multiply_by(layer->into, s.normed, n.across(), n.width, rows, s.gates, n.into_across(), false, true);
             multiply_by(layer->down, s.inner, n.inner_across(), n.inner_across(), rows, s.states, n.across(), true);
         }
-    }
-
-    // Logits after those rows that are marked; returns how many.
-    int answer(const uint8_t *is_answered, int rows, float *logits) {
-        int ends = 0;
-        for (int r = 0; r < rows; r++)
-            if (is_answered[r]) {
-                normalise(n, n.norm, s.states + (long)r * n.across(), n.width, s.ends + (long)ends * n.across());
-                ends++;
-            }
-        if (ends) multiply_by(n.head, s.ends, n.across(), n.width, ends, logits, n.vocabulary_across(), false);
-        return ends;
+        normalise_rows(n.norm, rows);
+        multiply_by(n.head, s.normed, n.across(), n.width, rows, logits, n.vocabulary_across(), false);
+        return rows;
     }
 
    private:
@@ -187,6 +184,7 @@ class Pass {
     Team &team_;
     Scratch s;
     int starts_[BLOCK_ROWS + 1];  // of bundles: rows of one prompt that stand side by side
+    Row answered_[BLOCK_ROWS];
 
     template <class Part>
     Part *own(Part *part, int worker) const {
@@ -211,6 +209,22 @@ class Pass {
         }
         starts_[bundles] = rows;
         return bundles;
+    }
+
+    // Moves the rows that are marked to the front; returns how many.
+    int keep_answered(const Row *row, const uint8_t *is_answered, int rows) {
+        const int heads_width = n.heads * n.head_width;
+        int kept = 0;
+        for (int r = 0; r < rows; r++) {
+            if (!is_answered[r]) continue;
+            answered_[kept] = row[r];
+            if (kept < r) {
+                std::copy_n(s.states + (long)r * n.across(), n.across(), s.states + (long)kept * n.across());
+                std::copy_n(s.queries + (long)r * heads_width, heads_width, s.queries + (long)kept * heads_width);
+            }
+            kept++;
+        }
+        return kept;
     }
 
     void embed(const Row &row, int r) {
@@ -363,8 +377,7 @@ void step(const Network *n, const Row *row, const uint8_t *is_answered, int rows
     Pass pass(*n, *team, scratch);
     for (int first = 0; first < rows; first += BLOCK_ROWS) {
         const int count = std::min(BLOCK_ROWS, rows - first);
-        pass.read(row + first, count);
-        logits += (long)pass.answer(is_answered + first, count, logits) * n->vocabulary_across();
+        logits += (long)pass.read(row + first, is_answered + first, count, logits) * n->vocabulary_across();
     }
     team->close();
 }

@@ -253,6 +253,20 @@ def test_rows_and_chunks_do_not_depend_on_their_company(
         assert torch.equal(whole[i], last)
 
 
+@pytest.mark.parametrize("block", [{}, GPT2], ids=["llama", "gpt2"])
+def test_logits_do_not_depend_on_which_are_asked_for(kernel: Kernel, block: dict[str, Any]) -> None:
+    backend = CompiledBackend(network_of(300, **{**block, "max_seq_len": 192}), 4, kernel)
+    tokens = [i * 7 % 300 for i in range(180)]
+    every = backend.read([Chunk(0, 0, tokens, is_scored=True)])
+    for length in (63, 64, 65, 150):  # nothing is asked of the first passes of the longest
+        company = [Chunk(2, 0, [5] * 9), Chunk(3, 0, tokens[:20], is_scored=True)]
+        rows = backend.read([company[0], Chunk(1, 0, tokens[:length]), company[1]])
+        assert torch.equal(rows[1], every[length - 1])
+        assert torch.equal(rows[2:], every[:20])
+        rest = [Chunk(1, i, [tokens[i]]) for i in range(length, length + 5)]  # over what was not asked for
+        assert torch.equal(torch.cat([backend.read([chunk]) for chunk in rest]), every[length : length + 5])
+
+
 def test_any_number_of_threads_gives_the_same_bits(kernel: Kernel) -> None:
     before = torch.get_num_threads()
     torch.set_num_threads(4)

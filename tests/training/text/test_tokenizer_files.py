@@ -103,3 +103,24 @@ def test_a_tokenizer_json_keeps_its_added_tokens(tmp_path: Path) -> None:
     (tmp_path / "tokenizer.json").write_bytes(tokenizer.to_json())
     for path in (tmp_path, tmp_path / "tokenizer.json"):
         assert read_vocabulary(path).pieces[-1] == b"<a>"
+
+
+def test_tokens_are_added_beside_a_tokenizer_json(tmp_path: Path) -> None:
+    tokenizer = make_bpe()
+    tokenizer.inner.add_tokens([AddedToken("<a>", normalized=False, lstrip=True)])
+    (tmp_path / "tokenizer.json").write_bytes(tokenizer.to_json())
+    known = len(tokenizer.pieces)
+    (tmp_path / "added_tokens.json").write_text(json.dumps({"<b>": known + 1, "<a>": known}))
+    read = read_vocabulary(tmp_path)
+    assert read.pieces[known:] == [b"<a>", b"<b>"]
+    assert read.encode("Speak <a><b>") == [*tokenizer.encode("Speak"), known, known + 1]  # <a> as before
+
+
+@pytest.mark.parametrize("added", [["<b>"], {"<b>": "9"}, {"<b>": True}, {"<a>": 0}])
+def test_a_file_of_added_tokens_that_is_wrong_is_said(tmp_path: Path, added: Any) -> None:
+    tokenizer = make_bpe()
+    tokenizer.inner.add_tokens([AddedToken("<a>", normalized=False)])
+    (tmp_path / "tokenizer.json").write_bytes(tokenizer.to_json())
+    (tmp_path / "added_tokens.json").write_text(json.dumps(added))
+    with pytest.raises(TrainingError, match=r"added_tokens\.json"):
+        read_tokenizer_files(tmp_path)
