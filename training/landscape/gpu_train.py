@@ -161,10 +161,18 @@ def load_shards(folder: Path, name: str) -> dict[str, Tensor]:
 
 
 def start_from(trainer: Trainer, folder: Path) -> None:
-    """Take over the weights that an earlier call left; its optimisers' moments are not kept."""
+    """Take over the weights that an earlier call left; its optimisers' moments are not kept.
+
+    What was not brought home begins anew, the average as the generator is; a generator there must be.
+    """
     networks: Mapping[str, nn.Module] = trainer.networks()
+    generator = load_shards(folder, "generator")
+    if not generator:
+        raise SystemExit(f"error: {folder} has no generator-0.safetensors")
     for name, module in networks.items():
-        kept = load_shards(folder, name)
+        kept = load_shards(folder, name) or (generator if name == "averaged" else {})
+        if not kept:
+            continue
         kept |= {key: value for key, value in module.state_dict().items() if key == "styles"}  # of this bank
         module.load_state_dict(kept)
 
