@@ -19,6 +19,9 @@ TRAIN := $(VENV)/.train
 DEV := $(VENV)/.dev
 CHART := state/chart/.installed
 
+# Hundreds of processes import the same files: the first one compiles them for all, even where a shell says otherwise.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: help serve compile test check e2e format-check lint types check-all check-chart check-stack clients format train-text train-landscape gpu-train eval-text eval-landscape lock dashboard clean bench bench-peers bench-engine bench-transport soak gpu-check
 
 help: ## this list
@@ -31,10 +34,11 @@ serve: $(SERVE) ## serve the checkpoints on 127.0.0.1:8000   [PORT=8000 DEVICE=c
 compile: $(SERVE) ## compile the text kernel for every processor of this kind; `serve` does so for this one
 	$(RUN) -m models.gpt.build
 
-# Files share the cores. Tests that start servers look at the clock, so that no more than two of them run at a time.
+# Files share the cores, those first that take longest: the training jobs'. Tests that start servers look at the clock,
+# so that no more than two of them run at a time.
 test: $(DEV) ## run the tests, and see that they reach enough lines   [ARGS="-k landscape" runs some, and only that]
 ifeq ($(ARGS),)
-	OMP_NUM_THREADS=1 $(PYTEST) -m "not slow" --ignore tests/live --cov --numprocesses auto --dist loadfile
+	OMP_NUM_THREADS=1 $(PYTEST) -m "not slow" tests/training tests --ignore tests/live --cov --numprocesses auto --dist loadfile --no-loadscope-reorder
 	$(PYTEST) -m "not slow" tests/live --numprocesses 2 --dist loadfile
 else
 	$(PYTEST) -m "not slow" $(ARGS)
@@ -51,8 +55,9 @@ format-check: $(DEV)
 lint: $(DEV)
 	$(RUN) -m ruff check .
 
+# Beside tests (--jobs 2) it takes what they leave idle, and delays none that looks at the clock.
 types: $(DEV)
-	$(RUN) -m mypy
+	nice -n 19 $(RUN) -m mypy
 
 check-all: check $(if $(filter clients,$(SKIP)),,clients) ## check, and what needs haproxy, wrk, Prometheus and a Docker engine   [SKIP="clients docker haproxy prometheus wrk"]
 	$(PYTEST) -m slow $(if $(filter clients,$(SKIP)),--ignore tests/live/test_clients.py) $(if $(filter haproxy,$(SKIP)),--deselect tests/live/test_rolling_restart.py) \

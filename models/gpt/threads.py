@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Callable
-from statistics import median
+from statistics import quantiles
 
 SIZES = (1, 2, 4, 8, 16, 32, 64, 128)  # rows of a step
-TRIES = 5  # whose median counts: one lucky try of many threads says nothing on a machine with other work
+# Whose lower quartile counts. Other work, of which a start has much, spoils most tries of many threads and
+# ends: by the median they lose where they halve a step. One lucky try says nothing on a machine always busy.
+TRIES = 9
 WORTHWHILE = 0.95  # of the time that fewer threads take: others want the cores, too
 
 
@@ -36,7 +38,7 @@ class Threads:
             while count < most:
                 count = min(2 * count, most)
                 tries = [(seconds(size, best), seconds(size, count)) for _ in range(TRIES)]  # in turns
-                fewer, more = (median(taken) for taken in zip(*tries, strict=True))
+                fewer, more = (quantiles(taken)[0] for taken in zip(*tries, strict=True))
                 if more < WORTHWHILE * fewer:
                     best = count
             counts.append(best)

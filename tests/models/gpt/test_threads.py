@@ -35,6 +35,15 @@ def test_a_lucky_try_is_not_believed() -> None:
     assert threads(64) == 1
 
 
+def test_other_work_at_the_start_does_not_decide() -> None:
+    threads, tries = Threads(), iter(range(10**6))
+    # Two threads halve a step, but for six tries in ten, in which they wait for a core.
+    threads.measure(
+        lambda _, count: 1.0 if count == 1 else (1.5 if next(tries) % 5 < 3 else 0.5), 2, max_rows=1
+    )
+    assert threads(1) == 2
+
+
 def test_numbers_are_tried_in_turns() -> None:
     # The machine slows down all the while: whoever is asked later would lose.
     threads, asked = Threads(), iter(range(10**6))
