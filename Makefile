@@ -34,11 +34,12 @@ serve: $(SERVE) ## serve the checkpoints on 127.0.0.1:8000   [PORT=8000 DEVICE=c
 compile: $(SERVE) ## compile the text kernel for every processor of this kind; `serve` does so for this one
 	$(RUN) -m models.gpt.build
 
-# Files share the cores, those first that take longest: the training jobs'. Tests that start servers look at the clock,
-# so that no more than two of them run at a time.
+# Files share the cores, those first that take longest: the training jobs'. (pytest would sort them in under all of
+# `tests`.) Tests that start servers look at the clock, so that no more than two of them run at a time.
+UNIT := tests/training $(filter-out tests/training/ tests/live/,$(wildcard tests/*/)) $(wildcard tests/test_*.py)
 test: $(DEV) ## run the tests, and see that they reach enough lines   [ARGS="-k landscape" runs some, and only that]
 ifeq ($(ARGS),)
-	OMP_NUM_THREADS=1 $(PYTEST) -m "not slow" tests/training tests --ignore tests/live --cov --numprocesses auto --dist loadfile --no-loadscope-reorder
+	OMP_NUM_THREADS=1 $(PYTEST) -m "not slow" $(UNIT) --cov --numprocesses auto --dist loadfile --no-loadscope-reorder
 	$(PYTEST) -m "not slow" tests/live --numprocesses 2 --dist loadfile
 else
 	$(PYTEST) -m "not slow" $(ARGS)
@@ -55,9 +56,8 @@ format-check: $(DEV)
 lint: $(DEV)
 	$(RUN) -m ruff check .
 
-# Beside tests (--jobs 2) it takes what they leave idle, and delays none that looks at the clock.
 types: $(DEV)
-	nice -n 19 $(RUN) -m mypy
+	$(RUN) -m mypy
 
 check-all: check $(if $(filter clients,$(SKIP)),,clients) ## check, and what needs haproxy, wrk, Prometheus and a Docker engine   [SKIP="clients docker haproxy prometheus wrk"]
 	$(PYTEST) -m slow $(if $(filter clients,$(SKIP)),--ignore tests/live/test_clients.py) $(if $(filter haproxy,$(SKIP)),--deselect tests/live/test_rolling_restart.py) \

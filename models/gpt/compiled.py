@@ -86,7 +86,8 @@ class CompiledBackend:
             self._panels(head.float(), None, self._format_of_head(network, head)),
             ctypes.addressof(layers),
         )  # fmt: skip
-        self._max_slots, self._max_threads, self._threads = max_slots, torch.get_num_threads(), Threads()
+        self._max_slots, self._max_threads = max_slots, torch.get_num_threads()
+        self._threads = Threads(self._max_threads)
         size = kernel.library.scratch_size(ctypes.byref(self._network), self._max_threads)
         self._scratch = torch.empty(size)
         self._team = kernel.library.make_team(self._max_threads)
@@ -94,7 +95,11 @@ class CompiledBackend:
 
     def read(self, chunks: Sequence[Chunk]) -> Tensor:
         """Read every chunk into its slot; returns the logits after each, in order (n, vocabulary)."""
-        return self.read_with(self._threads(sum(len(chunk.tokens) for chunk in chunks)), chunks)
+        num_rows = sum(len(chunk.tokens) for chunk in chunks)
+        num_threads, began = self._threads(num_rows), time.perf_counter()
+        logits = self.read_with(num_threads, chunks)
+        self._threads.note(num_rows, num_threads, time.perf_counter() - began)
+        return logits
 
     def measure_threads(self) -> None:
         """Find the number of threads for each size of a step. What is in the cache is lost."""
@@ -108,8 +113,7 @@ class CompiledBackend:
             return time.perf_counter() - began
 
         if self._max_threads > 1:
-            most = self._max_slots * self._network.context
-            self._threads.measure(seconds, self._max_threads, most)
+            self._threads.measure(seconds, self._max_slots * self._network.context)
 
     def read_with(self, num_threads: int, chunks: Sequence[Chunk]) -> Tensor:
         """`read`, by so many threads; the logits are the same, bit for bit."""

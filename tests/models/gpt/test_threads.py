@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
+import random
+from collections.abc import Callable
+
 from models.gpt.threads import Threads
 
 
@@ -11,41 +15,75 @@ def seconds(rows: int, threads: int) -> float:
 
 
 def test_one_thread_until_measured() -> None:
-    assert [Threads()(rows) for rows in (1, 64, 500)] == [1, 1, 1]
+    assert [Threads(8)(rows) for rows in (1, 64, 500)] == [1, 1, 1]
 
 
 def test_each_size_has_its_fastest_number() -> None:
-    threads = Threads()
-    threads.measure(seconds, most=12, max_rows=64)
+    threads = Threads(12)
+    threads.measure(seconds, max_rows=64)
     assert [threads(rows) for rows in (1, 4, 7, 8, 15, 16, 40, 64, 1000)] == [1, 1, 1, 2, 2, 2, 4, 4, 4]
 
 
 def test_no_more_than_there_are_and_no_gain_no_thread() -> None:
-    threads = Threads()
-    threads.measure(lambda _, count: 1 / count, most=3, max_rows=5)
+    threads = Threads(3)
+    threads.measure(lambda _, count: 1 / count, max_rows=5)
     assert [threads(rows) for rows in (1, 2, 300)] == [3, 3, 3]
-    threads.measure(lambda _, count: 1 - count / 1000, most=8, max_rows=64)
+    threads.measure(lambda _, count: 1 - count / 1000, max_rows=64)
     assert threads(64) == 1
 
 
 def test_a_lucky_try_is_not_believed() -> None:
-    threads, tries = Threads(), iter(range(10**6))
+    threads, tries = Threads(2), iter(range(10**6))
     # Two threads wait for each other, but for one try in five.
-    threads.measure(lambda _, count: 1.0 if count == 1 else (5.0 if next(tries) % 5 else 0.1), 2, max_rows=64)
+    threads.measure(lambda _, count: 1.0 if count == 1 else (5.0 if next(tries) % 5 else 0.1), max_rows=64)
     assert threads(64) == 1
 
 
 def test_other_work_at_the_start_does_not_decide() -> None:
-    threads, tries = Threads(), iter(range(10**6))
+    threads, tries = Threads(2), iter(range(10**6))
     # Two threads halve a step, but for six tries in ten, in which they wait for a core.
-    threads.measure(
-        lambda _, count: 1.0 if count == 1 else (1.5 if next(tries) % 5 < 3 else 0.5), 2, max_rows=1
-    )
+    threads.measure(lambda _, count: 1.0 if count == 1 else (1.5 if next(tries) % 5 < 3 else 0.5), max_rows=1)
     assert threads(1) == 2
 
 
 def test_numbers_are_tried_in_turns() -> None:
     # The machine slows down all the while: whoever is asked later would lose.
-    threads, asked = Threads(), iter(range(10**6))
-    threads.measure(lambda _, count: (1 + next(asked)) / count, 2, max_rows=64)
+    threads, asked = Threads(2), iter(range(10**6))
+    threads.measure(lambda _, count: (1 + next(asked)) / count, max_rows=64)
     assert threads(1) == 2
+
+
+def serve(threads: Threads, seconds: Callable[[int, int], float], num_rows: int, num_steps: int) -> list[int]:
+    """How many threads each of so many steps had."""
+    given = []
+    for _ in range(num_steps):
+        given.append(threads(num_rows))
+        threads.note(num_rows, given[-1], seconds(num_rows, given[-1]))
+    return given
+
+
+def test_a_bad_start_is_made_up_for_while_serving() -> None:
+    threads = Threads(4)
+    threads.measure(lambda _, count: float(count), max_rows=64)
+    assert threads(64) == 1
+    given = serve(threads, lambda rows, count: rows / count, 64, 2000)
+    assert given[:40] == [1] * 40
+    assert given[-500:].count(4) == 490
+    serve(threads, lambda rows, count: rows * count, 64, 2000)  # others want the cores now
+    assert serve(threads, lambda rows, count: rows * count, 64, 100).count(1) >= 96
+    assert threads(1) == 1  # other sizes have nothing to do with it
+
+
+def test_tries_cost_little_and_lead_nowhere_where_the_number_is_right() -> None:
+    threads, chance = Threads(2), random.Random(0)
+    threads.measure(lambda _, count: 1 / count, max_rows=64)
+    noisy = serve(threads, lambda _, count: chance.uniform(0.8, 1.6) / count, 8, 5000)
+    assert noisy.count(1) == 5000 // 50
+
+
+def test_steps_of_other_sizes_are_not_compared() -> None:
+    threads, sizes = Threads(2), itertools.cycle(range(128, 1000))
+    for _ in range(5000):
+        num_rows = next(sizes)
+        threads.note(num_rows, (count := threads(num_rows)), num_rows / count)
+    assert [threads(200) for _ in range(9)].count(1) == 9
