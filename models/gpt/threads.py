@@ -32,11 +32,12 @@ class _Size:
 
     def choose(self, most: int) -> int:
         self.num_steps += 1
-        others = [
-            count for count in (min(2 * self.count, most), (self.count + 1) // 2) if count != self.count
-        ]
         num_tries, is_no_try = divmod(self.num_steps, STEPS_A_TRY)
-        return self.count if is_no_try or not others else others[num_tries % len(others)]
+        if is_no_try:
+            return self.count
+        counts = (min(2 * self.count, most), (self.count + 1) // 2)
+        others = [count for count in counts if count != self.count]
+        return others[num_tries % len(others)] if others else self.count
 
     def note(self, num_rows: int, count: int, seconds: float) -> None:
         if count == self.count:
