@@ -17,7 +17,7 @@ from starlette.formparsers import MultiPartException
 from starlette.requests import Request
 
 from service.errors import ApiError, from_validation
-from service.http.json_body import media_type_of
+from service.http.json_body import JSON, json_bytes, media_type_of
 from service.http.large_json import LARGE_BYTES, MAX_VALUES, join, known_values
 from service.images.formats import IMAGE_TYPES, UNREAD_TYPES, unread
 from service.schemas.images import ImageParameters
@@ -41,7 +41,7 @@ async def read_image_body(request: Request, field: str, parameters: type[P]) -> 
     if content_type == "multipart/form-data":
         data, fields = await _read_form(request, field)
         return data, _from_strings(fields, request, parameters)
-    if content_type == "application/json":
+    if content_type == JSON:
         return await _read_json(request, field, parameters)
     if content_type in UNREAD_TYPES:
         raise ApiError(415, unread(UNREAD_TYPES[content_type]), field)
@@ -83,7 +83,7 @@ async def _read_fields(form: FormData, field: str) -> tuple[bytes, dict[str, str
 async def _read_json(request: Request, field: str, parameters: type[P]) -> tuple[bytes, P]:
     _no_query(request)
     names = {field, *parameters.model_fields}
-    body, written = await request.body(), None
+    body, written = await json_bytes(request), None
     try:
         if len(body) > LARGE_BYTES:
             values = known_values(body, names, is_strict=True, roomy={field: MAX_VALUES})

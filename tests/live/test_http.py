@@ -17,6 +17,7 @@ import pytest
 from harness.pictures import png
 from harness.probes import running, total, wait_until
 from harness.server import Server, fake_server
+from service.http.large_json import LARGE_BYTES
 from tests.live.raw import Connection
 
 JSON = "Content-Type: application/json"
@@ -168,7 +169,9 @@ def test_a_body_that_breaks_off_in_nonsense(fake: Server) -> None:
         ("/generate/text", {"prompt": "a", "max_tokens": 1}),
         ("/v1/completions", {"model": "fake-text", "prompt": "a", "max_tokens": 1}),
         ("/generate/landscape", {"sketch": base64.b64encode(png()).decode()}),
+        ("/generate/landscape", {"sketch": base64.b64encode(png() + bytes(LARGE_BYTES)).decode()}),
     ],
+    ids=["text", "completions", "landscape", "large"],
 )
 def test_a_byte_order_mark_before_json_is_passed_over(
     fake: Server, path: str, body: dict[str, object]
