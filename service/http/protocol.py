@@ -152,6 +152,9 @@ class HTTPProtocol(ClientConnection):
         self.scope["method"], self.scope["http_version"] = method, version
         if method == "CONNECT":
             raise ValueError("no proxy")
+        num_hosts = sum(name == b"host" for name, _ in self.headers)
+        if num_hosts > 1 or (version == "1.1" and not num_hosts):  # RFC 9112, 3.2
+            self._give_up(ApiError(400, f"{num_hosts} Host headers, where HTTP/1.1 has one"))
         if self.parser.should_upgrade():
             self._is_upgrade = True
             return
