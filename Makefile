@@ -21,6 +21,8 @@ CHART := state/chart/.installed
 
 # Hundreds of processes import the same files: the first one compiles them for all, even where a shell says otherwise.
 unexport PYTHONDONTWRITEBYTECODE
+# And pip would compile what nobody imports, too, for a minute.
+export PIP_COMPILE := 0
 
 .PHONY: help serve compile test check e2e format-check lint types check-all check-chart check-stack clients format train-text train-landscape gpu-train eval-text eval-landscape lock dashboard clean bench bench-peers bench-engine bench-transport soak gpu-check
 
@@ -37,9 +39,9 @@ compile: $(SERVE) ## compile the text kernel for every processor of this kind; `
 # Files share the cores, those first that take longest: the training jobs'. (pytest would sort them in under all of
 # `tests`.) Tests that start servers look at the clock, so that no more than two of them run at a time.
 UNIT := tests/training $(filter-out tests/training/ tests/live/,$(wildcard tests/*/)) $(wildcard tests/test_*.py)
-test: $(DEV) ## run the tests, and see that they reach enough lines   [ARGS="-k landscape" runs some, and only that]
+test: $(DEV) ## run the tests   [ARGS="-k landscape" runs some]
 ifeq ($(ARGS),)
-	OMP_NUM_THREADS=1 $(PYTEST) -m "not slow" $(UNIT) --cov --numprocesses auto --dist loadfile --no-loadscope-reorder
+	OMP_NUM_THREADS=1 $(PYTEST) -m "not slow" $(UNIT) $(COVERAGE) --numprocesses auto --dist loadfile --no-loadscope-reorder
 	$(PYTEST) -m "not slow" tests/live --numprocesses 2 --dist loadfile
 else
 	$(PYTEST) -m "not slow" $(ARGS)
@@ -59,6 +61,7 @@ lint: $(DEV)
 types: $(DEV)
 	$(RUN) -m mypy
 
+check-all: COVERAGE := --cov # that tests reach enough lines; watching takes a minute or two
 check-all: check $(if $(filter clients,$(SKIP)),,clients) ## check, and what needs haproxy, wrk, Prometheus and a Docker engine   [SKIP="clients docker haproxy prometheus wrk"]
 	$(PYTEST) -m slow $(if $(filter clients,$(SKIP)),--ignore tests/live/test_clients.py) $(if $(filter haproxy,$(SKIP)),--deselect tests/live/test_rolling_restart.py) \
 	  $(if $(filter prometheus,$(SKIP)),--deselect tests/live/test_prometheus.py)

@@ -143,7 +143,7 @@ def test_its_tokenizer_writes_what_its_own_decoder_does(tmp_path: Path) -> None:
 def as_transformers_writes_it(scheme: str) -> tokenizers.Tokenizer:
     """Of transformers' own class: Metaspace before the model, Replace and Strip behind it."""
     model = json.loads(make_tokenizer().to_str())["model"]
-    inner = LlamaTokenizer(
+    inner: tokenizers.Tokenizer = LlamaTokenizer(
         vocab=model["vocab"], merges=[tuple(pair) for pair in model["merges"]]
     ).backend_tokenizer
     inner.pre_tokenizer = pre_tokenizers.Metaspace(prepend_scheme=scheme, split=False)
