@@ -15,6 +15,7 @@ from torch import Tensor
 
 from models.gpt.backend import Chunk
 from models.gpt.kernel import FORMATS, CLayer, CNetwork, CNorm, CProduct, Format, Kernel
+from models.gpt.large_pages import LargePages
 from models.gpt.network import GPT, CausalAttention
 from models.gpt.panels import PanelCache, to_panels, to_whole
 from models.gpt.rotary import frequencies
@@ -71,13 +72,14 @@ class CompiledBackend:
         self._kernel, self._vocabulary = kernel, config.vocabulary
         self._padded_vocabulary = config.vocabulary + -config.vocabulary % kernel.panel
         self._held: list[object] = []  # what the C structures point to
+        self._pages = LargePages()
         layers = (CLayer * config.num_layers)(*(self._layer(network, i) for i in range(config.num_layers)))
         self._held.append(layers)
         is_learned = config.positions == "learned"
         head = network.embedding.weight if config.tied else network.head.weight
         self._network = CNetwork(
             config.num_layers, config.hidden_size, config.heads, config.kv_heads, config.head_width,
-            config.mlp_width, config.vocabulary, config.max_seq_len,
+            config.mlp_width, config.vocabulary, config.max_seq_len, max_slots,
             config.norm == "layer", ACTIVATIONS[config.mlp], config.norm_eps,
             self._hold(network.embedding.weight.bfloat16()),
             self._hold(network.position_embedding.weight.float()) if is_learned else None,
@@ -144,8 +146,7 @@ class CompiledBackend:
         return CLayer(
             *(self._norm(network, block + name) for name in norms),
             *products,
-            self._hold(self.cache.keys[index]),
-            self._hold(self.cache.values[index]),
+            self.cache.blocks[index].data_ptr(),
         )
 
     def _norm(self, network: GPT, name: str) -> CNorm:
@@ -188,7 +189,7 @@ class CompiledBackend:
         return halves.reshape(2, -1, panel, rows.shape[1]).transpose(0, 1).flatten(0, 2)
 
     def _hold(self, tensor: Tensor) -> int:
-        """The address of a tensor that lives as long as this backend."""
-        tensor = tensor.detach().contiguous()
+        """The address of a copy that lives as long as this backend."""
+        tensor = self._pages.copy(tensor.detach())
         self._held.append(tensor)
         return tensor.data_ptr()

@@ -40,8 +40,7 @@ class CLayer(ctypes.Structure):
     _fields_ = [
         *((name, CNorm) for name in ("attention_norm", "q_norm", "k_norm", "mlp_norm")),
         *((name, CProduct) for name in ("qkv", "out", "into", "down")),
-        ("keys", ctypes.c_void_p),
-        ("values", ctypes.c_void_p),
+        ("cache", ctypes.c_void_p),
     ]
 
 
@@ -53,7 +52,7 @@ class CNetwork(ctypes.Structure):
             (name, ctypes.c_int32)
             for name in (
                 "layers", "width", "heads", "kv_heads", "head_width", "mlp_width", "vocabulary", "context",
-                "is_centred", "activation",
+                "slots", "is_centred", "activation",
             )
         ),
         ("norm_eps", ctypes.c_float),

@@ -10,9 +10,12 @@ from torch import Tensor
 
 from models.gpt.config import GPTConfig
 from models.gpt.kernel import Kernel
+from models.gpt.large_pages import large_zeros
 
 # `Grid` in kernels/whole.h: numbers of a column that share a scale, and the largest of them once rounded.
 GRIDS = {"int16": (64, 4095, torch.int16), "int8": (32, 127, torch.int8)}
+
+BLOCK_PANELS = 4  # of positions, in a block of the cache: `PLACES` in kernels/step.cpp
 
 
 def to_panels(weights: Tensor, kernel: Kernel) -> Tensor:
@@ -61,21 +64,25 @@ def from_panels(panels: Tensor, kernel: Kernel, depth: int) -> Tensor:
 class PanelCache:
     """Keys and values of what each slot has read, in bfloat16; a slot is a ring of `context` positions.
 
-    Per layer: keys (slots, KV, panels of positions, D * panel),
-    values (slots, KV, panels of D, positions * panel).
+    Per layer: blocks (4 panels of positions each, slots, KV, their keys and values), the keys in panels of
+    (D, panel), the values in panels of (positions, panel). The first positions of all slots lie side by side,
+    and are read in a line; what no text reaches takes no memory.
     """
 
     def __init__(self, config: GPTConfig, max_slots: int, kernel: Kernel) -> None:
         panel, width = kernel.panel, config.head_width
-        span = config.max_seq_len + -config.max_seq_len % panel
-        self._kernel, self._width, self._span = kernel, width, span
-        keys = (max_slots, config.kv_heads, span // panel, width * panel)
-        values = (max_slots, config.kv_heads, -(-width // panel), span * panel)
-        self.keys = [torch.zeros(keys, dtype=torch.bfloat16) for _ in range(config.num_layers)]
-        self.values = [torch.zeros(values, dtype=torch.bfloat16) for _ in range(config.num_layers)]
+        self._kernel, self._width, self._places = kernel, width, BLOCK_PANELS * panel
+        sizes = [self._places * width, self._places * (width + -width % panel)]
+        shape = (-(-config.max_seq_len // self._places), max_slots, config.kv_heads, sum(sizes))
+        self.blocks = [large_zeros(shape, torch.bfloat16) for _ in range(config.num_layers)]
+        parts = [blocks.transpose(0, 1).split(sizes, -1) for blocks in self.blocks]  # (slots, blocks, KV, …)
+        self.keys, self.values = (list(part) for part in zip(*parts, strict=True))
 
     def read(self, layer: int, slot: int, places: Tensor) -> tuple[Tensor, Tensor]:
         """Keys and values (KV, n, D) at `places` (n,) of a slot's ring."""
-        keys = from_panels(self.keys[layer][slot], self._kernel, self._width)  # (KV, span, D)
-        values = from_panels(self.values[layer][slot], self._kernel, self._span)  # (KV, D in panels, span)
-        return keys[:, places], values[:, : self._width, places].transpose(1, 2)
+        panel = self._kernel.panel
+        keys = self.keys[layer][slot].transpose(0, 1).unflatten(-1, (BLOCK_PANELS, self._width * panel))
+        values = self.values[layer][slot].transpose(0, 1).unflatten(-1, (-1, self._places * panel))
+        keys = from_panels(keys, self._kernel, self._width).flatten(1, 2)  # (KV, span, D)
+        values = from_panels(values, self._kernel, self._places).transpose(2, 3).flatten(1, 2)
+        return keys[:, places], values[:, places, : self._width]

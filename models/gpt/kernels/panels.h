@@ -90,11 +90,11 @@ static inline void put(factor *to, floats values) {
     else put(to, values, LANES);
 }
 
-// c (R, P panels) = a (R, depth) times P panels of b, plus `bias` and what c was, where there is such. If it
-// `reads_on`, the P panels after these come into the cache meanwhile.
+// c (R, P panels) = a (R, depth) times P panels of b, plus `bias` and what c was, where there is such. What lies
+// `ahead` of these, if that is not 0, comes into the cache meanwhile.
 template <int R, int P>
 static void tile(const factor *a, long a_stride, const bf16 *b, long panel_stride, int depth, float *c, long c_stride,
-                 const float *bias, bool is_sum, bool reads_on) {
+                 const float *bias, bool is_sum, long ahead) {
     floats sums[R][P][2];
     for (int r = 0; r < R; r++)
         for (int p = 0; p < P; p++) sums[r][p][0] = sums[r][p][1] = floats{};
@@ -102,7 +102,7 @@ static void tile(const factor *a, long a_stride, const bf16 *b, long panel_strid
 #pragma GCC unroll 4
         for (int p = 0; p < P; p++) {
             const bf16 *from = b + p * panel_stride + (long)k * PANEL;
-            if (reads_on) __builtin_prefetch(from + P * panel_stride, 0, 2);
+            if (ahead) __builtin_prefetch(from + ahead, 0, 2);
             const Weights weights = load_weights(from);
 #pragma GCC unroll 4
             for (int r = 0; r < R; r++) {
@@ -144,14 +144,15 @@ static void in_tiles(int rows, int panels, const Tile &tile) {
             }
 }
 
-// c (rows, panels) = a (rows, depth) times b, whose panels are panel_stride apart, plus bias and what c was. If
-// `reads_on`, each panel is fetched while the one before is multiplied: a few rows would wait for memory. (One row
-// reads four panels side by side, which the processor foresees by itself.)
+constexpr long NEXT_PANELS = -1;
+
+// c (rows, panels) = a (rows, depth) times b, whose panels are panel_stride apart, plus bias and what c was. What lies
+// `ahead` (numbers from b; or the next panels) is fetched while this is multiplied: a few rows would wait for memory.
 static void multiply(const factor *a, long a_stride, int rows, const bf16 *b, long panel_stride, int depth, int panels,
-                     float *c, long c_stride, const float *bias = nullptr, bool is_sum = false, bool reads_on = false) {
+                     float *c, long c_stride, long ahead, const float *bias = nullptr, bool is_sum = false) {
     in_tiles(rows, panels, [&](auto R, auto P, int row, int panel, bool is_last) {
         tile<R, P>(a + row * a_stride, a_stride, b + panel * panel_stride, panel_stride, depth,
                    c + row * c_stride + panel * PANEL, c_stride, bias ? bias + panel * PANEL : nullptr, is_sum,
-                   reads_on && rows > 1 && is_last);
+                   !is_last ? 0 : ahead == NEXT_PANELS ? P * panel_stride : ahead);
     });
 }

@@ -9,6 +9,8 @@
 #include "whole.h"
 
 constexpr int BLOCK_ROWS = 64;  // pass through all layers together; activations stay in the cache
+constexpr int PLACES = 4 * PANEL;  // positions whose keys and values lie in one block of the cache
+constexpr int HEAD_MULTIPLE = 8;  // of a head's width
 constexpr int BUNDLE_ROWS = 16;  // of a product with keys and values, which are read once for all of them
 
 struct Norm {
@@ -26,14 +28,13 @@ struct Product {
 struct Layer {
     Norm attention_norm, q_norm, k_norm, mlp_norm;
     Product qkv, out, into, down;
-    bf16 *keys;    // (slots, KV, context / PANEL) panels (head_width, PANEL)
-    bf16 *values;  // (slots, KV, head_width / PANEL) panels (context, PANEL)
+    bf16 *cache;  // (context / PLACES, slots, KV) blocks: keys, then values, of PLACES positions for one head
 };
 
 enum Activation : int32_t { SWIGLU, GELU, GELU_TANH };
 
 struct Network {
-    int32_t layers, width, heads, kv_heads, head_width, mlp_width, vocabulary, context, is_centred, activation;
+    int32_t layers, width, heads, kv_heads, head_width, mlp_width, vocabulary, context, slots, is_centred, activation;
     float norm_eps;
     const bf16 *embedding;     // (vocabulary, width)
     const float *positions;    // (context, width), or none
@@ -49,8 +50,10 @@ struct Network {
     int inner_across() const { return padded(mlp_width, PANEL); }
     int into_across() const { return inner_across() * (activation == SWIGLU ? 2 : 1); }
     int vocabulary_across() const { return padded(vocabulary, PANEL); }
-    int span() const { return padded(context, PANEL); }
+    int span() const { return padded(context, PLACES); }
     int group() const { return heads / kv_heads; }
+    long keys_size() const { return (long)head_width * PLACES; }  // of a block: panels (head_width, PANEL)
+    long block_size() const { return keys_size() + (long)head_across() * PLACES; }  // and values: (PLACES, PANEL)
     int bundle() const { return std::max(1, BUNDLE_ROWS / group()); }  // rows of a prompt that attend together
 };
 
@@ -156,26 +159,24 @@ class Pass {
         int bundles = find_bundles(row, rows);
         const int heads_width = n.heads * n.head_width;
         for (const Layer *layer = n.layer; layer < n.layer + n.layers; layer++) {
-            normalise_rows(layer->attention_norm, rows);
-            multiply_by(layer->qkv, s.normed, n.across(), n.width, rows, s.qkv, n.qkv_across(), false);
-            for_rows(rows, [&](int r) { remember(*layer, row[r], r); });
+            multiply_normed_by(layer->qkv, layer->attention_norm, rows, s.qkv, n.qkv_across());
+            share_heads(bundles, [&](int first, int last, int kv, int) {
+                for (int r = first; r < last; r++) remember(*layer, row[r], r, kv);
+            });
             if (layer == n.layer + n.layers - 1) {  // of others the cache has all that anybody asks for
                 rows = keep_answered(row, is_answered, rows);
                 if (!rows) return 0;
                 row = answered_;
                 bundles = find_bundles(row, rows);
             }
-            team_.share(bundles * n.kv_heads, [&](int item, int worker) {
-                const int first = starts_[item / n.kv_heads], last = starts_[item / n.kv_heads + 1];
-                attend(*layer, row + first, first, last - first, item % n.kv_heads, worker);
+            share_heads(bundles, [&](int first, int last, int kv, int worker) {
+                attend(*layer, row + first, first, last - first, kv, worker);
             });
-            multiply_by(layer->out, s.attended, n.across(), heads_width, rows, s.states, n.across(), true);
-            normalise_rows(layer->mlp_norm, rows);
-            multiply_by(layer->into, s.normed, n.across(), n.width, rows, s.gates, n.into_across(), false, true);
-            multiply_by(layer->down, s.inner, n.inner_across(), n.inner_across(), rows, s.states, n.across(), true);
+            add_multiplied_by(layer->out, s.attended, n.across(), heads_width, rows);
+            multiply_normed_by(layer->into, layer->mlp_norm, rows, s.gates, n.into_across(), true);
+            add_multiplied_by(layer->down, s.inner, n.inner_across(), n.inner_across(), rows);
         }
-        normalise_rows(n.norm, rows);
-        multiply_by(n.head, s.normed, n.across(), n.width, rows, logits, n.vocabulary_across(), false);
+        multiply_normed_by(n.head, n.norm, rows, logits, n.vocabulary_across());
         return rows;
     }
 
@@ -242,21 +243,38 @@ class Pass {
         }
     }
 
-    void normalise_rows(const Norm &norm, int rows) {
-        for_rows(rows, [&](int r) {
-            const long start = (long)r * n.across();
-            normalise(n, norm, s.states + start, n.width, s.normed + start);
+    // Calls work(first row, last row, head of keys, worker) for each bundle and each head: neighbours in the cache.
+    template <class Work>
+    void share_heads(int bundles, const Work &work) {
+        team_.share(bundles * n.kv_heads, [&](int item, int worker) {
+            const int bundle = item / n.kv_heads;
+            work(starts_[bundle], starts_[bundle + 1], item % n.kv_heads, worker);
         });
     }
 
-    // c (rows, across) = or += a (rows, depth) times a matrix, column by column among the team.
-    void multiply_by(const Product &by, const factor *a, long a_stride, int depth, int rows, float *c, int across,
-                     bool is_sum, bool is_into = false) {
+    // c (rows, across) = the norm of the states times a matrix.
+    void multiply_normed_by(const Product &by, const Norm &norm, int rows, float *c, int across, bool is_into = false) {
+        auto prepare = [&](int r) {
+            const long start = (long)r * n.across();
+            normalise(n, norm, s.states + start, n.width, s.normed + start);
+        };
+        multiply_by(by, prepare, s.normed, n.across(), n.width, rows, c, across, false, is_into);
+    }
+
+    // The states += a (rows, depth) times a matrix.
+    void add_multiplied_by(const Product &by, const factor *a, long a_stride, int depth, int rows) {
+        multiply_by(by, [](int) {}, a, a_stride, depth, rows, s.states, n.across(), true, false);
+    }
+
+    // c (rows, across) = or += a (rows, depth), once each row is prepared, times a matrix, column by column among the
+    // team.
+    template <class Prepare>
+    void multiply_by(const Product &by, const Prepare &prepare, const factor *a, long a_stride, int depth, int rows,
+                     float *c, int across, bool is_sum, bool is_into) {
         auto share = [&](auto multiply_panels) {
-            const int panels = across / PANEL, unit = rows == 1 ? 4 : 2, units = (panels + unit - 1) / unit;
-            const int panels_each = unit * std::max(1, units / (4 * team_.size()));
-            team_.share((panels + panels_each - 1) / panels_each, [&](int block, int) {
-                const int first = block * panels_each, count = std::min(panels_each, panels - first);
+            const int panels = across / PANEL, unit = rows == 1 ? 4 : 2;
+            team_.share((panels + unit - 1) / unit, [&](int block, int) {
+                const int first = block * unit, count = std::min(unit, panels - first);
                 multiply_panels(first, count, by.bias ? by.bias + first * PANEL : nullptr);
                 if (is_into) activate(rows, first, count);
             });
@@ -266,6 +284,7 @@ class Pass {
             const int groups = padded(depth, Grid<Number>::GROUP) / Grid<Number>::GROUP;
             const int end = groups * Grid<Number>::GROUP;
             for_rows(rows, [&](int r) {
+                prepare(r);
                 s.scales[r] = quantise(a + r * a_stride, depth, end, Grid<Number>::LARGEST_FACTOR,
                                        s.rounded + (long)r * end);
             });
@@ -276,10 +295,12 @@ class Pass {
         };
         if (by.format == INT8) return share_whole(int8_t());
         if (by.format == INT16) return share_whole(int16_t());
+        for_rows(rows, prepare);
         const long stride = (long)depth * PANEL;
         share([&](int first, int count, const float *bias) {
+            // One row reads four panels side by side, which the processor foresees by itself.
             multiply(a, a_stride, rows, (const bf16 *)by.weights + first * stride, stride, depth, count,
-                     c + first * PANEL, across, bias, is_sum, true);
+                     c + first * PANEL, across, rows == 1 ? 0 : NEXT_PANELS, bias, is_sum);
         });
     }
 
@@ -299,35 +320,40 @@ class Pass {
             }
     }
 
-    // Norms and turns one row's queries and keys, and writes its keys and values into the cache.
-    void remember(const Layer &layer, const Row &row, int r) {
-        const int width = n.head_width, half = width / 2, place = row.position % n.context;
-        float *qkv = s.qkv + (long)r * n.qkv_across(), *turn = s.turns + (long)r * width;
-        for (int h = 0; h < n.heads + n.kv_heads; h++) {
-            float *head = qkv + h * width;
-            const Norm &norm = h < n.heads ? layer.q_norm : layer.k_norm;
-            if (norm.weights) normalise(n, norm, head, width, head);
-            if (n.frequencies) rotate(head, turn, turn + half, half);
+    // Norms and turns the queries and keys of one row that belong to one head of keys, and writes its keys and values
+    // into the cache.
+    void remember(const Layer &layer, const Row &row, int r, int kv) {
+        const int width = n.head_width, place = row.position % n.context;
+        float *qkv = s.qkv + (long)r * n.qkv_across();
+        const float *turn = s.turns + (long)r * width;
+        for (int h = kv * n.group(); h < (kv + 1) * n.group(); h++) {
+            turn_head(layer.q_norm, qkv + h * width, turn);
+            factor *query = s.queries + ((long)r * n.heads + h) * width;
+            for (int i = 0; i < width; i++) query[i] = as_factor(qkv[h * width + i]);
         }
-        factor *queries = s.queries + (long)r * n.heads * width;
-        for (int i = 0; i < n.heads * width; i++) queries[i] = as_factor(qkv[i]);
-        for (int kv = 0; kv < n.kv_heads; kv++) {
-            const float *key = qkv + (n.heads + kv) * width, *value = key + n.kv_heads * width;
-            bf16 *keys = keys_of(layer, row.slot, kv) + (long)(place / PANEL) * width * PANEL;
-            bf16 *values = values_of(layer, row.slot, kv);
-            for (int d = 0; d < width; d++) {
-                keys[place_in_panel(d, place % PANEL)] = narrow(key[d]);
-                values[(long)(d / PANEL) * n.span() * PANEL + place_in_panel(place, d % PANEL)] = narrow(value[d]);
+        float *key = qkv + (n.heads + kv) * width, *value = key + n.kv_heads * width;
+        turn_head(layer.k_norm, key, turn);
+        bf16 *block = block_of(layer, row.slot, place / PLACES, kv), *values = block + n.keys_size();
+        bf16 *keys = block + place % PLACES / PANEL * width * PANEL;
+        for (int first = 0; first < width; first += HEAD_MULTIPLE) {
+            bf16 some_keys[HEAD_MULTIPLE], some_values[HEAD_MULTIPLE];
+            for (int i = 0; i < HEAD_MULTIPLE; i++) some_keys[i] = narrow(key[first + i]);
+            for (int i = 0; i < HEAD_MULTIPLE; i++) some_values[i] = narrow(value[first + i]);
+            bf16 *panel = values + first / PANEL * PLACES * PANEL;
+            for (int i = 0; i < HEAD_MULTIPLE; i++) {
+                keys[place_in_panel(first + i, place % PANEL)] = some_keys[i];
+                panel[place_in_panel(place % PLACES, (first + i) % PANEL)] = some_values[i];
             }
         }
     }
 
-    bf16 *keys_of(const Layer &layer, int slot, int kv) const {
-        return layer.keys + ((long)slot * n.kv_heads + kv) * n.span() * n.head_width;
+    void turn_head(const Norm &norm, float *head, const float *turn) const {
+        if (norm.weights) normalise(n, norm, head, n.head_width, head);
+        if (n.frequencies) rotate(head, turn, turn + n.head_width / 2, n.head_width / 2);
     }
 
-    bf16 *values_of(const Layer &layer, int slot, int kv) const {
-        return layer.values + ((long)slot * n.kv_heads + kv) * n.span() * n.head_across();
+    bf16 *block_of(const Layer &layer, int slot, int block, int kv) const {
+        return layer.cache + (((long)block * n.slots + slot) * n.kv_heads + kv) * n.block_size();
     }
 
     // Some rows of one slot over what it holds, through the heads that share one key: they are the rows of the
@@ -340,13 +366,20 @@ class Pass {
         for (int i = 0; i < all_rows; i++)
             std::copy_n(s.queries + ((long)(r + i / group) * n.heads + kv * group + i % group) * width, width,
                         asked + i * width);
-        multiply(asked, width, all_rows, keys_of(layer, row->slot, kv), (long)width * PANEL, width, end / PANEL, scores,
-                 n.span());
+        const bf16 *const keys = block_of(layer, row->slot, 0, kv), *const values = keys + n.keys_size();
+        const long stride = (long)n.slots * n.kv_heads * n.block_size(), last = (long)(length - 1) / PLACES * stride;
+        // While a block is multiplied the next one is fetched; after all keys values, and then the next head's keys.
+        for (long k = 0, at = 0; at <= last; k += PLACES, at += stride)
+            multiply(asked, width, all_rows, keys + at, (long)width * PANEL, width,
+                     (int)std::min<long>(PLACES, end - k) / PANEL, scores + k, n.span(),
+                     at < last ? stride : values - keys - last);
         for (int i = 0; i < all_rows; i++)
             softmax(scores + (long)i * n.span(), std::min(row[i / group].position + 1, n.context), end,
                     1 / std::sqrt((float)width), shares + (long)i * n.span());
-        multiply(shares, n.span(), all_rows, values_of(layer, row->slot, kv), (long)n.span() * PANEL, length,
-                 across / PANEL, mixed, across);
+        for (long k = 0, at = 0; at <= last; k += PLACES, at += stride)
+            multiply(shares + k, n.span(), all_rows, values + at, PLACES * PANEL,
+                     (int)std::min<long>(PLACES, length - k), across / PANEL, mixed, across,
+                     at < last ? stride : keys + n.block_size() - values - last, nullptr, k > 0);
         for (int i = 0; i < all_rows; i++) {
             factor *to = s.attended + (long)(r + i / group) * n.across() + (kv * group + i % group) * width;
             for (int d = 0; d < width; d++) to[d] = as_factor(mixed[i * across + d]);

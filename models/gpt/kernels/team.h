@@ -3,13 +3,14 @@
 
 #include <atomic>
 #include <condition_variable>
+#include <cstdint>
 #include <mutex>
 #include <thread>
 #include <vector>
 
 class Team {
    public:
-    explicit Team(int size) {
+    explicit Team(int size) : parts_(size) {
         for (int worker = 1; worker < size; worker++) threads_.emplace_back([this, worker] { serve(worker); });
     }
 
@@ -37,8 +38,8 @@ class Team {
 
     int size() const { return size_; }
 
-    // Calls work(block, worker) for each of `blocks`; whoever is free takes the next one. One that wakes late
-    // takes none, and nobody waits for it.
+    // Calls work(block, worker) for each of `blocks`. Each worker has a part, neighbours in order; who is done with its
+    // own takes from others'. One that wakes late finds nothing left, and nobody waits for it.
     template <class Work>
     void share(int blocks, const Work &work) {
         if (size_ == 1 || blocks == 1) {
@@ -48,12 +49,21 @@ class Team {
         call_ = [](const void *work, int block, int worker) { (*(const Work *)work)(block, worker); };
         work_ = &work;
         undone_.store(blocks, std::memory_order_relaxed);
-        left_.store(blocks, std::memory_order_release);
+        for (int64_t worker = 0; worker < size_; worker++)
+            parts_[worker].left.store({(int32_t)(blocks * worker / size_), (int32_t)(blocks * (worker + 1) / size_)},
+                                      std::memory_order_release);
         take(0);
         for (int tries = 0; undone_.load(std::memory_order_acquire) > 0;) relax(tries);
     }
 
    private:
+    struct Blocks {
+        int32_t next, end;
+    };
+    struct alignas(64) Part {
+        std::atomic<Blocks> left{{0, 0}};  // that nobody has taken
+    };
+
     std::vector<std::thread> threads_;
     std::mutex mutex_;
     std::condition_variable wake_;
@@ -62,18 +72,22 @@ class Team {
     std::atomic<bool> is_open_{false};
     void (*call_)(const void *, int, int) = nullptr;
     const void *work_ = nullptr;
-    alignas(64) std::atomic<int> left_{0};    // blocks that nobody has taken
+    std::vector<Part> parts_;                 // those of who does not take part are empty
     alignas(64) std::atomic<int> undone_{0};  // blocks that are not done: while there are any, call_ and work_ stay
 
     bool take(int worker) {
+        const int count = (int)parts_.size();
         bool has_taken = false;
-        for (int left = left_.load(std::memory_order_acquire); left > 0;)
-            if (left_.compare_exchange_weak(left, left - 1, std::memory_order_acq_rel)) {
-                call_(work_, left - 1, worker);
-                undone_.fetch_sub(1, std::memory_order_release);
-                has_taken = true;
-                left = left_.load(std::memory_order_acquire);
-            }
+        for (int other = 0; other < count; other++) {
+            std::atomic<Blocks> &part = parts_[(worker + other) % count].left;
+            for (Blocks left = part.load(std::memory_order_acquire); left.next < left.end;)
+                if (part.compare_exchange_weak(left, {left.next + 1, left.end}, std::memory_order_acq_rel)) {
+                    call_(work_, left.next, worker);
+                    undone_.fetch_sub(1, std::memory_order_release);
+                    has_taken = true;
+                    left = part.load(std::memory_order_acquire);
+                }
+        }
         return has_taken;
     }
 

@@ -24,6 +24,7 @@ struct Grid<int16_t> {  // to 4095, so that the sum of a group fits into 32 bits
     static constexpr int GROUP = 64, LARGEST_FACTOR = 8191;
 };
 
+constexpr int LINE = 64;  // bytes that come into a processor's cache together
 constexpr int LARGEST_GROUP = Grid<int16_t>::GROUP;
 
 template <class Number>
@@ -102,17 +103,18 @@ static float quantise(const factor *from, int depth, int end, int largest, int16
     return highest / largest + total(zeros);
 }
 
-// c (R, P panels) = a (R, groups) times P panels of b, plus `bias` and what c was, where there is such. If it
-// `reads_on`, the P panels after these come into the cache meanwhile.
+// c (R, P panels) = a (R, groups) times P panels of b, plus `bias` and what c was, where there is such. With each group
+// so many `lines` of memory from `ahead` come into the cache.
 template <class Number, int R, int P>
 static void whole_tile(const int16_t *a, const float *a_scales, const char *b, int groups, float *c, long c_stride,
-                       const float *bias, bool is_sum, bool reads_on) {
+                       const float *bias, bool is_sum, const char *ahead, int lines) {
     constexpr int GROUP = Grid<Number>::GROUP;
     const long panel_size = groups * block_size<Number>();
     floats sums[R][P][2];
     for (int r = 0; r < R; r++)
         for (int p = 0; p < P; p++) sums[r][p][0] = sums[r][p][1] = floats{};
     for (int g = 0; g < groups; g++, b += block_size<Number>()) {
+        for (int line = 0; line < lines; line++, ahead += LINE) __builtin_prefetch(ahead, 0, 2);
         ints whole[R][P][2];
         for (int r = 0; r < R; r++)
             for (int p = 0; p < P; p++) whole[r][p][0] = whole[r][p][1] = ints{};
@@ -121,7 +123,6 @@ static void whole_tile(const int16_t *a, const float *a_scales, const char *b, i
 #pragma GCC unroll 4
             for (int p = 0; p < P; p++) {
                 const Number *from = (const Number *)(b + p * panel_size) + k * PANEL;
-                if (reads_on) __builtin_prefetch((const char *)from + P * panel_size, 0, 2);
                 const shorts low = load_pairs(from), high = load_pairs(from + 2 * LANES);
 #pragma GCC unroll 4
                 for (int r = 0; r < R; r++) {
@@ -151,14 +152,19 @@ static void whole_tile(const int16_t *a, const float *a_scales, const char *b, i
             }
 }
 
-// c (rows, panels) = quantised a (rows, groups) times b, plus bias and what c was.
+// c (rows, panels) = quantised a (rows, groups) times b, plus bias and what c was. The next panels are fetched
+// meanwhile, a part of them with each tile: fetched at once, lines would wait for each other.
 template <class Number>
 static void multiply(const int16_t *a, const float *a_scales, int rows, const char *b, int groups, int panels,
                      float *c, long c_stride, const float *bias, bool is_sum) {
-    in_tiles(rows, panels, [&](auto R, auto P, int row, int panel, bool is_last) {
-        whole_tile<Number, R, P>(a + (long)row * groups * Grid<Number>::GROUP, a_scales + row,
-                                 b + panel * groups * block_size<Number>(), groups,
-                                 c + row * c_stride + panel * PANEL, c_stride, bias ? bias + panel * PANEL : nullptr,
-                                 is_sum, rows > 1 && is_last);
+    const long panel_size = groups * block_size<Number>();
+    const int tiles = (rows + TILE_ROWS - 1) / TILE_ROWS;
+    in_tiles(rows, panels, [&](auto R, auto P, int row, int panel, bool) {
+        const long part = rows == 1 ? 0 : P * panel_size / tiles;
+        whole_tile<Number, R, P>(a + (long)row * groups * Grid<Number>::GROUP, a_scales + row, b + panel * panel_size,
+                                 groups, c + row * c_stride + panel * PANEL, c_stride,
+                                 bias ? bias + panel * PANEL : nullptr, is_sum,
+                                 b + (panel + P) * panel_size + row / TILE_ROWS * part,
+                                 (int)((part + LINE * groups - 1) / (LINE * groups)));
     });
 }
