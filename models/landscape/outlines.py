@@ -21,7 +21,7 @@ Map = NDArray[np.uint8]  # (H, W) palette ids, no holes
 Field = NDArray[np.float32]  # (H, W)
 
 # Lengths are shares of the longer side.
-FEWEST_WAVES = 3  # across the map: longer ones would move what was drawn, not its outline
+FEWEST_WAVES = 2  # across the map: longer ones would move what was drawn, not its outline
 MOST_SPREADS = 2.0  # of the noise; beyond it is cut off
 NEAR = 1 / 32  # from an outline: where its direction is measured
 WINDOW = 1 / 20  # over which that is averaged
@@ -42,23 +42,24 @@ class Profile:
     rank: int = 0  # side by side, the class of higher rank is in front
 
 
+# Reach and falloff as in maps of photos: how much the heights of an outline differ 1 to 64 pixels apart.
 PROFILES = MappingProxyType(
     {
         "sky": Profile(0.0, 1.0, rank=0),
         "cloud": Profile(0.045, 1.9, 0.5, rank=1),
-        "sand": Profile(0.012, 1.9, 0.25, rank=2),
-        "earth": Profile(0.012, 1.6, 0.3, rank=3),
-        "field": Profile(0.008, 1.6, 0.25, rank=4),
-        "grass": Profile(0.010, 1.4, 0.3, rank=5),
+        "sand": Profile(0.022, 1.8, 0.7, rank=2),
+        "earth": Profile(0.030, 1.5, 0.7, rank=3),
+        "field": Profile(0.0125, 1.7, rank=4),
+        "grass": Profile(0.025, 1.7, rank=5),
         "sea": Profile(0.026, 1.8, 0.15, rank=6),
         "lake": Profile(0.028, 1.9, 0.2, rank=7),
         "river": Profile(0.018, 1.8, 0.3, rank=8),
-        "snow": Profile(0.018, 1.7, 1.2, rank=9),
-        "mountain": Profile(0.028, 2.1, 2.0, rank=10),
-        "rock": Profile(0.024, 1.6, 1.2, rank=11),
+        "snow": Profile(0.028, 1.8, rank=9),
+        "mountain": Profile(0.032, 2.4, 1.4, rank=10),
+        "rock": Profile(0.040, 1.5, rank=11),
         "waterfall": Profile(0.008, 1.4, 3.0, rank=12),
-        "plant": Profile(0.020, 1.2, 1.4, rank=13),
-        "tree": Profile(0.028, 1.3, 2.0, rank=14),
+        "plant": Profile(0.040, 1.5, rank=13),
+        "tree": Profile(0.036, 1.9, rank=14),
         "road": Profile(0.002, 1.3, rank=15),
         "building": Profile(0.0, 1.0, rank=16),
     }
