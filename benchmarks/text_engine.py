@@ -15,6 +15,7 @@ import pstats
 import random
 import statistics
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -71,7 +72,9 @@ def make_requests() -> list[TextRequest]:
     ]
 
 
-def run_closed_loop(engine: TextEngine, num_slots: int, seconds: float) -> Rate:
+def run_closed_loop(
+    engine: TextEngine, num_slots: int, seconds: float, clock: Callable[[], float] = time.perf_counter
+) -> Rate:
     """Keep `num_slots` requests under way for so long; the first answers of all are not counted."""
     requests, key = make_requests(), 0
     admitted: dict[int, float] = {}
@@ -81,16 +84,16 @@ def run_closed_loop(engine: TextEngine, num_slots: int, seconds: float) -> Rate:
     quiet_steps: list[float] = []
     num_characters = num_tokens = 0
     began = None
-    while began is None or time.perf_counter() - began < seconds:
+    while began is None or clock() - began < seconds:
         is_quiet = engine.num_running == num_slots
         while engine.num_running < num_slots:
-            admitted[key] = time.perf_counter()
+            admitted[key] = clock()
             engine.admit(key, requests[key % len(requests)])
             running.add(key)
             key += 1
-        step_began = time.perf_counter()
+        step_began = clock()
         events = engine.step()
-        now = time.perf_counter()
+        now = clock()
         ended = {event.key for event in events if event.finish_reason}
         running -= ended
         waited = [now - admitted.pop(event.key) for event in events if event.key in admitted]
@@ -101,7 +104,7 @@ def run_closed_loop(engine: TextEngine, num_slots: int, seconds: float) -> Rate:
         num_tokens += sum(event.num_tokens for event in events)
         firsts += waited
         (quiet_steps if is_quiet else steps).append(now - step_began)
-    elapsed = time.perf_counter() - began
+    elapsed = clock() - began
     for key in running:
         engine.drop(key)
     kinds = quiet_steps or steps

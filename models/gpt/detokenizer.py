@@ -28,13 +28,29 @@ class IncrementalDetokenizer:
         return self.is_stopped or self.is_full
 
     def feed_on(self, data: bytes) -> str | None:
-        """Take the bytes of several tokens, all of it certain at once; None if any may be the text's last."""
-        if self._stop or (self._room is not None and len(data) >= self._room):
+        """Take the bytes of several watched tokens at once; None, and nothing taken, if any may end the text.
+
+        What is fed so is not counted for `begin_of`.
+        """
+        room = self._room
+        # Of half a character that was fed before, one more may come.
+        if room is not None and len(self._held) + len(data) + 1 >= room:
             return None
+        if self._stop:
+            return self._feed_unless_stopped(data)
         text = self._utf8.decode(data)
-        if self._room is not None:
-            self._room -= len(text)
+        if room is not None:
+            self._room = room - len(text)
         return text
+
+    def _feed_unless_stopped(self, data: bytes) -> str | None:
+        before = self._utf8.getstate()
+        new = self._utf8.decode(data)
+        text = self._held + new
+        if any(stop in text for stop in self._stop):
+            self._utf8.setstate(before)
+            return None
+        return self._take(new, self._stop)
 
     def begin_of(self, piece: bytes) -> int:
         """Which character of the text, held or not, the first byte of what is fed next will be part of."""
@@ -81,8 +97,12 @@ class IncrementalDetokenizer:
 
     def _num_possible(self, text: str) -> int:
         """Length of the longest end of `text` that a stop string begins with."""
-        longest = max((len(stop) for stop in self._stop), default=1) - 1
-        for length in range(min(longest, len(text)), 0, -1):
-            if any(stop.startswith(text[-length:]) for stop in self._stop if len(stop) > length):
-                return length
-        return 0
+        longest = 0
+        for stop in self._stop if text else ():
+            length = min(len(stop) - 1, len(text))
+            # What both the text ends and the string begins with ends in the text's last character.
+            while (length := stop.rfind(text[-1], 0, length) + 1) > longest:
+                if text.endswith(stop[:length]):
+                    longest = length
+                length -= 1
+        return longest

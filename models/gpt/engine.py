@@ -28,7 +28,7 @@ from models.gpt.listing import ListedToken, Listing, TokenLogprob
 from models.gpt.network import GPT, dtype_name
 from models.gpt.request import TextRequest
 from models.gpt.sampling import Sampler, log_probabilities
-from models.gpt.source import Drawn, HostSource, OpenSequence, TokenSource, Weights
+from models.gpt.source import NOTHING, Drawn, HostSource, OpenSequence, TokenSource, Weights
 from models.gpt.tokenizer import Tokenizer, read_tokenizer
 
 log = logging.getLogger("prospero.text")
@@ -78,6 +78,7 @@ class _Run:
     sampler: Sampler
     text: IncrementalDetokenizer
     prompt: list[int]
+    marks: frozenset[int]  # tokens that are no text, or its end
     num_drawn: int = field(default=0)
     scores: list[TokenLogprob] = field(default_factory=list)  # of the prompt, as far as it was read
     seen: list[int] = field(default_factory=list)  # all tokens, of a request that asks for attention
@@ -88,6 +89,7 @@ class _Run:
         self.is_looking = self.request.logprobs is not None or bool(self.request.attention)
         self.listing = Listing() if self.is_looking or self.request.return_token_ids else None
         self.max_tokens, self.ending = self.request.max_tokens, self.sampler.ending
+        self.num_unwatched = self.request.min_tokens if self.request.stop else 0
 
 
 class TextEngine:
@@ -194,7 +196,9 @@ class TextEngine:
             score = partial(self._score, key, scores, tokens, request.prompt_logprobs)
         sequence = self.source.open(tokens, prepared.sampler, request.max_tokens, score, rank)
         text = IncrementalDetokenizer(request.stop, request.max_characters)
-        run = _Run(key, request, sequence, prepared.sampler, text, tokens, scores=scores)
+        ending, end = prepared.sampler.ending, self._end_token
+        marks = ending if end is None or end in ending else ending | {end}
+        run = _Run(key, request, sequence, prepared.sampler, text, tokens, marks, scores=scores)
         if request.attention:
             run.seen = list(tokens)
         self._num_looking += run.is_looking
@@ -216,13 +220,13 @@ class TextEngine:
         return tokens
 
     def _check_tokens(self, field: str, tokens: Iterable[int]) -> None:
-        foreign = next((token for token in tokens if not 0 <= token < self._network.config.vocabulary), None)
-        if foreign is not None:
-            raise RequestError(field, f"this model has no token {foreign}")
+        vocabulary = self._network.config.vocabulary
+        for token in tokens:
+            if not 0 <= token < vocabulary:
+                raise RequestError(field, f"this model has no token {token}")
 
     def _check(self, request: TextRequest) -> None:
-        most = max_tokens(self._network.config)
-        if len(request.attention) > most:
+        if request.attention and len(request.attention) > (most := max_tokens(self._network.config)):
             raise RequestError("attention", f"of this model, for at most {most} tokens at once")
         self._check_tokens("logit_bias", request.logit_bias)
         self._check_tokens("stop_token_ids", request.stop_token_ids)
@@ -264,36 +268,52 @@ class TextEngine:
                 events.append(TextEvent(run.key, "", 0, error=error))
         return events
 
-    def _take(self, run: _Run, drawn: Drawn) -> list[TextEvent]:
-        """An event for each of a request's new tokens, until its end; or one for all of them."""
-        error = drawn.error or self._failed.pop(run.key, None)
+    def _take(self, run: _Run, drawn: Drawn) -> Iterable[TextEvent]:
+        """An event for each of a request's new tokens, until its end; for all of them if none is listed."""
+        error = drawn.error
+        if self._failed and error is None:
+            error = self._failed.pop(run.key, None)
         if error is not None:
             raise error
-        if len(drawn.tokens) > 1 and (event := self._advance_all(run, drawn.tokens)) is not None:
-            return [event]
         if not drawn.tokens:
-            return [_told(run, self._end(run, "", "length"))]
+            return (_told(run, self._end(run, "", "length")),)
+        if run.listing is None:
+            return (_told(run, self._advance_all(run, drawn.tokens)),)
         events = []
         for token in drawn.tokens:
-            events.append(self._advance(run, token, drawn.logits))
+            events.append(_told(run, self._advance(run, token, drawn.logits)))
             if events[-1].finish_reason is not None:
                 break
         return events
 
-    def _advance_all(self, run: _Run, tokens: list[int]) -> TextEvent | None:
-        """Several tokens as one event, if none of them can be the last: a fraction of the work for each."""
-        if run.listing is not None:
-            return None
+    def _advance_all(self, run: _Run, tokens: list[int]) -> TextEvent:
+        """One event of all tokens until the end, which is looked for by halves."""
+        text = self._feed_on(run, tokens)
+        if text is not None:
+            return TextEvent(run.key, text, len(tokens))
+        if len(tokens) == 1:
+            return self._advance(run, tokens[0], NOTHING)
+        half = len(tokens) // 2
+        event = self._advance_all(run, tokens[:half])
+        if event.finish_reason is not None:
+            return event
+        rest = self._advance_all(run, tokens[half:])
+        rest.text, rest.num_tokens = event.text + rest.text, event.num_tokens + rest.num_tokens
+        return rest
+
+    def _feed_on(self, run: _Run, tokens: list[int]) -> str | None:
+        """What tokens add, at a fraction of the work for each; None if any of them may be the last."""
         num_drawn = run.num_drawn + len(tokens)
-        if num_drawn >= run.max_tokens or self._end_token in tokens or not run.ending.isdisjoint(tokens):
+        if num_drawn >= run.max_tokens or run.num_drawn < run.num_unwatched:
+            return None
+        if not run.marks.isdisjoint(tokens):
             return None
         pieces = self.tokenizer.pieces
         text = run.text.feed_on(b"".join([pieces[token] for token in tokens]))
-        if text is None:
-            return None
-        run.num_drawn = num_drawn
-        run.sequence.push(*tokens)
-        return _told(run, TextEvent(run.key, text, len(tokens)))
+        if text is not None:
+            run.num_drawn = num_drawn
+            run.sequence.push(*tokens)
+        return text
 
     def _advance(self, run: _Run, token: int, logits: Tensor) -> TextEvent:
         is_end = token in run.ending
@@ -310,7 +330,7 @@ class TextEngine:
             run.sequence.push(token)
             event = TextEvent(run.key, text, 1)
         event.num_tokens = 1
-        return _told(run, event)
+        return event
 
     def _listed(self, run: _Run, token: int, piece: bytes, logits: Tensor) -> ListedToken:
         """A token that was drawn, with what was asked about it; call once for each that is no text's end."""

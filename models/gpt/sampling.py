@@ -31,6 +31,7 @@ import random
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import torch
 from torch import Tensor
@@ -56,19 +57,25 @@ class Sampler:
     min_tokens: int = 0
     ending: frozenset[int] = frozenset()  # ids that would end the text
     prompt: Sequence[int] = ()  # all of it, what the window has no room for included
-    generator: random.Random = field(init=False)
-    uniform: float = field(init=False)  # the number that the next draw takes, however often it is tried
     counts: dict[int, int] = field(init=False, default_factory=dict)  # of each token that was drawn
     num_drawn: int = field(init=False, default=0)
 
     def __post_init__(self) -> None:
-        self.generator = random.Random(self.seed)
-        self.uniform = self.generator.random()
         self._seen = dict.fromkeys(self.prompt)
         self._newest: tuple[int, ...] = ()  # the last n - 1 tokens
         self._followers: dict[tuple[int, ...], set[int]] = defaultdict(set)  # of each n - 1 tokens in a row
         for token in self.prompt if self.no_repeat_ngram_size else ():
             self._follow(token)
+
+    @cached_property
+    def generator(self) -> random.Random:
+        """Made when a number is wanted: a device draws without it, and to make it takes a while."""
+        return random.Random(self.seed)
+
+    @cached_property
+    def uniform(self) -> float:
+        """The number that the next draw takes, however often it is tried."""
+        return self.generator.random()
 
     @property
     def is_greedy(self) -> bool:
@@ -88,7 +95,10 @@ class Sampler:
 
     def record(self, token: int) -> None:
         """Note a token that was drawn: the next draws depend on it, and take the next numbers."""
-        self.uniform = self.generator.random()
+        _, self.uniform = (
+            self.uniform,
+            self.generator.random(),
+        )  # in this order, even if nobody took the first
         self.num_drawn += 1
         self.counts[token] = self.counts.get(token, 0) + 1
         self._seen[token] = None

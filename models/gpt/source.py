@@ -31,7 +31,9 @@ class OpenSequence(Protocol):
     """A request's place: a slot, and how many tokens were read into it."""
 
     slot: int
-    num_read: int
+
+    @property
+    def num_read(self) -> int: ...
 
     def push(self, *tokens: int) -> None:
         """The text goes on after these, which were drawn last."""

@@ -7,11 +7,14 @@ What a request drew after its end is thrown away. Rows are slots: a step covers 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import heapq
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from torch import Tensor
 
 from models.device_memory import check_fits
 from models.gpt.backend import wipe
@@ -33,18 +36,21 @@ BURSTS: tuple[tuple[int, int], ...] = ((512, MAX_STEPS), (128, 4), (32, 2), (0, 
 
 @dataclass(eq=False)
 class DeviceSequence:
-    """One request on the device. Counts are of what was started, not of what has come back."""
+    """One request on the device."""
 
     slot: int
+    record: Any  # its row of the records, which count what was started, not what has come back
     pending: list[int]  # tokens of the prompt
     sampler: Sampler
     max_draws: int
     window: list[int] | None  # all tokens that may be read again; None: none
     score: Score | None
-    num_read: int = 0
-    num_draws: int = 0
     num_seen: int = 0  # draws that have come back
     is_open: bool = True
+
+    @property
+    def num_read(self) -> int:
+        return int(self.record["position"])
 
     def push(self, *tokens: int) -> None:
         """The device has them already; what learned positions read again, the host has to know."""
@@ -59,6 +65,7 @@ class _Under:
     flight: Flight
     first: list[DeviceSequence]  # by the reading of their prompts
     rows: list[DeviceSequence]  # by every step
+    slots: NDArray[np.int64]  # of the rows
 
 
 class DeviceDecoder:
@@ -85,9 +92,12 @@ class DeviceDecoder:
         self.launcher = Launcher(network, max_slots, self._row_buckets, self._span_buckets, block_rows)
         found = differences(self.launcher, self._row_buckets, self._span_buckets)
         self.is_bitwise = not any(found.values())
-        self._free = list(range(max_slots))
+        self._free = list(range(max_slots))  # a heap
         self._prompting: list[DeviceSequence] = []
-        self._decoding: dict[DeviceSequence, None] = {}
+        # By slot, so that a plan for a thousand rows takes the host a few operations.
+        self._sequences: dict[int, DeviceSequence] = {}  # who had the slot last
+        self._is_decoding = np.zeros(max_slots + 1, np.bool_)
+        self._max_draws = np.zeros(max_slots + 1, np.int64)
         self._num_banning = 0  # sequences whose bans the host must know before it starts a draw
         self._under: _Under | None = None
 
@@ -107,15 +117,16 @@ class DeviceDecoder:
 
         Whose it is makes no difference: a step takes hardly longer for more rows.
         """
-        self._free.sort(reverse=True)
-        slot, tokens = self._free[-1], tokens[-self.context :]
+        slot, tokens = self._free[0], tokens[-self.context :]
         window = None if self._is_rotary else list(tokens)
-        sequence = DeviceSequence(slot, tokens, sampler, max_draws, window, score)
+        sequence = DeviceSequence(slot, self._records[slot], tokens, sampler, max_draws, window, score)
         self._keys[slot] = key_of(sampler.seed)
         self._records[slot] = new_record(sampler, self._vocabulary)
+        self._max_draws[slot] = max_draws
         if sampler.adjusts:
             self.launcher.fill_tables(slot, sampler)
-        self._free.pop()  # taken now that nothing can go wrong any more
+        heapq.heappop(self._free)  # taken now that nothing can go wrong any more
+        self._sequences[slot] = sequence
         self._num_banning += sampler.no_repeat_ngram_size > 0
         self._prompting.append(sequence)
         return sequence
@@ -124,12 +135,12 @@ class DeviceDecoder:
         """Give the slot back. What is under way for it is thrown away when it comes."""
         assert isinstance(sequence, DeviceSequence)
         sequence.is_open = False
-        if sequence in self._decoding:
-            del self._decoding[sequence]
+        if self._is_decoding[sequence.slot]:
+            self._is_decoding[sequence.slot] = False
         else:
             self._prompting.remove(sequence)
         self._num_banning -= sequence.sampler.no_repeat_ngram_size > 0
-        self._free.append(sequence.slot)
+        heapq.heappush(self._free, sequence.slot)
         if is_spoilt:
             with self.launcher.on_stream():  # after all that was started for it
                 wipe(self.cache, sequence.slot)
@@ -147,57 +158,70 @@ class DeviceDecoder:
 
     def _draws(self, under: _Under, may_look: bool) -> Iterator[Drawn]:
         drawn = under.flight.wait()
-        for sequences, which in ((under.first, slice(1)), (under.rows, slice(1, None))):
-            for sequence in sequences:
-                if sequence.is_open:
-                    tokens = drawn[sequence.slot][which][: sequence.max_draws - sequence.num_seen]
-                    sequence.num_seen += len(tokens)
-                    if self._vocabulary in tokens:
-                        yield Drawn(sequence, [], NOTHING, UnsoundError())
-                        continue
-                    if sequence.sampler.no_repeat_ngram_size:
-                        for token in tokens:
-                            sequence.sampler.record(token)
-                    logits = self.launcher.passes.logits[sequence.slot] if may_look else NOTHING
-                    yield Drawn(sequence, tokens, logits)
+        is_sound = not (drawn == self._vocabulary).any()
+        by_row = [[token] for token in drawn[0].tolist()]
+        drawn_by = [(sequence, by_row[sequence.slot]) for sequence in under.first]
+        drawn_by += zip(under.rows, drawn[1:, under.slots].T.tolist(), strict=True)
+        for sequence, tokens in drawn_by:  # a thousand at a time: nothing here that isn't needed for each
+            if not sequence.is_open:
+                continue
+            left = sequence.max_draws - sequence.num_seen
+            if left < len(tokens):
+                del tokens[left:]
+            sequence.num_seen += len(tokens)
+            if not is_sound and self._vocabulary in tokens:
+                yield Drawn(sequence, [], NOTHING, UnsoundError())
+                continue
+            if self._num_banning and sequence.sampler.no_repeat_ngram_size:
+                for token in tokens:
+                    sequence.sampler.record(token)
+            yield Drawn(sequence, tokens, self._logits(sequence) if may_look else NOTHING)
+
+    def _logits(self, sequence: DeviceSequence) -> Tensor:
+        return self.launcher.passes.logits[sequence.slot]
 
     def _start(self, is_ahead: bool) -> _Under | None:
         """Plan, start, and note what will have happened by the time that it is over."""
         self._make_room()
-        rows = [s for s in self._decoding if s.num_draws < s.max_draws and self._has_room(s)]
+        slots = np.flatnonzero(self._can_draw())
         parts = self._next_parts()
-        if not rows and not parts:
+        if not slots.size and not parts:
             return None
+        rows = [self._sequences[slot] for slot in slots.tolist()]
         first = [sequence for sequence, tokens in parts if len(tokens) == len(sequence.pending)]
-        for sequence in (*first, *rows):
-            if sequence.sampler.no_repeat_ngram_size:
-                self.launcher.ban(sequence.slot, sequence.sampler.banned())
+        if self._num_banning:
+            self._ban((*first, *rows))
         prompts = self._plan_prompts(parts, first) if parts else None
-        slots = np.fromiter((s.slot for s in rows), np.int64, len(rows))
-        self._records["is_active"] = 0
-        self._records["is_active"][slots] = 1
-        row_plan = self._plan_rows(rows, slots, is_ahead) if rows else None
-        num_slots = 1 + max([*(s.slot for s in rows), *(s.slot for s, _ in parts)])
+        records = self._records
+        records["is_active"] = 0
+        records["is_active"][slots] = 1
+        row_plan = self._plan_rows(slots, is_ahead) if rows else None
+        num_slots = 1 + max(slots.max(initial=0), *(s.slot for s, _ in parts), 0)
         if row_plan is not None:
             # All rows of the bucket: one that was left active by an earlier plan would draw on.
-            num_slots = max(num_slots, min(row_plan.num_rows, len(self._records)))
-        records = self._records[:num_slots]
-        draws = records["draw"][:, None] + np.arange(MAX_STEPS)
-        records["uniforms"] = uniform(self._keys[:num_slots, None], draws.astype(np.uint64))
-        flight = self.launcher.start(Plan(records, prompts, row_plan))
+            num_slots = max(num_slots, min(row_plan.num_rows, len(records)))
+        draws = records["draw"][:num_slots, None] + np.arange(MAX_STEPS)
+        records["uniforms"][:num_slots] = uniform(self._keys[:num_slots, None], draws.astype(np.uint64))
+        flight = self.launcher.start(Plan(records[:num_slots], prompts, row_plan))
         num_steps = 0 if row_plan is None else row_plan.num_steps
-        for sequence in rows:
-            sequence.num_read += num_steps
-            sequence.num_draws += num_steps
-        self._records["position"][slots] += num_steps
-        self._records["draw"][slots] += num_steps
+        records["position"][slots] += num_steps
+        records["draw"][slots] += num_steps
         for sequence in first:
             self._prompting.remove(sequence)
-            self._decoding[sequence] = None
+            self._is_decoding[sequence.slot] = True
             sequence.score = None  # what is read from now on is no prompt
-            sequence.num_draws += 1
-            self._records["draw"][sequence.slot] += 1
-        return _Under(flight, first, rows)
+            records["draw"][sequence.slot] += 1
+        return _Under(flight, first, rows, slots)
+
+    def _can_draw(self) -> NDArray[np.bool_]:
+        """By slot, whose next step there may be."""
+        can = self._is_decoding & (self._records["draw"] < self._max_draws)
+        return can if self._is_rotary else can & (self._records["position"] < self.context)
+
+    def _ban(self, sequences: Iterable[DeviceSequence]) -> None:
+        for sequence in sequences:
+            if sequence.sampler.no_repeat_ngram_size:
+                self.launcher.ban(sequence.slot, sequence.sampler.banned())
 
     def _next_parts(self) -> list[tuple[DeviceSequence, list[int]]]:
         """The parts of waiting prompts that are read next, in one shape; one that is scored, alone."""
@@ -223,21 +247,20 @@ class DeviceDecoder:
             sequence.pending = sequence.pending[len(tokens) :]
             record[:4] = sequence.slot, sequence.num_read, len(tokens), not sequence.pending
             record[4 : 4 + len(tokens)] = tokens
-            sequence.num_read += len(tokens)
-            self._records["position"][sequence.slot] = sequence.num_read
+            sequence.record["position"] += len(tokens)
         span = smallest(self._span_buckets, max(sequence.num_read for sequence, _ in parts))
         way = self._way([sequence.slot for sequence in first]) if first else None
         return PromptPlan(shape, records, span, way, parts[0][0].score)
 
-    def _plan_rows(self, rows: list[DeviceSequence], slots: NDArray[np.int64], is_ahead: bool) -> RowPlan:
-        num_steps = next(steps for least, steps in BURSTS if len(rows) >= least) if is_ahead else 1
-        num_steps = min(num_steps, max(s.max_draws - s.num_draws for s in rows))
+    def _plan_rows(self, slots: NDArray[np.int64], is_ahead: bool) -> RowPlan:
+        num_steps = next(steps for least, steps in BURSTS if len(slots) >= least) if is_ahead else 1
+        positions = self._records["position"][slots]
+        num_steps = min(num_steps, int((self._max_draws[slots] - self._records["draw"][slots]).max()))
         if not self._is_rotary:
-            num_steps = min(num_steps, min(self.context - s.num_read for s in rows))
-        longest = int(self._records["position"][slots].max()) + num_steps
+            num_steps = min(num_steps, self.context - int(positions.max()))
         return RowPlan(
             smallest(self._row_buckets, int(slots.max()) + 1),
-            smallest(self._span_buckets, min(longest, self.context)),
+            smallest(self._span_buckets, min(int(positions.max()) + num_steps, self.context)),
             self._way(slots),
             num_steps,
         )
@@ -250,9 +273,6 @@ class DeviceDecoder:
         is_cut |= (chosen["top_p"] < 1) | (chosen["lowest_gap"] > -np.inf)
         return "cut" if is_cut.any() else "plain"
 
-    def _has_room(self, sequence: DeviceSequence) -> bool:
-        return self._is_rotary or sequence.num_read < self.context
-
     def _make_room(self) -> None:
         """Learned positions end at the window: drop the oldest half of a full one and read the rest again.
 
@@ -260,9 +280,12 @@ class DeviceDecoder:
         """
         if self._is_rotary:
             return
-        for sequence in [s for s in self._decoding if not self._has_room(s) and s.num_seen == s.num_draws]:
+        is_full = self._is_decoding & (self._records["position"] >= self.context)
+        for sequence in [self._sequences[slot] for slot in np.flatnonzero(is_full).tolist()]:
+            if sequence.num_seen < sequence.record["draw"]:
+                continue
             assert sequence.window is not None
             sequence.window = sequence.window[-(self.context - self.context // 2 + 1) :]
-            sequence.pending, sequence.num_read = list(sequence.window), 0
-            del self._decoding[sequence]
+            sequence.pending, sequence.record["position"] = list(sequence.window), 0
+            self._is_decoding[sequence.slot] = False
             self._prompting.append(sequence)

@@ -64,11 +64,11 @@ class Flight:
     def __init__(self, drawn: Tensor, event: torch.cuda.Event | None) -> None:
         self._drawn, self._event = drawn, event
 
-    def wait(self) -> list[list[int]]:
-        """Ids by slot: what the prompts drew, then each step; of slots that drew nothing, anything."""
+    def wait(self) -> NDArray[np.int64]:
+        """Ids (1 + steps, slots): what the prompts drew, then each step; of who drew nothing, anything."""
         if self._event is not None:
             self._event.synchronize()
-        return np.ascontiguousarray(self._drawn.numpy().T).tolist()  # type: ignore[no-any-return]
+        return self._drawn.numpy()
 
 
 class Launcher:

@@ -23,10 +23,20 @@ def reference(text: str, stop: tuple[str, ...], limit: int | None) -> tuple[str,
 def feed(
     data: bytes, cuts: list[int], stop: tuple[str, ...], limit: int | None
 ) -> tuple[str, IncrementalDetokenizer]:
+    """Each part at once if that may be, else a byte after the other."""
     detokenizer = IncrementalDetokenizer(stop, limit)
     text = ""
     for first, last in zip([0, *cuts], [*cuts, len(data)], strict=True):
-        text += detokenizer.feed(data[first:last])
+        part = data[first:last]
+        together = detokenizer.feed_on(part)
+        if together is not None:
+            assert not detokenizer.is_finished
+            text += together
+            continue
+        for place in range(len(part)):
+            text += detokenizer.feed(part[place : place + 1])
+            if detokenizer.is_finished:
+                break
         if detokenizer.is_finished:
             break
     return text + detokenizer.finish(), detokenizer
