@@ -16,7 +16,9 @@ SIZES = (1, 2, 4, 8, 16, 32, 64, 128)  # rows of a step
 # try says nothing on a machine that is always busy.
 TRIES = 9
 WORTHWHILE = 0.95  # of the time that fewer threads take: others want the cores, too
-STEPS_A_TRY = 50  # a step with half the threads takes twice as long: so often it costs 2 % at most
+# A step with half the threads takes twice as long: every fiftieth costs 2 % at most. What the start chose is
+# doubted sooner, as a switch is, and every set of tries that confirms it halves how often.
+FIRST_TRY, STEPS_A_TRY = 8, 50
 
 
 @dataclass
@@ -24,20 +26,22 @@ class _Size:
     """Steps of one size: the number of threads that they get, and what tries of other numbers came to."""
 
     count: int = 1
-    num_steps: int = 0
+    num_tries: int = 0
+    num_since: int = 0  # steps since the last try
+    every: int = FIRST_TRY
     before: tuple[int, float] = (0, 0.0)  # rows and seconds of the last step that was no try
     ratios: dict[int, list[float]] = field(
         default_factory=dict
     )  # by number: of its tries, to the step before
 
     def choose(self, most: int) -> int:
-        self.num_steps += 1
-        num_tries, is_no_try = divmod(self.num_steps, STEPS_A_TRY)
-        if is_no_try:
+        self.num_since += 1
+        if self.num_since < self.every:
             return self.count
+        self.num_since, self.num_tries = 0, self.num_tries + 1
         counts = (min(2 * self.count, most), (self.count + 1) // 2)
         others = [count for count in counts if count != self.count]
-        return others[num_tries % len(others)] if others else self.count
+        return others[self.num_tries % len(others)] if others else self.count
 
     def note(self, num_rows: int, count: int, seconds: float) -> None:
         if count == self.count:
@@ -46,9 +50,13 @@ class _Size:
             ratios = self.ratios.setdefault(count, [])
             ratios.append(seconds / self.before[1])
             if len(ratios) == TRIES:
-                del self.ratios[count]
-                if median(ratios) < (WORTHWHILE if count > self.count else 1 / WORTHWHILE):
-                    self.count, self.ratios = count, {}
+                self._judge(count, median(self.ratios.pop(count)))
+
+    def _judge(self, count: int, ratio: float) -> None:
+        if ratio < (WORTHWHILE if count > self.count else 1 / WORTHWHILE):
+            self.count, self.ratios, self.every = count, {}, FIRST_TRY
+        else:
+            self.every = min(2 * self.every, STEPS_A_TRY)
 
 
 class Threads:

@@ -8,7 +8,7 @@
 #include "team.h"
 #include "whole.h"
 
-constexpr int BLOCK_ROWS = 64;  // pass through all layers together; activations stay in the cache
+constexpr int BLOCK_ROWS = 128;  // pass through all layers together; activations stay in the cache
 constexpr int PLACES = 4 * PANEL;  // positions whose keys and values lie in one block of the cache
 constexpr int HEAD_MULTIPLE = 8;  // of a head's width
 constexpr int BUNDLE_ROWS = 16;  // of a product with keys and values, which are read once for all of them

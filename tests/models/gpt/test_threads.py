@@ -67,7 +67,8 @@ def test_a_bad_start_is_made_up_for_while_serving() -> None:
     threads.measure(lambda _, count: float(count), max_rows=64)
     assert threads(64) == 1
     given = serve(threads, lambda rows, count: rows / count, 64, 2000)
-    assert given[:40] == [1] * 40
+    assert given[:6] == [1] * 6
+    assert given[200:].count(4) > 1700  # soon
     assert given[-500:].count(4) == 490
     serve(threads, lambda rows, count: rows * count, 64, 2000)  # others want the cores now
     assert serve(threads, lambda rows, count: rows * count, 64, 100).count(1) >= 96
@@ -78,7 +79,10 @@ def test_tries_cost_little_and_lead_nowhere_where_the_number_is_right() -> None:
     threads, chance = Threads(2), random.Random(0)
     threads.measure(lambda _, count: 1 / count, max_rows=64)
     noisy = serve(threads, lambda _, count: chance.uniform(0.8, 1.6) / count, 8, 5000)
-    assert noisy.count(1) == 5000 // 50
+    assert noisy[500:].count(1) == 4500 // 50
+    assert (
+        noisy[:500].count(1) == 9 + 9 + 8
+    )  # the start's choice is doubted sooner: every 8, then every 16, then every 32
 
 
 def test_steps_of_other_sizes_are_not_compared() -> None:
@@ -86,4 +90,4 @@ def test_steps_of_other_sizes_are_not_compared() -> None:
     for _ in range(5000):
         num_rows = next(sizes)
         threads.note(num_rows, (count := threads(num_rows)), num_rows / count)
-    assert [threads(200) for _ in range(9)].count(1) == 9
+    assert [threads(200) for _ in range(7)].count(1) == 7  # the eighth is a try again
