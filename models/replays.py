@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Iterator
 
 import torch
 
@@ -36,6 +36,9 @@ class Replays:
 
     def run(self, key: Hashable) -> None:
         self._functions[key]()
+
+    def __iter__(self) -> Iterator[Hashable]:
+        return iter(self._functions)
 
     def __len__(self) -> int:
         return len(self._functions)
