@@ -76,10 +76,8 @@ def main() -> int:
 
 
 def draws(engine: LandscapeEngine, requests: list[LandscapeRequest], seconds: float) -> dict[str, float]:
-    """The host's part alone: styles and noise of one picture, in one thread."""
-    size, config = engine.image_size, read_config(LANDSCAPE, LandscapeConfig)
-    shapes = [(size, size), (len(config.classes), config.style_size), *config.noise_shapes(size, size)]
-    inputs = [np.zeros(shape, np.float32) for shape in shapes]
+    """The host's part alone: styles, tints and noise of one picture, in one thread."""
+    inputs = [np.zeros(shape, np.float32) for shape in engine.input_shapes()]
     count, began = 0, time.perf_counter()
     while time.perf_counter() - began < seconds:
         engine.fill(requests[0], inputs)

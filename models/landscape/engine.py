@@ -18,6 +18,7 @@ from models.cores import Cores
 from models.fixed_batches import FixedBatches, map_in_two_ways
 from models.landscape.config import LandscapeConfig
 from models.landscape.generator import Generator
+from models.landscape.mirror import CELL, NUM_COLOURS, mirror
 from models.landscape.outlines import naturalise
 from models.landscape.palette import broad_table
 from models.landscape.seeds import draw_noise, draw_styles, find_fitting
@@ -101,13 +102,15 @@ class LandscapeEngine:
             "class_seeds": config.has_class_seeds,
         }
 
-    def _fixed_batches(self) -> FixedBatches:
+    def input_shapes(self) -> list[tuple[int, ...]]:
+        """The shapes of what ``fill`` writes of a square map of the full size."""
         size = self.image_size
-        inputs = [
-            ((size, size), torch.uint8),
-            (self._bank.shape[1:], torch.float32),
-            *((shape, torch.float32) for shape in self._generator.config.noise_shapes(size, size)),
-        ]
+        tints = (NUM_COLOURS, size // CELL, size // CELL)
+        return [(size, size), self._bank.shape[1:], tints, *self._generator.config.noise_shapes(size, size)]
+
+    def _fixed_batches(self) -> FixedBatches:
+        labels, *others = self.input_shapes()
+        inputs = [(labels, torch.uint8), *((shape, torch.float32) for shape in others)]
         return FixedBatches(self._paint, inputs, self._device)
 
     def _is_full_square(self, request: LandscapeRequest) -> bool:
@@ -123,7 +126,7 @@ class LandscapeEngine:
         return self._paint(*inputs)[0, :height, :width].cpu().numpy()
 
     def fill(self, request: LandscapeRequest, inputs: Sequence[NDArray[Any]]) -> None:
-        """Write into a batch what the generator takes of one request: map, styles, noise of each size."""
+        """Write into a batch what the generator takes of one request: map, styles, tints, noises."""
         for place, one in zip(inputs, self._inputs(request), strict=True):
             place[:] = one
 
@@ -135,13 +138,13 @@ class LandscapeEngine:
         fitting = find_fitting(self._shown, self._known[label_map])
         styles = draw_styles(self._bank, request.seed, self._seeds(request), fitting)
         shapes = self._generator.config.noise_shapes(*labels.shape)
-        return [labels, styles, *draw_noise(request.seed, shapes)]
+        return [labels, styles, mirror(labels, styles), *draw_noise(request.seed, shapes)]
 
     @torch.inference_mode()
-    def _paint(self, labels: Tensor, styles: Tensor, *noise: Tensor) -> Tensor:
-        """Label maps (B, H, W) uint8, styles (B, N, D) and noise of each size to RGB (B, H, W, 3) uint8."""
+    def _paint(self, labels: Tensor, styles: Tensor, tints: Tensor, *noise: Tensor) -> Tensor:
+        """Label maps (B, H, W) uint8, styles (B, N, D), tints and noises to RGB (B, H, W, 3) uint8."""
         draws = [draw.to(self._dtype) for draw in noise]
-        pictures = self._generator(labels.long(), styles.to(self._dtype), draws)
+        pictures = self._generator(labels.long(), styles.to(self._dtype), draws, tints.to(self._dtype))
         pixels: Tensor = ((pictures.float() + 1) * 127.5).round().clamp(0, 255).to(torch.uint8)
         return pixels.permute(0, 2, 3, 1)
 

@@ -24,21 +24,23 @@ HEAD_WIDTH = 64  # channels of one attention head, about
 class Conditions:
     """What modulates the network at any size: shares of classes, styles, height. Made once a size."""
 
-    def __init__(self, labels: Tensor, styles: Tensor) -> None:
-        """Take ``labels`` (B, H, W) int64 and ``styles`` (B, N, D)."""
+    def __init__(self, labels: Tensor, styles: Tensor, tints: Tensor | None = None) -> None:
+        """Take ``labels`` (B, H, W) int64, ``styles`` (B, N, D) and perhaps ``tints`` (B, T, h, w)."""
         one_hot = F.one_hot(labels, styles.shape[1]).permute(0, 3, 1, 2)  # (B, N, H, W)
         self._classes = one_hot.to(styles.dtype)
-        self.rows = _make_rows(styles)
+        self._tints = tints
+        self.rows = _make_rows(styles, 0 if tints is None else tints.shape[1])
         self._shares: dict[tuple[int, int], Tensor] = {}
         self._channels: dict[tuple[int, int], Tensor] = {}
 
     def shares(self, shape: tuple[int, int]) -> Tensor:
-        """How much of each pixel each class has, and its height: (B, N + 1, *shape)."""
+        """How much of each pixel each class has, its height, and its tints: (B, N + 1 + T, *shape)."""
         if shape not in self._shares:
             shares = F.avg_pool2d(self._classes, self._classes.shape[-2] // shape[0])
             height = torch.linspace(1, -1, shape[0], dtype=shares.dtype, device=shares.device)
             height = height.view(1, 1, -1, 1).expand(len(shares), 1, *shape)
-            self._shares[shape] = torch.cat([shares, height], dim=1)
+            tints = [] if self._tints is None else [_resize(self._tints, shape)]
+            self._shares[shape] = torch.cat([shares, height, *tints], dim=1)
         return self._shares[shape]
 
     def at(self, shape: tuple[int, int]) -> Tensor:
@@ -48,12 +50,23 @@ class Conditions:
         return self._channels[shape]
 
 
-def _make_rows(styles: Tensor) -> Tensor:
-    """What stands for each class, and for height: (B, N + 1, N + D + 1)."""
-    count = styles.shape[1]
-    which = torch.eye(count + 1, dtype=styles.dtype, device=styles.device).expand(len(styles), -1, -1)
+def _make_rows(styles: Tensor, num_tints: int) -> Tensor:
+    """What stands for each class, for height, and for each of ``num_tints``: (B, N + 1 + T, N + D + 1)."""
+    batch, count, size = styles.shape
+    which = torch.eye(count + 1, dtype=styles.dtype, device=styles.device).expand(batch, -1, -1)
     padded = F.pad(styles, (0, 0, 0, 1))  # height has none
-    return torch.cat([which[..., :count], padded, which[..., count:]], dim=2)
+    rows = torch.cat([which[..., :count], padded, which[..., count:]], dim=2)
+    tinted = torch.eye(
+        num_tints, size, dtype=styles.dtype, device=styles.device
+    )  # a tint is added to one figure
+    return torch.cat([rows, F.pad(tinted, (count, 1)).expand(batch, -1, -1)], dim=1)
+
+
+def _resize(tints: Tensor, shape: tuple[int, int]) -> Tensor:
+    """``tints`` (B, T, h, w) at another size: averages, or smoothly enlarged."""
+    if tints.shape[2] >= shape[0]:
+        return F.avg_pool2d(tints, tints.shape[2] // shape[0])
+    return F.interpolate(tints, size=shape, mode="bilinear", align_corners=False)
 
 
 def look_up(shares: Tensor, rows: Tensor) -> Tensor:
@@ -169,18 +182,22 @@ class Generator(nn.Module):
         self.register_buffer("styles", torch.zeros(bank))
         self.register_buffer("shown", torch.ones(bank[:2]) if config.tells_shown else None)
 
-    def forward(self, labels: Tensor, styles: Tensor, noise: Sequence[Tensor]) -> Tensor:
+    def forward(
+        self, labels: Tensor, styles: Tensor, noise: Sequence[Tensor], tints: Tensor | None = None
+    ) -> Tensor:
         """Paint pictures.
 
         Args:
             labels: (B, H, W) int64 palette ids; H and W are multiples of ``config.multiple``.
             styles: (B, N, D), the style of each class.
             noise: at each size normal draws (B, *shape), shapes as ``config.noise_shapes(H, W)`` says.
+            tints: (B, T, H / k, W / k), k a power of two: what is added to the first T figures of the styles,
+                place by place.
 
         Returns:
             (B, 3, H, W) RGB in [-1, 1].
         """
-        conditions = Conditions(labels, styles)
+        conditions = Conditions(labels, styles, tints)
         x: Tensor = self.stem(conditions.at((noise[0].shape[2], noise[0].shape[3])))
         for block, draw in zip(self.blocks, noise, strict=True):
             x = block(x, conditions, draw)

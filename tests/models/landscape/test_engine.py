@@ -14,6 +14,7 @@ from models.checkpoint import CheckpointError, load_weights, read_config, save_c
 from models.landscape.config import LandscapeConfig
 from models.landscape.engine import LandscapeEngine, LandscapeRequest
 from models.landscape.generator import Generator
+from models.landscape.mirror import mirror
 from models.landscape.outlines import naturalise
 from models.landscape.palette import CLASS_NAMES, NUM_BROAD_CLASSES, NUM_CLASSES, PALETTE, PaletteClass
 
@@ -114,6 +115,18 @@ def test_batches_of_fixed_sizes_take_noise_of_several_channels_and_newer_classes
     assert_alike(fixed.forward(requests), alone.forward(requests))
 
 
+def test_water_is_tinted_by_what_is_behind_it(engine: LandscapeEngine) -> None:
+    labels = np.full((32, 32), CLASS_NAMES.index("sky"), np.uint8)
+    labels[8:16, :16] = CLASS_NAMES.index("tree")
+    inputs: list[NDArray[Any]] = [np.empty(shape, np.float32) for shape in engine.input_shapes()]
+    for below, is_tinted in (("lake", True), ("grass", False)):
+        labels[16:] = CLASS_NAMES.index(below)
+        engine.fill(LandscapeRequest(labels, 3), inputs)
+        _, styles, tints, *_ = inputs
+        np.testing.assert_array_equal(tints, mirror(labels, styles))
+        assert tints.any() == is_tinted
+
+
 def test_the_style_is_of_a_photo_that_shows_what_is_drawn(tmp_path: Path) -> None:
     """A bank that tells: half its photos show sky and are bright, the other half sea and are dark."""
     torch.manual_seed(0)
@@ -132,9 +145,8 @@ def test_the_style_is_of_a_photo_that_shows_what_is_drawn(tmp_path: Path) -> Non
         for number, sign in ((sky, 1), (sea, -1)):
             labels = np.full((32, 16), number, np.uint8)
             labels[0, 0] = CLASS_NAMES.index("tree")
-            shapes = [loaded._bank.shape[1:], *config.noise_shapes(32, 32)]
             inputs: list[NDArray[Any]] = [np.empty((32, 32), np.uint8)]
-            inputs += [np.empty(shape, np.float32) for shape in shapes]
+            inputs += [np.empty(shape, np.float32) for shape in loaded.input_shapes()[1:]]
             loaded.fill(LandscapeRequest(np.repeat(labels, 2, axis=1), seed), inputs)
             assert sign * inputs[1].mean() > 2
 

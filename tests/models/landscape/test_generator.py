@@ -83,6 +83,32 @@ def test_a_lookup_is_a_one_by_one_convolution() -> None:
     torch.testing.assert_close(mixed, expected, atol=1e-5, rtol=1e-4)
 
 
+@pytest.mark.parametrize("size", [4, 8, 16])
+def test_tints_are_added_to_the_first_figures_of_a_style_where_they_are(size: int) -> None:
+    labels, styles = torch.randint(NUM_CLASSES, (2, 16, 16)), torch.randn(2, NUM_CLASSES, 9)
+    tints = torch.zeros(2, 3, 8, 8)
+    tints[0, 1, :, 4:] = 2.0
+    plain, tinted = Conditions(labels, styles), Conditions(labels, styles, tints)
+    changed = tinted.at((size, size)) - plain.at((size, size))
+    inner = changed[0, NUM_CLASSES + 1, :, size // 2 + size // 8 :]  # away from where a tint fades
+    torch.testing.assert_close(inner, torch.full_like(inner, 2.0))
+    changed[0, NUM_CLASSES + 1] = 0
+    torch.testing.assert_close(changed, torch.zeros_like(changed))
+
+
+def test_a_tint_paints_as_the_style_that_it_makes(generator: Generator) -> None:
+    labels, styles = torch.zeros((1, 32, 32), dtype=torch.long), torch.randn(1, NUM_CLASSES, 9)
+    other = styles.clone()
+    other[:, 0, :3] += torch.tensor([1.0, -0.5, 2.0])
+    tints = (other - styles)[:, 0, :3, None, None].expand(1, 3, 8, 8)
+    shapes = generator.config.noise_shapes(32, 32)
+    noise = [torch.zeros((1, *shape)) for shape in shapes]
+    with torch.inference_mode():
+        torch.testing.assert_close(
+            generator(labels, styles, noise, tints), generator(labels, other, noise), atol=1e-4, rtol=1e-4
+        )
+
+
 def test_the_look_of_an_absent_class_changes_nothing(generator: Generator) -> None:
     labels = torch.zeros((1, 32, 32), dtype=torch.long)
     styles = torch.zeros((1, NUM_CLASSES, 9))
