@@ -24,7 +24,7 @@ unexport PYTHONDONTWRITEBYTECODE
 # And pip would compile what nobody imports, too, for a minute.
 export PIP_COMPILE := 0
 
-.PHONY: help serve compile test check e2e format-check lint types check-all check-chart check-stack clients format train-text train-landscape gpu-train eval-text eval-landscape lock dashboard clean bench bench-peers bench-engine bench-transport soak gpu-check
+.PHONY: help serve compile test check e2e format-check lint types check-all check-chart check-stack clients format train-text train-landscape gpu-train gpu-train-text eval-text eval-landscape lock dashboard clean bench bench-peers bench-engine bench-transport soak gpu-check
 
 help: ## this list
 	@awk -F':.*## ' '/^[a-z0-9-]+:.*## / {printf "make %-16s %s\n", $$1, $$2}' Makefile
@@ -110,6 +110,10 @@ train-landscape: $(TRAIN) ## train a landscape model   [DATA=folder ARGS="--pres
 gpu-train: ## the landscape GAN in the minutes that a card is at hand   [PYTHON=python3 PACK="a.pack b.pack" OUT=folder SECONDS_IN_ALL=360]
 	$(or $(PYTHON),$(RUN)) -m training.landscape.gpu_train $(addprefix --pack ,$(PACK)) \
 	  --out "$(or $(OUT),runs/gpu-landscape)" --seconds $(or $(SECONDS_IN_ALL),360) $(ARGS)
+
+gpu-train-text: ## a larger GPT in such minutes   [PYTHON=python3 DATA=input.txt OUT=folder SECONDS_IN_ALL=360]
+	$(or $(PYTHON),$(RUN)) -m training.text.gpu_train $(if $(DATA),--data "$(DATA)") \
+	  --out "$(or $(OUT),runs/gpu-text)" --seconds $(or $(SECONDS_IN_ALL),360) $(ARGS)
 
 eval-text: $(TRAIN) ## score the bundled GPT as it is served, and how it reads   [DATA=input.txt MODEL=checkpoints/gpt-shakespeare ARGS=--write]
 	$(PROSPERO) evaluate text $(or $(MODEL),checkpoints/gpt-shakespeare) $(if $(DATA),--data "$(DATA)") $(ARGS)

@@ -40,9 +40,17 @@ class CausalAttention:
         return F.scaled_dot_product_attention(q, k, v, attn_mask=(age >= 0) & (age < self.window))
 
 
+class RMSNorm(nn.RMSNorm):
+    """Takes its weight in the input's type: under autocast they differ, and the fused kernel wants one."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        weight = None if self.weight is None else self.weight.to(x.dtype)
+        return F.rms_norm(x, self.normalized_shape, weight, self.eps)
+
+
 def make_norm(config: GPTConfig, width: int) -> nn.Module:
     if config.norm == "rms":
-        return nn.RMSNorm(width, eps=config.norm_eps)
+        return RMSNorm(width, eps=config.norm_eps)
     return nn.LayerNorm(width, eps=config.norm_eps, bias=config.bias)
 
 

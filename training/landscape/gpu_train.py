@@ -12,14 +12,12 @@ from __future__ import annotations
 import argparse
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-import torch
 from PIL import Image
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
-from torch.utils.flop_counter import FlopCounterMode
 
 from models.landscape.engine import LandscapeEngine, LandscapeRequest
 from training.arguments import pick_device, resolve_settings
@@ -34,12 +32,9 @@ from training.photos.pack import read_packs
 from training.photos.sheet import encode, tile
 from training.places import check_report_folder
 from training.storage import shrink_tensor
+from training.timed import card_use, train
 
 SHARD_BYTES = 15 << 20
-WARM_UP_STEPS, TIMED_STEPS = 8, 40
-SAVING_SECONDS = 14.0
-PEAK_FLOPS = 990e12  # of an H100's or H200's dense bfloat16 products
-LOG_EVERY = 100
 SHEET_ROWS = 4
 
 
@@ -73,67 +68,32 @@ def main() -> None:
     trainer = Trainer(settings, settings.model(described, 1), bank, batches)
     if args.start is not None:
         start_from(trainer, args.start)
-    facts = train(trainer, deadline, args.out / "log.jsonl")
+    facts_file = args.out / "facts.json"
+    facts_file.write_text("{}\n")  # whose folder this is, should all be stopped half-way
+
+    def plan(steps: int) -> None:
+        trainer.settings = trainer.settings.model_copy(update={"steps": steps})
+
+    def keep(names: Iterable[str]) -> None:
+        for name in names:
+            save_shards(trainer.networks()[name], args.out, name)
+
+    log = args.out / "log.jsonl"
+    facts = train(trainer, deadline, log, plan, lambda: keep(("generator", "averaged")))
+    keep(trainer.networks())
     calibration = [batches(CALIBRATION_STEP + number) for number in range(CALIBRATION_BATCHES)]
     served = trainer.make_served(calibration, choose_styles(bank, settings.num_styles, data.chances))
-    for name, module in (("served", served), *trainer.networks().items()):
-        save_shards(module, args.out, name)
-    facts["step_flops"] = count_flops(trainer)
-    facts["flops_share"] = round(facts["step_flops"] * facts["steps_per_second"] / PEAK_FLOPS, 4)
-    (args.out / "facts.json").write_text(json.dumps(facts, indent=2) + "\n")
+    save_shards(served, args.out, "served")
+    facts["batch"] = settings.batch
+    facts["pictures_per_second"] = round(facts["steps_per_second"] * settings.batch, 1)
+    trainer.settings = trainer.settings.model_copy(update={"cuda_graph": False})
+    facts |= card_use(trainer, CALIBRATION_STEP, facts["steps_per_second"])
+    facts_file.write_text(json.dumps(facts, indent=2) + "\n")
     engine = LandscapeEngine(served, str(device), {})
     maps = [batches(CALIBRATION_STEP + 99).inputs[row].byte().cpu().numpy() for row in range(SHEET_ROWS)]
     rows = [engine.forward([LandscapeRequest(labels, seed) for seed in (1, 2, 3)]) for labels in maps]
     (args.out / "sheet.jpg").write_bytes(encode(Image.fromarray(tile(rows))))
     print(json.dumps(facts))
-
-
-def train(trainer: Trainer, deadline: float, log: Path) -> dict[str, float]:
-    """Time a few steps, plan the rest, take them; how many, how fast, on what."""
-    for step in range(WARM_UP_STEPS):
-        trainer.train_step(step)
-    began = _now(trainer.device)
-    for step in range(WARM_UP_STEPS, WARM_UP_STEPS + TIMED_STEPS):
-        trainer.train_step(step)
-    rate = TIMED_STEPS / (_now(trainer.device) - began)
-    step = WARM_UP_STEPS + TIMED_STEPS
-    steps = step + max(int(rate * (deadline - time.monotonic() - SAVING_SECONDS)), 1)
-    trainer.settings = trainer.settings.model_copy(update={"steps": steps})
-    sums: dict[str, Tensor] = {}
-    with log.open("w") as file:
-        while step < steps and time.monotonic() < deadline - SAVING_SECONDS / 2:
-            for name, loss in trainer.train_step(step).items():
-                sums[name] = sums.get(name, torch.zeros_like(loss)) + loss
-            step += 1
-            if step % LOG_EVERY == 0:
-                means = {name: round(float(total) / LOG_EVERY, 4) for name, total in sums.items()}
-                file.write(json.dumps({"step": step, **means}) + "\n")
-                file.flush()
-                sums = {}
-    _now(trainer.device)
-    on_card = trainer.device.type == "cuda"
-    return {
-        "steps": step,
-        "planned_steps": steps,
-        "batch": trainer.settings.batch,
-        "steps_per_second": round(rate, 3),
-        "pictures_per_second": round(rate * trainer.settings.batch, 1),
-        "memory_gib": round(torch.cuda.max_memory_allocated() / 2**30, 2) if on_card else 0.0,
-    }
-
-
-def _now(device: torch.device) -> float:
-    if device.type == "cuda":
-        torch.cuda.synchronize()
-    return time.monotonic()
-
-
-def count_flops(trainer: Trainer) -> int:
-    """Floating-point operations of one step, products and convolutions, both ways."""
-    trainer.settings = trainer.settings.model_copy(update={"cuda_graph": False})
-    with FlopCounterMode(display=False) as counter:
-        trainer.train_step(CALIBRATION_STEP)
-    return int(counter.get_total_flops())
 
 
 def save_shards(module: nn.Module, folder: Path, name: str) -> None:

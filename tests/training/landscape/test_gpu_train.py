@@ -13,6 +13,7 @@ import torch
 from models.landscape.engine import LandscapeEngine, LandscapeRequest
 from models.landscape.generator import Generator
 from tests.training.landscape.test_job import TINY
+from training import timed
 from training.landscape import gpu_train
 from training.landscape.gpu_train import load_shards, save_shards
 from training.landscape.settings import PRESETS
@@ -21,8 +22,8 @@ from training.photos.photo_set import PhotoSet
 
 
 def test_a_rehearsal_from_pack_to_checkpoint_and_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(gpu_train, "WARM_UP_STEPS", 1)
-    monkeypatch.setattr(gpu_train, "TIMED_STEPS", 5)
+    monkeypatch.setattr(timed, "WARM_UP_STEPS", 1)
+    monkeypatch.setattr(timed, "TIMED_STEPS", 5)
     draw = np.random.default_rng(0)
     photos = np.kron(draw.integers(0, 256, (6, 8, 8, 3)), np.ones((1, 16, 16, 1))).astype(np.uint8)
     maps = np.kron(draw.integers(0, 6, (6, 4, 4)), np.ones((1, 32, 32))).astype(np.uint8)

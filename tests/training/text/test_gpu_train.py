@@ -1,0 +1,66 @@
+"""The minutes on a lent card, rehearsed on a processor: planned, trained, kept on the way, served."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from harness.server import ROOT
+from models.gpt.engine import TextEngine
+from models.gpt.request import TextRequest
+from tests.models.gpt.small import complete, text_of
+from training import timed
+from training.text import gpu_train
+
+
+@pytest.fixture
+def text(tmp_path: Path) -> Path:
+    file = tmp_path / "input.txt"
+    file.write_text("".join(f"KING {n}:\nSpeak, my lord, speak {n * 7}.\n\n" for n in range(1500)))
+    return file
+
+
+def command(text: Path, out: Path, seconds: float) -> list[str]:
+    return [f"--data={text}", f"--out={out}", f"--seconds={seconds}", "--preset=tiny", "--device=cpu"]
+
+
+def test_a_rehearsal_from_text_to_checkpoint(
+    text: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(timed, "WARM_UP_STEPS", 1)
+    monkeypatch.setattr(timed, "TIMED_STEPS", 3)
+    out = tmp_path / "out"
+    monkeypatch.setattr(sys, "argv", ["gpu_train", *command(text, out, 18), "--set=autocast=true"])
+    gpu_train.main()
+    facts = json.loads((out / "facts.json").read_text())
+    assert 4 < facts["steps"] <= facts["planned_steps"]
+    assert facts["step_flops"] > 1e8
+    assert facts["tokens_per_second"] == facts["steps_per_second"] * 16 * 64
+    engine = TextEngine.load(out / "checkpoint", "cpu", 1)
+    assert len(text_of(complete(engine, TextRequest("KING", 1, max_tokens=9)))) > 0
+    assert all(path.stat().st_size < 16 << 20 for path in out.rglob("*") if path.is_file())
+
+
+def test_one_that_is_killed_has_kept_a_checkpoint(text: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    code = (
+        "import sys; from training import timed; timed.KEEP_EVERY = 0.1; timed.TIMED_STEPS = 2;"
+        f"sys.argv = ['gpu_train', *{command(text, out, 600)!r}];"
+        "from training.text.gpu_train import main; main()"
+    )
+    run = subprocess.Popen([sys.executable, "-c", code], cwd=ROOT)
+    try:
+        until = time.monotonic() + 120
+        while not (out / "checkpoint").exists() and run.poll() is None and time.monotonic() < until:
+            time.sleep(0.1)
+    finally:
+        run.send_signal(signal.SIGKILL)
+        run.wait()
+    TextEngine.load(out / "checkpoint", "cpu", 1)
+    assert (out / "facts.json").is_file()  # so that the same command may begin again in this folder

@@ -1,0 +1,89 @@
+"""A GPT in the minutes that a GPU is lent for: `make gpu-train-text`.
+
+    python -m training.text.gpu_train --data input.txt --out FOLDER --seconds 360
+
+Measures how fast a step is, plans as many as the time allows, trains, and leaves in FOLDER a checkpoint,
+which is scored at home (`prospero evaluate text`), with the rate and the card's use in `facts.json`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from pathlib import Path
+
+import torch
+
+from models.checkpoint import save_checkpoint
+from models.gpt.config import GPTConfig
+from models.gpt.tokenizer import TOKENIZER_FILE, Tokenizer
+from training.arguments import pick_device, resolve_settings
+from training.errors import TrainingError
+from training.places import check_report_folder
+from training.text.corpus import read_corpus
+from training.text.feeding import make_batches, make_weights
+from training.text.reading import TINY_SHAKESPEARE_URL
+from training.text.settings import PRESETS, TextSettings
+from training.text.tokenizing import make_tokenizer
+from training.text.trainer import Trainer
+from training.timed import card_use, train
+
+
+def main() -> None:
+    """Command line."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--data", default=TINY_SHAKESPEARE_URL, metavar="PATH|URL")
+    parser.add_argument("--out", type=Path, required=True, metavar="FOLDER")
+    parser.add_argument("--seconds", type=float, default=360, help="for all of it")
+    parser.add_argument("--preset", choices=sorted(PRESETS), default="gpu")
+    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE")
+    parser.add_argument("--device", default="cuda")
+    args = parser.parse_args()
+    deadline = time.monotonic() + args.seconds
+    try:
+        check_report_folder(args.out, "facts.json")
+        settings = resolve_settings(PRESETS[args.preset], args.set)
+        device = pick_device(args.device, None)
+        corpus = read_corpus(args.data, None, settings.split, settings.held_back)
+        tokenizer = make_tokenizer(corpus.training, settings)
+        trainer = make_trainer(corpus.training, corpus.described, tokenizer, settings, device)
+    except TrainingError as error:
+        raise SystemExit(f"error: {error}") from None
+    args.out.mkdir(parents=True, exist_ok=True)
+    facts_file = args.out / "facts.json"
+    facts_file.write_text("{}\n")  # whose folder this is, should all be stopped half-way
+
+    def plan(steps: int) -> None:
+        trainer.settings = trainer.batches.settings = settings.model_copy(update={"steps": steps})
+
+    facts = train(trainer, deadline, args.out / "log.jsonl", plan, lambda: keep(trainer, tokenizer, args.out))
+    keep(trainer, tokenizer, args.out)
+    facts["tokens_per_second"] = facts["steps_per_second"] * settings.batch * settings.max_seq_len
+    facts |= card_use(trainer, int(facts["steps"]) - 1, facts["steps_per_second"])
+    facts_file.write_text(json.dumps(facts, indent=2) + "\n")
+    print(json.dumps(facts))
+
+
+def make_trainer(
+    text: str, described: str, tokenizer: Tokenizer, settings: TextSettings, device: torch.device
+) -> Trainer:
+    batches, weigh = make_batches(text, tokenizer, settings), make_weights(text, tokenizer, settings)
+    config = settings.network_config(len(tokenizer.pieces), described)
+    return Trainer(config, settings, batches, device, weigh=weigh)
+
+
+def keep(trainer: Trainer, tokenizer: Tokenizer, out: Path) -> None:
+    """Write the averaged weights as a checkpoint."""
+    network = trainer.average.network
+    assert isinstance(network.config, GPTConfig)
+    tensors = {name: tensor.to("cpu", torch.bfloat16) for name, tensor in network.state_dict().items()}
+    readme = "# A GPT from a card that was lent\n\nNot scored yet.\n"
+    files = {TOKENIZER_FILE: tokenizer.to_json()}
+    save_checkpoint(out / "checkpoint", network.config, tensors, {}, readme, files)
+
+
+if __name__ == "__main__":
+    main()
