@@ -53,6 +53,7 @@ class LandscapeConfig(PaletteConfig):
     style_size: PositiveInt = 9  # figures that describe how one class styles in one photo
     num_styles: PositiveInt  # rows of the bank of styles that seeds choose from
     tells_shown: bool = False  # whether the bank says which classes each of its photos shows
+    layout_side: Annotated[int, Field(ge=0)] = 0  # of the small maps of the bank's photos; 0: it has none
 
     @property
     def sizes(self) -> list[int]:

@@ -17,18 +17,20 @@ from models.checkpoint import load_weights, read_config, read_metrics
 from models.cores import Cores
 from models.fixed_batches import FixedBatches, map_in_two_ways
 from models.landscape.config import LandscapeConfig
+from models.landscape.details import add_details, find_alike
 from models.landscape.generator import Generator
 from models.landscape.mirror import CELL, NUM_COLOURS, mirror
-from models.landscape.outlines import naturalise
+from models.landscape.outlines import looks_drawn, naturalise
 from models.landscape.palette import broad_table
-from models.landscape.seeds import draw_noise, draw_styles, find_fitting
+from models.landscape.seeds import choose_row, draw_noise, draw_styles, find_fitting
 
 
 @dataclass(frozen=True)
 class LandscapeRequest:
     """One picture to paint: ``label_map`` (H, W), palette ids, no holes; sides are up to ``image_size``.
 
-    With ``natural_outlines`` the map's outlines are moved a little first, as the seed says (`outlines.py`).
+    With ``natural_outlines`` a map first gets details of a photo, and its outlines move a little, as the seed
+    says (`details.py`, `outlines.py`).
     """
 
     label_map: NDArray[np.uint8]
@@ -52,6 +54,7 @@ class LandscapeEngine:
         self._bank = generator.styles.float().cpu().numpy()
         shown = generator.shown  # an older checkpoint's bank does not tell
         self._shown = np.ones(self._bank.shape[:2], np.bool_) if shown is None else shown.bool().cpu().numpy()
+        self._layouts = None if generator.layouts is None else generator.layouts.cpu().numpy()
         is_cuda = self._device.type == "cuda"
         # Half precision has 11 bits, bfloat16 8: as many as a pixel, so that skies would show steps.
         self._dtype = torch.float16 if is_cuda else torch.float32
@@ -131,11 +134,14 @@ class LandscapeEngine:
             place[:] = one
 
     def _inputs(self, request: LandscapeRequest) -> list[NDArray[Any]]:
-        label_map = request.label_map
+        label_map = self._known[request.label_map]
+        fitting = find_fitting(self._shown, label_map)
         if request.natural_outlines:
+            if self._layouts is not None and looks_drawn(label_map):
+                fitting = find_alike(self._layouts, label_map)
+                label_map = add_details(label_map, self._layouts[choose_row(request.seed, fitting)])
             label_map = naturalise(label_map, request.seed)
         labels = self._fit(label_map)
-        fitting = find_fitting(self._shown, self._known[label_map])
         styles = draw_styles(self._bank, request.seed, self._seeds(request), fitting)
         shapes = self._generator.config.noise_shapes(*labels.shape)
         return [labels, styles, mirror(labels, styles), *draw_noise(request.seed, shapes)]

@@ -167,6 +167,7 @@ class Generator(nn.Module):
 
     styles: Tensor  # (num_styles, N, D)
     shown: Tensor | None  # (num_styles, N), 1 where the photo shows the class, 0 where its style is borrowed
+    layouts: Tensor | None  # (num_styles, S, S) uint8, the photos' maps
 
     def __init__(self, config: LandscapeConfig) -> None:
         super().__init__()
@@ -181,6 +182,8 @@ class Generator(nn.Module):
         bank = (config.num_styles, len(config.classes), config.style_size)
         self.register_buffer("styles", torch.zeros(bank))
         self.register_buffer("shown", torch.ones(bank[:2]) if config.tells_shown else None)
+        maps = (config.num_styles, config.layout_side, config.layout_side)
+        self.register_buffer("layouts", torch.zeros(maps, dtype=torch.uint8) if config.layout_side else None)
 
     def forward(
         self, labels: Tensor, styles: Tensor, noise: Sequence[Tensor], tints: Tensor | None = None

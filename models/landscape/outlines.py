@@ -99,6 +99,12 @@ def naturalise(labels: Map, seed: int) -> Map:
     return np.where(moves > outlines.distance, outlines.beyond, labels)
 
 
+def looks_drawn(labels: Map) -> bool:
+    """Tell a drawing from a map of a photo, which has details of its own."""
+    outlines = _find(labels)
+    return outlines is None or _drawn_share(outlines) > 0.5
+
+
 def _find(labels: Map) -> _Outlines | None:
     """Find each pixel's nearest outline; None if there is none."""
     padded = np.pad(labels, 1, mode="edge")

@@ -44,7 +44,7 @@ def draw_styles(
     class_seeds: Mapping[int, int] | None = None,
     fitting: Rows | None = None,
 ) -> NDArray[np.float32]:
-    """Choose one row of the bank for the whole picture, and another for each class that has its own seed.
+    """Take one row of the bank for the whole picture, and another for each class that has its own seed.
 
     Args:
         bank: (M, N, D) styles of N classes in M photos.
@@ -68,14 +68,19 @@ def draw_noise(seed: int, shapes: Sequence[tuple[int, ...]]) -> list[NDArray[np.
     return [generator.standard_normal(shape, dtype=np.float32) for shape in shapes]
 
 
-def _style(bank: NDArray[np.float32], seed: int, fitting: Rows) -> NDArray[np.float32]:
+def choose_row(seed: int, fitting: Rows) -> int:
     """The first row that fits, in an order that is the seed's: it mostly stays while a map is drawn."""
+    number = int(_generator(seed, _STYLE).integers(len(fitting)))
+    if fitting[number]:
+        return number
+    order = _generator(seed, _FITTING).permutation(len(fitting))
+    return int(order[fitting[order]][0])
+
+
+def _style(bank: NDArray[np.float32], seed: int, fitting: Rows) -> NDArray[np.float32]:
     generator = _generator(seed, _STYLE)
-    number = int(generator.integers(len(bank)))
-    if not fitting[number]:
-        order = _generator(seed, _FITTING).permutation(len(bank))
-        number = int(order[fitting[order]][0])
-    row: NDArray[np.float32] = bank[number]
+    generator.integers(len(bank))  # the row's draw
+    row: NDArray[np.float32] = bank[choose_row(seed, fitting)]
     return row + np.float32(JITTER) * generator.standard_normal(row.shape, dtype=np.float32)
 
 

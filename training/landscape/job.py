@@ -86,7 +86,9 @@ def choose_styles(bank: StyleBank, count: int, chances: NDArray[np.float64] | No
         len(rough), min(count, int(is_calm.sum())), replace=False, p=shares / shares.sum()
     )
     kept = torch.from_numpy(np.sort(rows))
-    return dataclasses.replace(bank, styles=calm_snow(bank.styles[kept]), shown=bank.shown[kept])
+    return dataclasses.replace(
+        bank, styles=calm_snow(bank.styles[kept]), shown=bank.shown[kept], layouts=bank.layouts[kept]
+    )
 
 
 def calm_snow(styles: torch.Tensor) -> torch.Tensor:

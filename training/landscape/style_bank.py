@@ -21,6 +21,7 @@ from training.photos.errors import DataError
 SIDE = 64  # colours are measured at this size, whatever the picture's, so that one bank fits all
 OCTAVES = (16, 32, 64, 128)  # sizes that roughness is measured at, as far as the picture has them
 BANK_SIDE = OCTAVES[-1]  # photos of at least this size have a whole style
+LAYOUT_SIDE = 22  # of the maps that a bank keeps: with a thousand of them a checkpoint has 14 MiB
 MIN_SHARE = 0.005  # a class with less of the picture has no style of its own
 NUM_COLOURS = 9
 STYLE_SIZE = NUM_COLOURS + 3 * len(OCTAVES)
@@ -109,6 +110,7 @@ class StyleBank:
     shift: Tensor  # (D,)
     scale: Tensor  # (D,)
     shown: Tensor  # (M, NUM_CLASSES) bool: false where the style is borrowed
+    layouts: Tensor  # (M, LAYOUT_SIDE, LAYOUT_SIDE) uint8: the photos' maps, small
 
     def whiten(self, styles: Tensor) -> Tensor:
         """Bring raw styles, or the first figures of them, into the bank's units."""
@@ -130,7 +132,14 @@ def make_bank(photos: NDArray[np.uint8], maps: NDArray[np.uint8], chunk: int = 6
     if present.sum() < FEWEST_STYLES:
         raise DataError("the photos show hardly a class for sure: there are no styles to learn")
     shift, scale = styles[present].mean(dim=0), styles[present].std(dim=0).clamp(min=1e-3)
-    return StyleBank(_borrow_missing((styles - shift) / scale, present), shift, scale, present)
+    layouts = torch.from_numpy(shrink_layouts(maps))
+    return StyleBank(_borrow_missing((styles - shift) / scale, present), shift, scale, present, layouts)
+
+
+def shrink_layouts(maps: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """The middle pixels of LAYOUT_SIDE² cells of maps (M, S, S)."""
+    middles = (np.arange(LAYOUT_SIDE) * 2 + 1) * maps.shape[1] // (2 * LAYOUT_SIDE)
+    return maps[:, middles[:, None], middles]
 
 
 def _borrow_missing(styles: Tensor, present: Tensor, chunk: int = 256) -> Tensor:

@@ -30,7 +30,7 @@ from training.landscape.feature_discriminator import (
 )
 from training.landscape.losses import LabelLoss, blur_loss, fake_loss, style_loss
 from training.landscape.settings import LandscapeSettings
-from training.landscape.style_bank import StyleBank
+from training.landscape.style_bank import LAYOUT_SIDE, StyleBank
 from training.landscape.views import near_and_far, random_corners, take_windows
 from training.optimizer_step import optimizer_step
 from training.pretrained import load_trunk
@@ -223,10 +223,11 @@ class Trainer(Resumable):
             name: value for name, value in self.average.network.state_dict().items() if name != "styles"
         }
         config = self.average.network.config.model_copy(
-            update={"num_styles": len(bank.styles), "tells_shown": True}
+            update={"num_styles": len(bank.styles), "tells_shown": True, "layout_side": LAYOUT_SIDE}
         )
         served = _place(Generator(config), self.device)
-        served.load_state_dict(weights | {"styles": bank.styles, "shown": bank.shown.float()})
+        bank_tensors = {"styles": bank.styles, "shown": bank.shown.float(), "layouts": bank.layouts}
+        served.load_state_dict(weights | bank_tensors)
         for module in served.modules():
             if isinstance(module, nn.BatchNorm2d):
                 module.reset_running_stats()

@@ -127,6 +127,26 @@ def test_water_is_tinted_by_what_is_behind_it(engine: LandscapeEngine) -> None:
         assert tints.any() == is_tinted
 
 
+def test_a_natural_map_has_a_photos_details_and_a_drawn_one_has_not() -> None:
+    torch.manual_seed(0)
+    config = LandscapeConfig(
+        image_size=32, training_data="noise", widths=(16, 16, 8), num_styles=6, layout_side=8
+    )
+    generator = Generator(config)
+    torch.nn.init.normal_(generator.styles)
+    assert generator.layouts is not None
+    tree, grass = CLASS_NAMES.index("tree"), CLASS_NAMES.index("grass")
+    generator.layouts.fill_(grass)[:, 3:5, 3:5] = tree
+    engine = LandscapeEngine(generator, "cpu", {})
+    inputs: list[NDArray[Any]] = [np.empty(shape, np.float32) for shape in engine.input_shapes()]
+    for is_natural in (True, False):
+        engine.fill(
+            LandscapeRequest(np.full((32, 32), grass, np.uint8), 1, natural_outlines=is_natural), inputs
+        )
+        assert (inputs[0][12:20, 12:20] == (tree if is_natural else grass)).mean() > 0.8
+        assert (inputs[0][:8] == grass).all()
+
+
 def test_the_style_is_of_a_photo_that_shows_what_is_drawn(tmp_path: Path) -> None:
     """A bank that tells: half its photos show sky and are bright, the other half sea and are dark."""
     torch.manual_seed(0)

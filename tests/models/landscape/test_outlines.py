@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from models.landscape.outlines import MOST_SPREADS, PROFILES, naturalise
+from models.landscape.outlines import MOST_SPREADS, PROFILES, looks_drawn, naturalise
 from models.landscape.palette import CLASS_NAMES, NUM_CLASSES
 
 Map = NDArray[np.uint8]
@@ -114,6 +114,17 @@ def test_what_is_rough_already_is_left_about_as_it_is() -> None:
     rough = naturalise(naturalise(labels, 8), 9)
     first, second = ((naturalise(one, 10) != one).mean() for one in (labels, rough))
     assert second < 0.5 * first
+
+
+def test_a_drawing_is_told_from_a_rough_map() -> None:
+    drawn, rough = (
+        oval("lake", "grass"),
+        np.kron(np.random.default_rng(1).integers(2, size=(64, 64)), np.ones((4, 4))),
+    )
+    assert looks_drawn(drawn)
+    assert looks_drawn(below("tree"))
+    assert looks_drawn(below("tree")[:64])
+    assert not looks_drawn(rough.astype(np.uint8))
 
 
 def test_what_is_in_front_gives_the_outline() -> None:

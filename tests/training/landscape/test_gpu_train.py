@@ -17,6 +17,7 @@ from training import timed
 from training.landscape import gpu_train
 from training.landscape.gpu_train import load_shards, save_shards
 from training.landscape.settings import PRESETS
+from training.landscape.style_bank import LAYOUT_SIDE
 from training.photos.pack import write_pack
 from training.photos.photo_set import PhotoSet
 
@@ -45,7 +46,7 @@ def test_a_rehearsal_from_pack_to_checkpoint_and_on(tmp_path: Path, monkeypatch:
     assert all(path.stat().st_size < 16 << 20 for path in (tmp_path / "first").iterdir())
 
     config = PRESETS["minute"].model_copy(update=TINY).model("", 5)
-    generator = Generator(config.model_copy(update={"tells_shown": True}))
+    generator = Generator(config.model_copy(update={"tells_shown": True, "layout_side": LAYOUT_SIDE}))
     generator.load_state_dict(load_shards(tmp_path / "first", "served"))
     sky = np.zeros((32, 32), dtype=np.uint8)
     assert LandscapeEngine(generator, "cpu", {}).forward([LandscapeRequest(sky, 1)])[0].shape == (32, 32, 3)

@@ -8,6 +8,7 @@ from models.landscape.palette import NUM_CLASSES, UNLABELLED
 from training.landscape.job import SNOW, calm_snow, choose_styles
 from training.landscape.style_bank import (
     BANK_SIDE,
+    LAYOUT_SIDE,
     NUM_COLOURS,
     STYLE_SIZE,
     StyleBank,
@@ -110,6 +111,9 @@ def test_bank_borrows_from_the_photo_most_alike() -> None:
     assert torch.isfinite(bank.styles).all()
     assert bank.shown[:, [0, 9]].tolist() == [[True, False], [True, True], [True, True]]
     assert not bank.shown[:, 1].any()
+    assert bank.layouts.shape == (3, LAYOUT_SIDE, LAYOUT_SIDE)
+    assert bank.layouts[1, 0, 0] == maps[1, 0, 0]
+    assert bank.layouts[1, -1, -1] == maps[1, -1, -1]
 
 
 def test_seeds_choose_among_calm_skies_and_seas() -> None:
@@ -117,11 +121,13 @@ def test_seeds_choose_among_calm_skies_and_seas() -> None:
     styles = torch.randn(200, NUM_CLASSES, STYLE_SIZE)
     styles[7, 0, NUM_COLOURS:] = 9.0  # a sky of strokes
     shown = styles[:, :, 0] > 0
-    bank = StyleBank(styles, torch.zeros(STYLE_SIZE), torch.ones(STYLE_SIZE), shown)
+    layouts = (styles[:, 0, :1, None] > 0).to(torch.uint8).expand(-1, LAYOUT_SIDE, LAYOUT_SIDE)
+    bank = StyleBank(styles, torch.zeros(STYLE_SIZE), torch.ones(STYLE_SIZE), shown, layouts)
     subset = choose_styles(bank, 100, None)
     chosen = subset.styles
     assert chosen.shape == (100, NUM_CLASSES, STYLE_SIZE)
     assert torch.equal(subset.shown, chosen[:, :, 0] > 0)  # of the same photos
+    assert torch.equal(subset.layouts[:, 3, 3], (chosen[:, 0, 0] > 0).to(torch.uint8))
     assert not (chosen[:, 0, NUM_COLOURS:] == 9.0).any()
     chances = np.zeros(200)
     chances[:60] = 1.0
