@@ -11,7 +11,6 @@ import json
 import os
 import subprocess
 import sys
-import tempfile
 import time
 from pathlib import Path
 from typing import Any
@@ -31,6 +30,7 @@ PARTS = {  # in the order of their worth; seconds that each may take
 def run_part(name: str, args: argparse.Namespace, seconds: float) -> dict[str, Any]:
     """Run one part; whatever it wrote before it ended, and how it ended."""
     file, log = args.parts_folder / f"{name}.json", args.parts_folder / f"{name}.log"
+    file.unlink(missing_ok=True)
     command = [
         sys.executable,
         "-m",
@@ -78,7 +78,8 @@ def main() -> int:
     parser.add_argument("--tiny", action="store_true", help="a rehearsal: tiny sizes, and time as it takes")
     args = parser.parse_args()
     args.out.mkdir(parents=True, exist_ok=True)
-    args.parts_folder = Path(tempfile.mkdtemp(prefix="gpu-check-"))
+    args.parts_folder = args.out / "parts"  # what a part wrote before all was killed is there
+    args.parts_folder.mkdir(exist_ok=True)
     began = time.monotonic()
     results: dict[str, Any] = {}
     for name in args.parts:
@@ -86,6 +87,8 @@ def main() -> int:
         if left < 8:
             results[name] = {"ended": "skipped: no time left"}
             continue
+        results[name] = {"ended": "never: all was stopped meanwhile"}
+        write(args.out, args.parts_folder, results)
         results[name] = run_part(name, args, left if args.tiny else min(left, PARTS[name]))
         print(f"{time.monotonic() - began:5.0f} s  {name}: {results[name]['ended']}", flush=True)
         write(args.out, args.parts_folder, results)

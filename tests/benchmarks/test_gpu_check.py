@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import subprocess
 import sys
 from argparse import Namespace
@@ -13,6 +15,7 @@ import pytest
 from benchmarks.gpu_check import __main__ as gpu_check
 from benchmarks.gpu_check.part import Part
 from benchmarks.gpu_check.report import GOALS, to_markdown
+from harness.probes import wait_until
 from harness.server import ROOT
 
 
@@ -26,7 +29,7 @@ def rehearse(out: Path, *parts: str) -> dict[str, dict[str, object]]:
         check=False,
     )
     assert run.returncode == 0, run.stdout + (out / "log.txt").read_text()
-    assert {path.name for path in out.iterdir()} == {"results.json", "RESULTS-gpu.md", "log.txt"}
+    assert {path.name for path in out.iterdir()} == {"results.json", "RESULTS-gpu.md", "log.txt", "parts"}
     found: dict[str, dict[str, object]] = json.loads((out / "results.json").read_text())
     assert list(found) == list(parts)
     assert all(one["ended"] == "exit 0" for one in found.values())
@@ -59,6 +62,19 @@ def test_a_part_that_hangs_costs_only_its_own_time(tmp_path: Path) -> None:
     arguments = Namespace(parts_folder=tmp_path, device="cpu", tiny=True)
     ended = gpu_check.run_part("engine", arguments, 0.3)
     assert ended["ended"] == "stopped after 0 s"
+
+
+def test_what_is_killed_half_way_has_written_what_it_knew(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "benchmarks.gpu_check", "--out", str(tmp_path), "--device", "cpu"]
+    run = subprocess.Popen([*command, "--tiny", "--parts", "engine"], cwd=ROOT, start_new_session=True)
+    part = tmp_path / "parts" / "engine.json"
+    try:
+        wait_until(lambda: part.exists() and "load" in part.read_text(), seconds=120)
+    finally:
+        os.kill(run.pid, signal.SIGKILL)
+        run.wait()
+    assert "| engine | never: all was stopped meanwhile |" in (tmp_path / "RESULTS-gpu.md").read_text()
+    assert json.loads(part.read_text())["ceilings"]["bytes_per_second"] > 0
 
 
 def test_a_section_that_fails_leaves_its_traceback(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -140,10 +140,10 @@ PRESETS = {
         invented_weight=0, name_weight=4, loop_penalty=0.25, save_every=50, seed=303,
     ),  # on from the last, with real names and against loops; two of them make the bundled one
     "gpu": TextSettings(
-        split="release", held_back=0.02, max_seq_len=1024, num_layers=6, hidden_size=384, heads=6,
+        split="release", held_back=0.02, max_seq_len=1024, num_layers=5, hidden_size=384, heads=6,
         mlp_width=1024, batch=64, steps=2500, decay_fraction=0.3, dropout=0.15, bpe_dropout=0.1, renaming=0.8,
         echo_steps=450, autocast=True,
-    ),  # a larger one, of 10M parameters; `make gpu-train-text` plans its steps
+    ),  # a larger one, of 8M parameters; `make gpu-train-text` plans its steps
     "lstm": TextSettings(
         split="release", held_back=0.02, network="lstm", num_layers=2, hidden_size=448, dropout=0.2,
         optimiser="adamw", batch=16, steps=500,

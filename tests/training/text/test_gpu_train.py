@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 
 import pytest
+import torch
 
 from harness.server import ROOT
 from models.gpt.engine import TextEngine
@@ -17,6 +18,8 @@ from models.gpt.request import TextRequest
 from tests.models.gpt.small import complete, text_of
 from training import timed
 from training.text import gpu_train
+from training.text.networks import make_network
+from training.text.settings import PRESETS
 
 
 @pytest.fixture
@@ -45,6 +48,13 @@ def test_a_rehearsal_from_text_to_checkpoint(
     engine = TextEngine.load(out / "checkpoint", "cpu", 1)
     assert len(text_of(complete(engine, TextRequest("KING", 1, max_tokens=9)))) > 0
     assert all(path.stat().st_size < 16 << 20 for path in out.rglob("*") if path.is_file())
+
+
+def test_the_preset_comes_home_in_small_files() -> None:
+    settings = PRESETS["gpu"]
+    with torch.device("meta"):
+        network = make_network(settings.network_config(settings.vocabulary, "none"), settings.dropout)
+    assert 2 * sum(p.numel() for p in network.parameters()) < 16 << 20
 
 
 def test_one_that_is_killed_has_kept_a_checkpoint(text: Path, tmp_path: Path) -> None:
