@@ -42,12 +42,13 @@ def _belongs() -> NDArray[np.bool_]:
 _BELONGS = _belongs()
 
 
-def find_alike(layouts: Map, labels: Map) -> NDArray[np.bool_]:
-    """Find the ALIKE photos whose maps agree most with one.
+def find_alike(layouts: Map, labels: Map, fitting: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Find the ALIKE photos, of those that fit, whose maps agree most with one.
 
     Args:
         layouts: (M, S, S), the photos' maps; a value that is no class agrees with none.
         labels: (H, W), palette ids.
+        fitting: (M,), the photos that show what is drawn: the styles of others are borrowed.
 
     Returns:
         (M,) bool.
@@ -56,8 +57,8 @@ def find_alike(layouts: Map, labels: Map) -> NDArray[np.bool_]:
     rows, columns = ((np.arange(side) * 2 + 1) * length // (2 * side) for length in labels.shape)
     agreement = (layouts == labels[np.ix_(rows, columns)]).sum(axis=(1, 2))  # counts: exact on any machine
     alike = np.zeros(len(layouts), np.bool_)
-    alike[np.argsort(-agreement, kind="stable")[:ALIKE]] = True
-    return alike
+    alike[np.argsort(-np.where(fitting, agreement, -1), kind="stable")[:ALIKE]] = True
+    return alike & fitting
 
 
 def add_details(labels: Map, layout: Map) -> Map:

@@ -138,7 +138,7 @@ class LandscapeEngine:
         fitting = find_fitting(self._shown, label_map)
         if request.natural_outlines:
             if self._layouts is not None and looks_drawn(label_map):
-                fitting = find_alike(self._layouts, label_map)
+                fitting = find_alike(self._layouts, label_map, fitting)
                 label_map = add_details(label_map, self._layouts[choose_row(request.seed, fitting)])
             label_map = naturalise(label_map, request.seed)
         labels = self._fit(label_map)

@@ -49,7 +49,8 @@ def test_any_shape(shape: tuple[int, int]) -> None:
     draw = np.random.default_rng(0)
     labels = draw.integers(NUM_CLASSES, size=shape, dtype=np.uint8)
     layouts = draw.integers(NUM_CLASSES, size=(3, SIDE, SIDE), dtype=np.uint8)
-    assert find_alike(layouts, labels).all()  # few photos are all alike
+    fitting = np.array([True, False, True])
+    np.testing.assert_array_equal(find_alike(layouts, labels, fitting), fitting)  # few photos are all alike
     assert add_details(labels, layouts[0]).shape == shape
 
 
@@ -59,4 +60,9 @@ def test_photos_that_agree_most_are_alike() -> None:
     layouts = draw.integers(NUM_CLASSES, size=(200, SIDE, SIDE), dtype=np.uint8)
     like = draw.permutation(200)[:ALIKE]
     layouts[like, :4] = labels[2::4, 4::8][:4]
-    assert set(np.flatnonzero(find_alike(layouts, labels))) == set(like)
+    fitting = np.ones(200, np.bool_)
+    assert set(np.flatnonzero(find_alike(layouts, labels, fitting))) == set(like)
+    fitting[like[:5]] = False
+    found = set(np.flatnonzero(find_alike(layouts, labels, fitting)))
+    assert found > set(like[5:])
+    assert not found & set(like[:5])
