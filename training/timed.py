@@ -44,13 +44,7 @@ def train(
         plan: is told how many steps there will be.
         keep: writes what is learnt so far.
     """
-    for step in range(WARM_UP_STEPS):
-        trainer.train_step(step)
-    began = _now(trainer.device)
-    for step in range(WARM_UP_STEPS, WARM_UP_STEPS + TIMED_STEPS):
-        trainer.train_step(step)
-    rate = TIMED_STEPS / (_now(trainer.device) - began)
-    step = WARM_UP_STEPS + TIMED_STEPS
+    step, rate = _time_steps(trainer, (time.monotonic() + deadline) / 2)
     steps = step + max(int(rate * (deadline - time.monotonic() - SAVING_SECONDS)), 1)
     plan(steps)
     sums: dict[str, Tensor] = {}
@@ -77,6 +71,18 @@ def train(
         "steps_per_second": round(rate, 3),
         "memory_gib": round(torch.cuda.max_memory_allocated() / 2**30, 2) if on_card else 0.0,
     }
+
+
+def _time_steps(trainer: Trainer, until: float) -> tuple[int, float]:
+    """Take the first steps, few if it is `until`; how many, and how many a second but for the warm-up."""
+    for step in range(WARM_UP_STEPS):
+        trainer.train_step(step)
+    began = _now(trainer.device)
+    step = WARM_UP_STEPS
+    while step == WARM_UP_STEPS or (step < WARM_UP_STEPS + TIMED_STEPS and time.monotonic() < until):
+        trainer.train_step(step)
+        step += 1
+    return step, (step - WARM_UP_STEPS) / (_now(trainer.device) - began)
 
 
 def card_use(trainer: Trainer, step: int, steps_per_second: float) -> dict[str, float]:
