@@ -95,10 +95,8 @@ class Sampler:
 
     def record(self, token: int) -> None:
         """Note a token that was drawn: the next draws depend on it, and take the next numbers."""
-        _, self.uniform = (
-            self.uniform,
-            self.generator.random(),
-        )  # in this order, even if nobody took the first
+        _ = self.uniform  # that draw's number is gone, even if nobody took it
+        self.uniform = self.generator.random()
         self.num_drawn += 1
         self.counts[token] = self.counts.get(token, 0) + 1
         self._seen[token] = None

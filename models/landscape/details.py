@@ -11,6 +11,7 @@ from types import MappingProxyType
 import numpy as np
 from numpy.typing import NDArray
 
+from models.landscape.label_maps import shrink_nearest
 from models.landscape.palette import CLASS_NAMES, NUM_CLASSES
 
 Map = NDArray[np.uint8]
@@ -53,9 +54,8 @@ def find_alike(layouts: Map, labels: Map, fitting: NDArray[np.bool_]) -> NDArray
     Returns:
         (M,) bool.
     """
-    side = layouts.shape[1]
-    rows, columns = ((np.arange(side) * 2 + 1) * length // (2 * side) for length in labels.shape)
-    agreement = (layouts == labels[np.ix_(rows, columns)]).sum(axis=(1, 2))  # counts: exact on any machine
+    small = shrink_nearest(labels, layouts.shape[1])
+    agreement = (layouts == small).sum(axis=(1, 2))  # counts: exact on any machine
     alike = np.zeros(len(layouts), np.bool_)
     alike[np.argsort(-np.where(fitting, agreement, -1), kind="stable")[:ALIKE]] = True
     return alike & fitting

@@ -155,9 +155,9 @@ class LandscapeEngine:
         return pixels.permute(0, 2, 3, 1)
 
     def _fit(self, label_map: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        """Pad a map to sides that the network takes; classes that it does not know become broader ones."""
+        """Pad a map to sides that the network takes."""
         edges = [(0, -side % self._generator.config.multiple) for side in label_map.shape]
-        return self._known[np.pad(label_map, edges, mode="edge")]
+        return np.pad(label_map, edges, mode="edge")
 
     def _seeds(self, request: LandscapeRequest) -> dict[int, int]:
         """Seeds of the classes that the network knows; a class's own goes before those of its newer parts."""

@@ -56,9 +56,8 @@ def _make_rows(styles: Tensor, num_tints: int) -> Tensor:
     which = torch.eye(count + 1, dtype=styles.dtype, device=styles.device).expand(batch, -1, -1)
     padded = F.pad(styles, (0, 0, 0, 1))  # height has none
     rows = torch.cat([which[..., :count], padded, which[..., count:]], dim=2)
-    tinted = torch.eye(
-        num_tints, size, dtype=styles.dtype, device=styles.device
-    )  # a tint is added to one figure
+    # A tint is added to one figure.
+    tinted = torch.eye(num_tints, size, dtype=styles.dtype, device=styles.device)
     return torch.cat([rows, F.pad(tinted, (count, 1)).expand(batch, -1, -1)], dim=1)
 
 

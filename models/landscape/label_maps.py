@@ -19,6 +19,12 @@ def fit_shape(height: int, width: int, longer: int) -> tuple[int, int]:
     return scale(height), scale(width)
 
 
+def shrink_nearest(labels: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
+    """Resize maps (..., H, W) to ``size``² by the value at the middle of each cell."""
+    rows, columns = ((np.arange(size) * 2 + 1) * length // (2 * size) for length in labels.shape[-2:])
+    return np.asarray(labels[..., rows[:, None], columns])
+
+
 def fill_holes(labels: NDArray[np.uint8], hole: int = UNLABELLED) -> NDArray[np.uint8]:
     """Give each pixel without a class that of the nearest (Euclidean) pixel with one.
 

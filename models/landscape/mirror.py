@@ -18,8 +18,7 @@ NUM_COLOURS = 3  # the first figures of a style: mean light, warmth, green
 CELL = 4  # pixels a side of what is told one colour
 BLUR = 1 / 64  # of the longer side
 
-# How far the colours asked for lean, so that those painted do as in photos, where the light of lakes has a
-# slope of 0.31 over that of what they mirror, that of rivers 0.27, that of the sea 0.20.
+# How far the colours asked for lean: those painted then do about as in photos (docs/training-landscape.md).
 MIRRORED = MappingProxyType({"lake": 0.5, "river": 0.6, "sea": 0.3})
 _SHARES = np.array([MIRRORED.get(name, 0.0) for name in CLASS_NAMES], np.float32)
 

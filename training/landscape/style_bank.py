@@ -15,6 +15,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
+from models.landscape.label_maps import shrink_nearest
 from models.landscape.palette import NUM_CLASSES
 from training.photos.errors import DataError
 
@@ -132,14 +133,8 @@ def make_bank(photos: NDArray[np.uint8], maps: NDArray[np.uint8], chunk: int = 6
     if present.sum() < FEWEST_STYLES:
         raise DataError("the photos show hardly a class for sure: there are no styles to learn")
     shift, scale = styles[present].mean(dim=0), styles[present].std(dim=0).clamp(min=1e-3)
-    layouts = torch.from_numpy(shrink_layouts(maps))
+    layouts = torch.from_numpy(shrink_nearest(maps, LAYOUT_SIDE))
     return StyleBank(_borrow_missing((styles - shift) / scale, present), shift, scale, present, layouts)
-
-
-def shrink_layouts(maps: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """The middle pixels of LAYOUT_SIDE² cells of maps (M, S, S)."""
-    middles = (np.arange(LAYOUT_SIDE) * 2 + 1) * maps.shape[1] // (2 * LAYOUT_SIDE)
-    return maps[:, middles[:, None], middles]
 
 
 def _borrow_missing(styles: Tensor, present: Tensor, chunk: int = 256) -> Tensor:

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from models.landscape.label_maps import shrink_nearest
 from models.landscape.palette import CLASS_NAMES, NUM_CLASSES, UNLABELLED
 
 MOUNTAIN, SNOW = CLASS_NAMES.index("mountain"), CLASS_NAMES.index("snow")
@@ -30,13 +31,6 @@ def shrink_map(labels: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
     winner: NDArray[np.uint8] = votes[..., :NUM_CLASSES].argmax(axis=-1).astype(np.uint8)
     winner[2 * votes[..., NUM_CLASSES] > factor * factor] = UNLABELLED
     return winner
-
-
-def shrink_nearest(labels: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
-    """Resize a square map to ``size``² by the value at the middle of each cell."""
-    places = (np.arange(size) * 2 + 1) * labels.shape[0] // (2 * size)
-    picked: NDArray[np.uint8] = labels[places][:, places]
-    return picked
 
 
 def split_snow(labels: NDArray[np.uint8], photo: NDArray[np.uint8]) -> NDArray[np.uint8]:

@@ -15,10 +15,11 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from models.landscape.label_maps import shrink_nearest
 from models.landscape.palette import OUTLINES, SIFTFLOW, UNLABELLED, source_table
 from training.photos.clouds import split_clouds
 from training.photos.errors import DataError
-from training.photos.label_maps import shrink_map, shrink_nearest, split_snow
+from training.photos.label_maps import shrink_map, split_snow
 from training.photos.manifest import check_folder
 from training.photos.reading import read_photo
 from training.photos.targets import target_table
@@ -68,7 +69,7 @@ class PhotoSet:
         if size == self.photos.shape[1]:
             return self
         photos = np.stack([shrink_photo(photo, size) for photo in self.photos])
-        maps = np.stack([shrink_nearest(labels, size) for labels in self.maps])
+        maps = shrink_nearest(self.maps, size)
         return replace(self, photos=photos, maps=maps)
 
     @property
