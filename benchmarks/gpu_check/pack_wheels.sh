@@ -7,7 +7,9 @@ cd "$(dirname "$0")/../.."
 names='annotated-types fastapi httptools isal litserve msgspec opentelemetry-api pydantic pydantic-core
   pydantic-settings python-dotenv python-multipart pyzmq starlette typing-extensions typing-inspection uvicorn'
 rm -rf .whl
-for name in $names; do grep -i "^$name==" constraints.txt; done |
+for name in $names; do
+  sed -n "s/^\\($name\\)\\(\\[[^]]*\\]\\)\\{0,1\\}\\(==[^ ]*\\).*/\\1\\3/p" requirements.txt | grep . || echo "$name is not in requirements.txt"
+done |
   "${PYTHON:-python3}" -m pip --disable-pip-version-check download --quiet --no-deps --only-binary=:all: \
     --python-version "${VERSION:-3.12}" --implementation cp --platform manylinux_2_28_x86_64 \
     --platform manylinux_2_17_x86_64 --platform manylinux2014_x86_64 --platform any \

@@ -15,6 +15,7 @@ import time
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+import torch
 from PIL import Image
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
@@ -36,6 +37,7 @@ from training.timed import card_use, train
 
 SHARD_BYTES = 15 << 20
 SHEET_ROWS = 4
+BANK = ("styles", "shown", "layouts")  # a generator's buffers that are no weights
 
 
 def main() -> None:
@@ -57,6 +59,7 @@ def main() -> None:
         raise SystemExit(f"error: {error}") from None
     deadline = time.monotonic() + args.seconds
     settings, device = resolve_settings(PRESETS[args.preset], args.set), pick_device(args.device, None)
+    torch.backends.cudnn.benchmark = True  # all steps have the same shapes: the fastest algorithm for each
     args.out.mkdir(parents=True, exist_ok=True)
     data = read_packs(args.pack)
     if data.photos.shape[1] < BANK_SIDE:
@@ -112,28 +115,29 @@ def save_shards(module: nn.Module, folder: Path, name: str) -> None:
 
 
 def load_shards(folder: Path, name: str) -> dict[str, Tensor]:
-    """What ``save_shards`` wrote."""
+    """What ``save_shards`` wrote, or what one file of that name holds."""
     return {
         key: tensor
-        for path in sorted(folder.glob(f"{name}-*.safetensors"))
+        for path in sorted([*folder.glob(f"{name}-*.safetensors"), *folder.glob(f"{name}.safetensors")])
         for key, tensor in load_file(path).items()
     }
 
 
 def start_from(trainer: Trainer, folder: Path) -> None:
-    """Take over the weights that an earlier call left; its optimisers' moments are not kept.
+    """Take over the weights that an earlier call left, or a checkpoint's; optimisers' moments are not kept.
 
     What was not brought home begins anew, the average as the generator is; a generator there must be.
     """
     networks: Mapping[str, nn.Module] = trainer.networks()
-    generator = load_shards(folder, "generator")
+    generator = load_shards(folder, "generator") or load_shards(folder, "model")
     if not generator:
-        raise SystemExit(f"error: {folder} has no generator-0.safetensors")
+        raise SystemExit(f"error: {folder} has neither generator-0.safetensors nor model.safetensors")
     for name, module in networks.items():
-        kept = load_shards(folder, name) or (generator if name == "averaged" else {})
+        kept = load_shards(folder, name) or (generator if name in ("generator", "averaged") else {})
         if not kept:
             continue
-        kept |= {key: value for key, value in module.state_dict().items() if key == "styles"}  # of this bank
+        kept = {key: value for key, value in kept.items() if key not in BANK}
+        kept |= {key: value for key, value in module.state_dict().items() if key in BANK}  # this run's own
         module.load_state_dict(kept)
 
 

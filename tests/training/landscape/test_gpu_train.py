@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import save_file
 
 from models.landscape.engine import LandscapeEngine, LandscapeRequest
 from models.landscape.generator import Generator
@@ -58,7 +59,14 @@ def test_a_rehearsal_from_pack_to_checkpoint_and_on(tmp_path: Path, monkeypatch:
     assert torch.equal(one["head.weight"], two["head.weight"])  # gone on from, not begun anew
     averaged = load_shards(tmp_path / "second", "averaged")
     assert torch.equal(one["head.weight"], averaged["head.weight"])
-    with pytest.raises(SystemExit, match=r"no generator-0\.safetensors"):
+    served = load_shards(tmp_path / "first", "served")
+    (tmp_path / "checkpoint").mkdir()
+    save_file(served, tmp_path / "checkpoint" / "model.safetensors")
+    call("from_checkpoint", f"--start={tmp_path / 'checkpoint'}", "--set=head_start=1000")
+    for name in ("generator", "averaged"):  # discriminators learn alone
+        kept = load_shards(tmp_path / "from_checkpoint", name)
+        assert torch.equal(kept["head.weight"], served["head.weight"])
+    with pytest.raises(SystemExit, match=r"neither generator-0\.safetensors nor"):
         call("third", f"--start={tmp_path}")
 
 
