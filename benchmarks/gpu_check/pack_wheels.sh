@@ -4,7 +4,7 @@
 #   PYTHONPATH=/tmp/site python3 -m benchmarks.gpu_check --out results
 set -eu
 cd "$(dirname "$0")/../.."
-names='annotated-types fastapi httptools isal litserve msgspec opentelemetry-api pydantic pydantic-core
+names='annotated-types fastapi fastapi-offline httptools isal litserve msgspec opentelemetry-api pydantic pydantic-core
   pydantic-settings python-dotenv python-multipart pyzmq starlette typing-extensions typing-inspection uvicorn'
 rm -rf .whl
 for name in $names; do
