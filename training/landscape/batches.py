@@ -11,7 +11,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from models.landscape.palette import UNLABELLED
 from training.landscape.settings import BatchSettings
 from training.landscape.sketching import draw_like
 from training.landscape.style_bank import StyleBank
@@ -27,22 +26,18 @@ class Batch:
 
     Of every four examples in a row the first two have their photo's own style; the second and the fourth are
     made drawn-like. That is fixed so that every batch has the same shapes.
-
-    A picture of a drawn-like map need not show what the photo's map does: it is judged by what is the same in
-    both, and beside photos of such drawings.
     """
 
     photos: Tensor  # (B, 3, S, S) in [-1, 1]
-    targets: Tensor  # (B, S, S) int64 of ``training.photos.targets``: what the photo shows
-    asked: Tensor  # … what the picture is judged by: the targets, open where something else is drawn
-    told: Tensor  # … what discriminators are told of both: what is drawn, or else the targets
+    targets: Tensor  # (B, S, S) int64 of ``training.photos.targets``: what the picture is judged by
     inputs: Tensor  # (B, S, S) int64 palette ids without holes, some drawn-like: what the generator sees
     styles: Tensor  # (B, NUM_CLASSES, D)
 
     @property
     def own_rows(self) -> Tensor:
-        """The examples that have their photo's own style and its map, not drawn-like: (B / 4,) int64."""
-        return torch.arange(0, len(self.photos), 4, device=self.photos.device)
+        """The examples that have their photo's own style: (B / 2,) int64."""
+        rows = torch.arange(len(self.photos), device=self.photos.device).view(-1, 4)
+        return rows[:, :2].flatten()
 
 
 class Batches:
@@ -78,16 +73,13 @@ class Batches:
         photos = self._photos[rows].float() / 127.5 - 1
         photos = torch.where(flips.unsqueeze(1), photos.flip(3), photos)
         maps = self._forget_clouds(maps, draws)
-        plain = inputs_of(maps)
-        inputs, targets = plain.clone(), targets_of(maps)
-        inputs[1::2] = draw_like(plain[1::2], draws)
-        asked, told = torch.where(inputs == plain, targets, UNLABELLED), targets.clone()
-        told[1::2] = inputs[1::2]
+        inputs = inputs_of(maps)
+        inputs[1::2] = draw_like(inputs[1::2], draws)
         others = torch.randint(len(self._looks), (count,), generator=draws, device=self.device)
         is_own = torch.arange(count, device=self.device) % 4 < 2
         styles = self._looks[torch.where(is_own, rows, others)]
         jitter = torch.randn(styles.shape, generator=draws, device=self.device)
-        return Batch(photos, targets, asked, told, inputs, styles + STYLE_NOISE * jitter)
+        return Batch(photos, targets_of(maps), inputs, styles + STYLE_NOISE * jitter)
 
     def _forget_clouds(self, maps: Tensor, draws: torch.Generator) -> Tensor:
         """Half of the maps say sky, where theirs has clouds, and then may have them anywhere in it."""

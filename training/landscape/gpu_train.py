@@ -15,7 +15,6 @@ import time
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-import torch
 from PIL import Image
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
@@ -59,7 +58,6 @@ def main() -> None:
         raise SystemExit(f"error: {error}") from None
     deadline = time.monotonic() + args.seconds
     settings, device = resolve_settings(PRESETS[args.preset], args.set), pick_device(args.device, None)
-    torch.backends.cudnn.benchmark = True  # all steps have the same shapes: the fastest algorithm for each
     args.out.mkdir(parents=True, exist_ok=True)
     data = read_packs(args.pack)
     if data.photos.shape[1] < BANK_SIDE:

@@ -4,15 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import (
-    Field,
-    NonNegativeFloat,
-    NonNegativeInt,
-    PositiveFloat,
-    PositiveInt,
-    ValidationError,
-    model_validator,
-)
+from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt, ValidationError, model_validator
 
 from models.landscape.config import LandscapeConfig
 from training.landscape.style_bank import STYLE_SIZE
@@ -45,7 +37,6 @@ class LandscapeSettings(BatchSettings):
     generator_rate: PositiveFloat = 2e-4
     feature_rate: PositiveFloat = 2e-4  # of the heads on pretrained features
     label_rate: PositiveFloat = 4e-4  # of the label discriminator
-    head_start: NonNegativeInt = 0  # steps that discriminators learn for alone: for a generator that is good
     cooldown: Share = 0.2  # of the steps, at the end, over which the rates fall to zero
     ema: Share = 0.999
     far_weight: NonNegativeFloat = 1.0  # of each feature discriminator's verdict on the whole picture

@@ -87,8 +87,6 @@ class Trainer(Resumable):
         self._falling.fill_(self.settings.falling_share_at(step))
         for name, group in self._groups():
             rate = self._rates[name] * self.settings.rate_share_at(step)
-            if name == "generator" and step < self.settings.head_start:
-                rate = 0.0
             group["lr"].fill_(rate) if isinstance(group["lr"], Tensor) else group.update(lr=rate)
         self._draws.manual_seed(self.settings.seed * 1_000_003 + step)
         losses = self._run(self.settings.networks[step % len(self.settings.networks)])
@@ -138,11 +136,11 @@ class Trainer(Resumable):
         Beside them which classes are where. The fakes' features carry gradients to the generator.
         """
         size, both = batch.photos.shape[-1], torch.cat([batch.photos, fakes])
-        both, told = augment(both, batch.told.repeat(2, 1, 1), self._draws, groups=2)
+        both, targets = augment(both, batch.targets.repeat(2, 1, 1), self._draws, groups=2)
         window = int(size * NEAR_WINDOW)
         corners = random_corners(len(batch.photos), size, window, self._draws).repeat(2, 1)
-        shown = {"far": (both, told, FAR_SHOWN)}
-        shown["near"] = (*take_windows(both, told, corners, window), NEAR_SHOWN)
+        shown = {"far": (both, targets, FAR_SHOWN)}
+        shown["near"] = (*take_windows(both, targets, corners, window), NEAR_SHOWN)
         seen = {}
         for distance, (pictures, named, share) in shown.items():
             side = int(size * share)
@@ -160,7 +158,7 @@ class Trainer(Resumable):
                 for name, (features, shares) in views.items()
             }
             photos, photo_targets = self._show(batch.photos, batch.targets)
-            shown, targets = self._show(fakes, batch.asked)
+            shown, targets = self._show(fakes, batch.targets)
             logits, whole = self.label_discriminator(torch.cat([photos, shown]))
         losses = {f"discriminator_{name}": discriminator_hinge(verdict) for name, verdict in verdicts.items()}
         optimizer_step(self._optimisers["feature_discriminators"], torch.stack(list(losses.values())).sum())
@@ -192,14 +190,14 @@ class Trainer(Resumable):
                 losses[distance] = losses[distance] + weights[distance] * generator_hinge(verdicts)
                 apart = feature_loss([part[own] for part in pictures], [part[own] for part in photos])
                 losses["features"] = losses["features"] + settings.feature_weight / len(views) * apart
-            shown, targets = self._show(fakes, batch.asked)
+            shown, targets = self._show(fakes, batch.targets)
             logits, whole = self.label_discriminator(shown)
         losses |= {
             "label": settings.label_weight * self._label_loss(logits, targets),
             "whole": settings.whole_weight * F.softplus(-whole.float()).mean(),
             "style": settings.style_weight
             * self._falling
-            * style_loss(fakes, batch.asked, batch.styles, self.bank),
+            * style_loss(fakes, batch.targets, batch.styles, self.bank),
             "blur": settings.blur_weight
             * self._falling
             * blur_loss(fakes[own], batch.photos[own], settings.blur_size),
