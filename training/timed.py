@@ -48,6 +48,7 @@ def train(
     steps = step + max(int(rate * (deadline - time.monotonic() - SAVING_SECONDS)), 1)
     plan(steps)
     sums: dict[str, Tensor] = {}
+    num_summed = 0
     kept_at = time.monotonic()
     with log.open("w") as file:
         while step < steps and time.monotonic() < deadline - SAVING_SECONDS / 2:
@@ -55,11 +56,12 @@ def train(
                 if isinstance(loss, Tensor):
                     sums[name] = sums.get(name, torch.zeros_like(loss)) + loss
             step += 1
+            num_summed += 1
             if step % LOG_EVERY == 0:
-                means = {name: round(float(total) / LOG_EVERY, 4) for name, total in sums.items()}
+                means = {name: round(float(total) / num_summed, 4) for name, total in sums.items()}
                 file.write(json.dumps({"step": step, **means}) + "\n")
                 file.flush()
-                sums = {}
+                sums, num_summed = {}, 0
             if time.monotonic() - kept_at > KEEP_EVERY:
                 keep()
                 kept_at = time.monotonic()
