@@ -14,7 +14,7 @@ import pytest
 import torch
 
 from benchmarks.gpu_check import __main__ as gpu_check
-from benchmarks.gpu_check import engine
+from benchmarks.gpu_check import engine, http
 from benchmarks.gpu_check.part import Part
 from benchmarks.gpu_check.report import GOALS, to_markdown
 from harness.probes import wait_until
@@ -120,6 +120,19 @@ def test_a_section_that_fails_leaves_its_traceback(tmp_path: Path, monkeypatch: 
     written = json.loads((tmp_path / "part.json").read_text())
     assert "ZeroDivisionError" in written["broken"]["error"]
     assert written["whole"] == {"figure": 2}
+
+
+def test_what_there_are_goals_for_is_measured_first_and_all_fits_into_four_minutes() -> None:
+    assert list(http.LOADS)[:2] == ["text_512_whole", "pictures_1"]
+    assert sum(list(gpu_check.PARTS.values())[:-1]) <= 240  # the last one takes what is left
+
+
+def test_the_page_shows_an_error_in_a_line() -> None:
+    long = "Traceback (most recent call last):\n  File ...\ntorch.AcceleratorError: no\nTry this.\n"
+    page = to_markdown({"engine": {"ended": "exit 1", "passes": {"error": long}}})
+    assert "### passes\n\n- error: torch.AcceleratorError: no\n" in page
+    page = to_markdown({"http": {"ended": "exit 0", "text_1_whole": {"errors": 0, "error": None}}})
+    assert "- error: None" in page
 
 
 def test_the_page_shows_goals_beside_what_was_measured() -> None:

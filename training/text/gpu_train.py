@@ -28,7 +28,7 @@ from training.text.reading import TINY_SHAKESPEARE_URL
 from training.text.settings import PRESETS
 from training.text.tokenizing import make_tokenizer
 from training.text.trainer import Trainer
-from training.timed import card_use, train
+from training.timed import card_use, profile, train
 
 MOST_PROCESSES = 12  # an epoch of Shakespeare takes one of them 2 s, and the device six steps
 
@@ -44,6 +44,7 @@ def main() -> None:
     parser.add_argument("--preset", choices=sorted(PRESETS), default="gpu")
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE")
     parser.add_argument("--device", default="cuda")
+    parser.add_argument("--profile", action="store_true", help="write where the first steps' time goes")
     parser.add_argument(
         "--processes", type=int, default=spare_cores(), help="that split the text anew for the next epochs"
     )
@@ -68,6 +69,8 @@ def main() -> None:
     def plan(steps: int) -> None:
         trainer.settings = trainer.batches.settings = settings.model_copy(update={"steps": steps})
 
+    if args.profile:
+        profile(trainer, args.out / "profile.txt")
     facts = train(trainer, deadline, args.out / "log.jsonl", plan, lambda: keep(trainer, tokenizer, args.out))
     keep(trainer, tokenizer, args.out)
     facts["tokens_per_second"] = facts["steps_per_second"] * settings.batch * settings.max_seq_len
