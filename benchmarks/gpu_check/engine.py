@@ -129,31 +129,29 @@ def passes(part: Part, engine: TextEngine, ceilings: dict[str, float]) -> list[d
     return found
 
 
-def attention(part: Part, engine: TextEngine) -> list[dict[str, Any]]:
-    """Each of PyTorch's ways of attention in a layer of a decoding step, in sizes that nothing was built for.
+# Ways of attention: PyTorch takes the last one for these sizes on an H100.
+BACKENDS = (SDPBackend.MATH, SDPBackend.EFFICIENT_ATTENTION, SDPBackend.CUDNN_ATTENTION)
+
+
+def attention(part: Part, engine: TextEngine, backend: SDPBackend) -> list[dict[str, Any]]:
+    """One way of attention in a layer of a decoding step, in sizes that nothing was built for.
 
     Milliseconds of the first call, which may build what later ones use, and of those, replayed.
     """
     launcher, (row_sizes, spans) = launcher_of(engine), sizes_of(engine)
-    backends = [SDPBackend.MATH]
-    if part.device.startswith("cuda"):
-        backends += [SDPBackend.EFFICIENT_ATTENTION, SDPBackend.CUDNN_ATTENTION]
     found: list[dict[str, Any]] = []
     replays = Replays(launcher.passes.device)
-    with launcher.on_stream(), torch.inference_mode():
+    with launcher.on_stream(), torch.inference_mode(), sdpa_kernel(backend):
         send_idle_records(launcher)
-        sizes = itertools.product((row_sizes[0], row_sizes[-1]), (spans[0] - 32, spans[-1] - 32))
-        for (rows, span), backend in itertools.product(sizes, backends):
+        for rows, span in itertools.product((row_sizes[0], row_sizes[-1]), (spans[0] - 32, spans[-1] - 32)):
             layer = partial(attend_once, launcher, some_heads(engine, rows), span)
-            key = rows, span, backend.name
-            with sdpa_kernel(backend):
-                began = time.perf_counter()
-                layer()
-                first = time.perf_counter() - began
-                replays.prepare(key, layer)
-            later = card.seconds_of(partial(replays.run, key), 3 if part.is_tiny else 40, part.device)
-            named = {"rows": rows, "span": span, "backend": backend.name}
-            found.append({**named, "first_ms": 1e3 * first, "later_ms": 1e3 * later})
+            began = time.perf_counter()
+            layer()
+            first = time.perf_counter() - began
+            replays.prepare((rows, span), layer)
+            work = partial(replays.run, (rows, span))
+            later = card.seconds_of(work, 3 if part.is_tiny else 40, part.device)
+            found.append({"rows": rows, "span": span, "first_ms": 1e3 * first, "later_ms": 1e3 * later})
     return found
 
 
@@ -275,7 +273,8 @@ def main() -> int:
     part.section("passes", lambda: passes(part, engine, ceilings))
     if part.device.startswith("cuda"):
         part.section("kernels", lambda: kernels(engine))
-    part.section("attention", lambda: attention(part, engine))
+    for backend in BACKENDS if part.device.startswith("cuda") else BACKENDS[:1]:
+        part.section(f"attention_{backend.name.lower()}", partial(attention, part, engine, backend))
     return part.exit_status()
 
 

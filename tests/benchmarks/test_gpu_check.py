@@ -50,7 +50,7 @@ def test_the_engine_is_measured_beside_its_floor(tmp_path: Path) -> None:
         "host",
         "same_bits",
         "bursts",
-        "attention",
+        "attention_math",
     }
     assert sections <= found.keys()
     assert found["load"]["captures"]["read"]["count"] > 0  # type: ignore[index]
