@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import cProfile
+import math
 import pstats
 import random
 import statistics
@@ -52,7 +53,7 @@ class Rate:
     characters: float  # a second
     tokens: float  # a second
     step_seconds: float  # of steps that prefilled nothing, the first decile: no other process ran meanwhile
-    first_seconds: float  # median from taking a request in to its first token
+    first_seconds: float  # median from taking a request in to its first token; NaN if none was taken in
 
 
 def make_requests() -> list[TextRequest]:
@@ -84,7 +85,7 @@ def run_closed_loop(
     quiet_steps: list[float] = []
     num_characters = num_tokens = 0
     began = None
-    while began is None or clock() - began < seconds:
+    while began is None or not (quiet_steps or steps) or clock() - began < seconds:
         is_quiet = engine.num_running == num_slots
         while engine.num_running < num_slots:
             admitted[key] = clock()
@@ -109,7 +110,8 @@ def run_closed_loop(
         engine.drop(key)
     kinds = quiet_steps or steps
     step = statistics.quantiles(kinds, n=10)[0] if len(kinds) > 1 else kinds[0]
-    return Rate(num_characters / elapsed, num_tokens / elapsed, step, statistics.median(firsts))
+    first = statistics.median(firsts) if firsts else math.nan
+    return Rate(num_characters / elapsed, num_tokens / elapsed, step, first)
 
 
 def print_profile(engine: TextEngine, num_slots: int) -> None:

@@ -20,6 +20,7 @@ SAVING_SECONDS = 14.0
 KEEP_EVERY = 60.0  # seconds
 PEAK_FLOPS = 990e12  # of an H100's or H200's dense bfloat16 products
 LOG_EVERY = 100
+PROFILED_STEPS, PROFILE_SECONDS = 2, 4.0
 
 
 class Trainer(Protocol):
@@ -48,6 +49,7 @@ def train(
     steps = step + max(int(rate * (deadline - time.monotonic() - SAVING_SECONDS)), 1)
     plan(steps)
     sums: dict[str, Tensor] = {}
+    num_summed = 0
     kept_at = time.monotonic()
     with log.open("w") as file:
         while step < steps and time.monotonic() < deadline - SAVING_SECONDS / 2:
@@ -55,11 +57,12 @@ def train(
                 if isinstance(loss, Tensor):
                     sums[name] = sums.get(name, torch.zeros_like(loss)) + loss
             step += 1
+            num_summed += 1
             if step % LOG_EVERY == 0:
-                means = {name: round(float(total) / LOG_EVERY, 4) for name, total in sums.items()}
+                means = {name: round(float(total) / num_summed, 4) for name, total in sums.items()}
                 file.write(json.dumps({"step": step, **means}) + "\n")
                 file.flush()
-                sums = {}
+                sums, num_summed = {}, 0
             if time.monotonic() - kept_at > KEEP_EVERY:
                 keep()
                 kept_at = time.monotonic()
@@ -91,6 +94,31 @@ def card_use(trainer: Trainer, step: int, steps_per_second: float) -> dict[str, 
         trainer.train_step(step)
     flops = int(counter.get_total_flops())
     return {"step_flops": flops, "flops_share": round(flops * steps_per_second / PEAK_FLOPS, 4)}
+
+
+def profile(trainer: Trainer, file: Path) -> None:
+    """Take a few steps, PROFILE_SECONDS at most, and write which operators and kernels took how long.
+
+    They count for learning and for nothing else: the first step is taken anew afterwards.
+    """
+    trainer.train_step(0)  # libraries load
+    began = _now(trainer.device)
+    activities = [torch.profiler.ProfilerActivity.CPU]
+    if trainer.device.type == "cuda":
+        activities.append(torch.profiler.ProfilerActivity.CUDA)
+    with torch.profiler.profile(activities=activities, record_shapes=True, acc_events=True) as profiler:
+        for step in range(1, 1 + PROFILED_STEPS):
+            trainer.train_step(step)
+            if _now(trainer.device) - began > PROFILE_SECONDS:
+                break
+    order = f"self_{trainer.device.type}_time_total".replace("cuda", "device")
+    tables = [
+        profiler.key_averages(group_by_input_shape=by_shape).table(
+            sort_by=order, row_limit=80, max_name_column_width=80, max_shapes_column_width=90
+        )
+        for by_shape in (False, True)
+    ]
+    file.write_text(f"{step} steps\n" + "\n".join(tables))
 
 
 def _now(device: torch.device) -> float:

@@ -1,7 +1,12 @@
-"""Part 1: the text engine on the card, beside its floor, the eager reader and plain PyTorch."""
+"""Part 1: the text engine on the card, beside its floor and plain PyTorch.
+
+Sections go by their worth, and those that replay by hand what an engine plans come last: an index that is out
+of bounds ends all that the process has on the card.
+"""
 
 from __future__ import annotations
 
+import itertools
 import sys
 import time
 from collections.abc import Callable
@@ -9,9 +14,13 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
+from torch import Tensor
+from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from benchmarks.gpu_check import card, plain
+from benchmarks.gpu_check.captures import timed_captures
 from benchmarks.gpu_check.part import Part
 from benchmarks.text_engine import run_closed_loop
 from models import replays
@@ -19,12 +28,15 @@ from models.checkpoint import load_weights, read_config
 from models.gpt.config import GPTConfig
 from models.gpt.device import decoder as device_decoder
 from models.gpt.device.buckets import row_buckets, span_buckets
+from models.gpt.device.control import WORDS, empty_records
 from models.gpt.device.decoder import DeviceDecoder
 from models.gpt.device.invariance import differences
 from models.gpt.device.launcher import Launcher
+from models.gpt.device.pool import RowAttention
 from models.gpt.engine import TextEngine
 from models.gpt.network import GPT
 from models.gpt.tokenizer import read_tokenizer
+from models.replays import Replays
 from service.garbage import freeze_gc
 
 CHECKPOINT = Path("checkpoints/gpt-shakespeare")
@@ -36,13 +48,14 @@ REHEARSED: dict[str, Any] = {
 
 def load(part: Part, max_slots: int) -> tuple[TextEngine, dict[str, Any]]:
     began = time.perf_counter()
-    if part.is_tiny:
-        tokenizer = read_tokenizer(CHECKPOINT, read_config(CHECKPOINT, GPTConfig).vocabulary)
-        engine = TextEngine(plain_network(part), tokenizer, max_slots, draws_on_device=True)
-    else:
-        engine = TextEngine.load(CHECKPOINT, part.device, max_slots)
+    with timed_captures() as captures:
+        if part.is_tiny:
+            tokenizer = read_tokenizer(CHECKPOINT, read_config(CHECKPOINT, GPTConfig).vocabulary)
+            engine = TextEngine(plain_network(part), tokenizer, max_slots, draws_on_device=True)
+        else:
+            engine = TextEngine.load(CHECKPOINT, part.device, max_slots)
+    said: dict[str, Any] = {"load_seconds": time.perf_counter() - began, "captures": captures}
     run_closed_loop(engine, min(8, max_slots), 0.1)
-    said: dict[str, Any] = {"load_seconds": time.perf_counter() - began}
     if part.device.startswith("cuda"):
         said["memory_gib"] = torch.cuda.max_memory_allocated() / 2**30
         said["reserved_gib"] = torch.cuda.max_memory_reserved() / 2**30
@@ -74,14 +87,24 @@ def uncaptured(part: Part, start: Callable[[], Any]) -> Any:
     return part.section("load_uncaptured", start)
 
 
+def send_idle_records(launcher: Launcher) -> None:
+    """Tell the device of slots with `MEAN_TOKENS` tokens each that no draw moves on.
+
+    Without, what a plan of `MAX_STEPS` steps left would be drawn by again, and has no random number left.
+    """
+    records = empty_records(launcher.passes.pool.scratch_slot + 1)
+    records["position"] = card.MEAN_TOKENS
+    words = torch.from_numpy(records.view(np.int32).reshape(-1, WORDS))
+    launcher.passes.control.records[: len(words)].copy_(words)
+
+
 def passes(part: Part, engine: TextEngine, ceilings: dict[str, float]) -> list[dict[str, Any]]:
     """Each size's reading and drawing alone, replayed; the host has no part in it."""
     launcher, (row_sizes, spans) = launcher_of(engine), sizes_of(engine)
     span = spans[0]
     found: list[dict[str, Any]] = []
     with launcher.on_stream(), torch.inference_mode():
-        launcher.passes.control.position.fill_(MEAN)
-        launcher.passes.control.is_active.zero_()  # or they would run out of random numbers
+        send_idle_records(launcher)
         for rows in row_sizes:
             times = {
                 name: card.seconds_of(
@@ -106,7 +129,47 @@ def passes(part: Part, engine: TextEngine, ceilings: dict[str, float]) -> list[d
     return found
 
 
-MEAN = card.MEAN_TOKENS
+# Ways of attention: PyTorch takes the last one for these sizes on an H100.
+BACKENDS = (SDPBackend.MATH, SDPBackend.EFFICIENT_ATTENTION, SDPBackend.CUDNN_ATTENTION)
+
+
+def attention(part: Part, engine: TextEngine, backend: SDPBackend) -> list[dict[str, Any]]:
+    """One way of attention in a layer of a decoding step, in sizes that nothing was built for.
+
+    Milliseconds of the first call, which may build what later ones use, and of those, replayed.
+    """
+    launcher, (row_sizes, spans) = launcher_of(engine), sizes_of(engine)
+    found: list[dict[str, Any]] = []
+    replays = Replays(launcher.passes.device)
+    with launcher.on_stream(), torch.inference_mode(), sdpa_kernel(backend):
+        send_idle_records(launcher)
+        for rows, span in itertools.product((row_sizes[0], row_sizes[-1]), (spans[0] - 32, spans[-1] - 32)):
+            layer = partial(attend_once, launcher, some_heads(engine, rows), span)
+            began = time.perf_counter()
+            layer()
+            first = time.perf_counter() - began
+            replays.prepare((rows, span), layer)
+            work = partial(replays.run, (rows, span))
+            later = card.seconds_of(work, 3 if part.is_tiny else 40, part.device)
+            found.append({"rows": rows, "span": span, "first_ms": 1e3 * first, "later_ms": 1e3 * later})
+    return found
+
+
+def some_heads(engine: TextEngine, rows: int) -> list[Tensor]:
+    """Queries, keys and values of a token in each of `rows` rows, (rows, heads, 1, D) each."""
+    passes, config = launcher_of(engine).passes, engine.source.network.config
+    return [
+        torch.randn(rows, heads, 1, config.head_width, dtype=passes.dtype, device=passes.device)
+        for heads in (config.heads, config.kv_heads, config.kv_heads)
+    ]
+
+
+def attend_once(launcher: Launcher, heads: list[Tensor], span: int) -> None:
+    """One layer's attention of a decoding step."""
+    passes, num_rows = launcher.passes, len(heads[0])
+    control = passes.control.rows(slice(num_rows))
+    positions, is_active = control.position.long(), control.is_active > 0
+    RowAttention(passes.pool, positions, is_active, num_rows, span, passes.dtype)(0, *heads)
 
 
 def closed_loops(engine: TextEngine, slots: list[int], seconds: float) -> list[dict[str, Any]]:
@@ -138,6 +201,8 @@ def kernels(engine: TextEngine) -> dict[str, str]:
     launcher, (row_sizes, spans) = launcher_of(engine), sizes_of(engine)
     tables = {}
     activities = [torch.profiler.ProfilerActivity.CUDA]
+    with launcher.on_stream(), torch.inference_mode():
+        send_idle_records(launcher)
     for rows in (row_sizes[0], row_sizes[-1]):
         with (
             launcher.on_stream(),
@@ -177,12 +242,6 @@ def same_bits(engine: TextEngine) -> dict[str, float]:
     return differences(launcher_of(engine), rows, spans)
 
 
-def eager(part: Part, engine: TextEngine, slots: list[int], seconds: float) -> list[dict[str, Any]]:
-    """The engine as it was on a GPU: PyTorch's operators one by one."""
-    old = TextEngine(plain_network(part), engine.tokenizer, max(slots))
-    return closed_loops(old, slots, seconds)
-
-
 def main() -> int:
     part = Part()
     tiny = part.is_tiny
@@ -208,13 +267,14 @@ def main() -> int:
             {"slots": n, **plain.rate(plain_network(part), n, seconds, False)} for n in (slots[0], slots[1])
         ],
     )
-    part.section("passes", lambda: passes(part, engine, ceilings))
     part.section("host", lambda: host(engine, seconds))
     part.section("same_bits", lambda: same_bits(engine))
     part.section("bursts", lambda: bursts(engine, seconds))
+    part.section("passes", lambda: passes(part, engine, ceilings))
     if part.device.startswith("cuda"):
         part.section("kernels", lambda: kernels(engine))
-    part.section("eager", lambda: eager(part, engine, slots[:2], seconds))
+    for backend in BACKENDS if part.device.startswith("cuda") else BACKENDS[:1]:
+        part.section(f"attention_{backend.name.lower()}", partial(attention, part, engine, backend))
     return part.exit_status()
 
 

@@ -1,15 +1,18 @@
-"""Part 3: landscapes and label maps on the card: pictures a second, and how far they are from float32's."""
+"""Part 4: landscapes and label maps on the card: pictures a second, and how far they are from float32's."""
 
 from __future__ import annotations
 
 import sys
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 
+from benchmarks.gpu_check import card
+from benchmarks.gpu_check.captures import timed_captures
 from benchmarks.gpu_check.part import Part
 from models.checkpoint import load_weights, read_config
 from models.landscape.config import LandscapeConfig
@@ -51,14 +54,20 @@ def rates(engine: Any, items: list[Any], batches: list[int], seconds: float) -> 
 def main() -> int:
     part = Part()
     tiny = part.is_tiny
-    batches, seconds = ([1, 2], 0.01) if tiny else ([1, 8, 16, 64], 1.5)
+    batches, seconds = ([1, 2], 0.01) if tiny else ([1, 8, 16, 64], 1.0)
     engines: dict[str, Any] = {}
 
-    def load() -> dict[str, float]:
-        began = time.perf_counter()
-        engines["landscape"] = LandscapeEngine.load(LANDSCAPE, part.device)
-        engines["segmenter"] = SegmenterEngine.load(SEGMENTER, part.device)
-        return {"seconds": time.perf_counter() - began}
+    def load() -> dict[str, Any]:
+        found: dict[str, Any] = {}
+        for name, kind, checkpoint in (
+            ("landscape", LandscapeEngine, LANDSCAPE),
+            ("segmenter", SegmenterEngine, SEGMENTER),
+        ):
+            began = time.perf_counter()
+            with timed_captures() as captures:
+                engines[name] = kind.load(checkpoint, part.device)
+            found[name] = {"seconds": time.perf_counter() - began, **captures.get("batch", {})}
+        return found
 
     if part.section("load", load) is None:
         return 1
@@ -69,10 +78,24 @@ def main() -> int:
     ]
     part.section("landscape", lambda: rates(engines["landscape"], requests, batches, seconds))
     part.section("segmenter", lambda: rates(engines["segmenter"], photos, batches, seconds))
+    for name, engine in engines.items():
+        part.section(f"device_{name}", partial(device, part, engine))
     part.section("draws", lambda: draws(engines["landscape"], requests, seconds))
     part.section("distance", lambda: distance(engines["landscape"], requests[: 2 if tiny else 16]))
-    part.section("float32", lambda: float32(part, requests, batches, seconds))
+    part.section("float32", lambda: float32(part, requests, [batches[0], batches[-1]], seconds))
     return part.exit_status()
+
+
+def device(part: Part, engine: LandscapeEngine | SegmenterEngine) -> list[dict[str, float]]:
+    """The device's part alone, each captured size replayed; nothing where nothing is captured."""
+    batches, found = engine.batches, []
+    if batches is None:
+        return []
+    for size in batches.sizes:
+        with torch.cuda.stream(batches.stream), torch.inference_mode():
+            seconds = card.seconds_of(partial(batches.replays.run, size), 20, part.device)
+        found.append({"batch": size, "ms": 1e3 * seconds, "per_second": size / seconds})
+    return found
 
 
 def draws(engine: LandscapeEngine, requests: list[LandscapeRequest], seconds: float) -> dict[str, float]:

@@ -20,6 +20,7 @@ class Part:
         parser.add_argument("--device", default="cuda")
         parser.add_argument("--tiny", action="store_true")
         self._args = parser.parse_args()
+        self.folder: Path = self._args.out.parent
         self.device: str = self._args.device
         self.is_tiny: bool = self._args.tiny
         self.results: dict[str, Any] = {}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 GOALS = {
@@ -68,10 +69,18 @@ def _shown(found: Any) -> list[str]:
     if isinstance(found, dict):
         lines = []
         for key, value in found.items():
+            if key == "error" and value is not None:
+                value = error_of(value)
             is_block = isinstance(value, str) and "\n" in value
             lines += [f"{key}:", "```", value.rstrip(), "```"] if is_block else [f"- {key}: {_cell(value)}"]
         return lines
     return [_cell(found)]
+
+
+def error_of(text: str) -> str:
+    """What a traceback comes to, in a line; `results.json` and the log have all of it."""
+    lines = re.findall(r"^[\w.]*(?:Error|Exception|Exit|Interrupt)\b.*", text, re.MULTILINE)
+    return (lines or text.strip().splitlines() or [""])[-1]
 
 
 def _cell(value: Any) -> str:

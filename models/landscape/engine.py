@@ -66,7 +66,7 @@ class LandscapeEngine:
             len(generator.config.classes)
         )  # (256,): newer classes as what they were part of
         self.image_size = generator.config.image_size
-        self._batches = self._fixed_batches() if (is_cuda if is_fixed is None else is_fixed) else None
+        self.batches = self._fixed_batches() if (is_cuda if is_fixed is None else is_fixed) else None
 
     @classmethod
     def load(cls, folder: Path, device: str) -> LandscapeEngine:
@@ -85,7 +85,7 @@ class LandscapeEngine:
         A GPU runs square ones of the full size in batches, others alone. On the CPU each runs by itself:
         its bytes never depend on its batch.
         """
-        if self._batches is None:
+        if self.batches is None:
             return self._cores.map(self._paint_alone, requests)
         return map_in_two_ways(requests, self._is_full_square, self._paint_together, self._paint_alone)
 
@@ -120,8 +120,8 @@ class LandscapeEngine:
         return request.label_map.shape == (self.image_size, self.image_size)
 
     def _paint_together(self, requests: Sequence[LandscapeRequest]) -> list[NDArray[np.uint8]]:
-        assert self._batches is not None
-        return self._batches.map([partial(self.fill, request) for request in requests])
+        assert self.batches is not None
+        return self.batches.map([partial(self.fill, request) for request in requests])
 
     def _paint_alone(self, request: LandscapeRequest) -> NDArray[np.uint8]:
         height, width = request.label_map.shape

@@ -50,9 +50,9 @@ class SegmenterEngine:
         self.image_size = size = network.config.image_size
         self._scale = scale
         self.map_size = scale * size
-        self._batches = None
+        self.batches = None
         if is_cuda if is_fixed is None else is_fixed:
-            self._batches = FixedBatches(self._classify, [((3, size, size), torch.float32)], self._device)
+            self.batches = FixedBatches(self._classify, [((3, size, size), torch.float32)], self._device)
 
     @classmethod
     def load(cls, folder: Path, device: str) -> SegmenterEngine:
@@ -72,7 +72,7 @@ class SegmenterEngine:
         Each keeps its own aspect ratio. A GPU runs square ones in batches, others alone. On the CPU each
         runs by itself: a map's bytes never depend on its batch.
         """
-        if self._batches is None:
+        if self.batches is None:
             return self._cores.map(self._label, photos)
         return map_in_two_ways(photos, self._is_square, self._label_together, self._label)
 
@@ -104,8 +104,8 @@ class SegmenterEngine:
         return self._fitted_shape(photo) == (self.image_size, self.image_size)
 
     def _label_together(self, photos: Sequence[NDArray[np.uint8]]) -> list[NDArray[np.uint8]]:
-        assert self._batches is not None
-        return self._batches.map([partial(self._fill, photo) for photo in photos])
+        assert self.batches is not None
+        return self.batches.map([partial(self._fill, photo) for photo in photos])
 
     def _fill(self, photo: NDArray[np.uint8], inputs: Sequence[NDArray[Any]]) -> None:
         inputs[0][:] = prepare(photo, (self.image_size, self.image_size))[0].numpy()

@@ -11,12 +11,15 @@ from argparse import Namespace
 from pathlib import Path
 
 import pytest
+import torch
 
 from benchmarks.gpu_check import __main__ as gpu_check
+from benchmarks.gpu_check import engine, http
 from benchmarks.gpu_check.part import Part
 from benchmarks.gpu_check.report import GOALS, to_markdown
 from harness.probes import wait_until
 from harness.server import ROOT
+from models.gpt.device.control import MAX_STEPS
 
 
 def rehearse(out: Path, *parts: str) -> dict[str, dict[str, object]]:
@@ -38,15 +41,40 @@ def rehearse(out: Path, *parts: str) -> dict[str, dict[str, object]]:
 
 def test_the_engine_is_measured_beside_its_floor(tmp_path: Path) -> None:
     found = rehearse(tmp_path, "engine", "compiled")["engine"]
-    sections = {"ceilings", "load", "closed_loops", "plain", "passes", "host", "same_bits", "bursts", "eager"}
+    sections = {
+        "ceilings",
+        "load",
+        "closed_loops",
+        "plain",
+        "passes",
+        "host",
+        "same_bits",
+        "bursts",
+        "attention_math",
+    }
     assert sections <= found.keys()
+    assert found["load"]["captures"]["read"]["count"] > 0  # type: ignore[index]
     for row in found["passes"][:3]:  # type: ignore[index]
         # Which is less says nothing here: the ceiling was measured while other tests held the cores.
         assert min(row["floor_us"], row["read"]) > 0
 
 
+def test_passes_are_timed_whatever_the_last_plan_left(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["part", "--out", str(tmp_path / "part.json"), "--device=cpu", "--tiny"])
+    part = Part()
+    loaded, _ = engine.load(part, 2)
+    # As after a plan of as many steps as there are random numbers: a GPU ends the process that draws on.
+    with torch.inference_mode():
+        engine.launcher_of(loaded).passes.control.step.fill_(MAX_STEPS)
+    found = engine.passes(part, loaded, {"bytes_per_second": 1e12, "flops_per_second": 1e12})
+    assert [row["rows"] for row in found if "rows" in row] == [1, 2]
+
+
 def test_pictures_and_a_server_are_measured(tmp_path: Path) -> None:
     found = rehearse(tmp_path, "images", "http")
+    assert found["images"]["device_landscape"] == []  # nothing is captured on a CPU
     assert found["images"]["distance"] == {"mean": 0, "p999": 0, "max": 0}  # the CPU's beside the CPU's
     assert found["http"]["text_4_whole"]["errors"] == 0  # type: ignore[index]
     assert found["http"]["pictures_1"]["images_per_second"] > 0  # type: ignore[index]
@@ -56,6 +84,12 @@ def test_tests_are_run_and_counted(tmp_path: Path) -> None:
     found = rehearse(tmp_path, "tests")["tests"]
     assert found["models"]["not_passed"] == []  # type: ignore[index]
     assert found["models"]["exit"] == 0  # type: ignore[index]
+    assert "1 passed" in found["models"]["summary"]  # type: ignore[index]
+    # Of a group that is stopped half-way, this is what there is.
+    assert (
+        "::test_without_cuts_the_draw_is_the_same PASSED"
+        in (tmp_path / "parts" / "tests-models.log").read_text()
+    )
 
 
 def test_a_part_that_hangs_costs_only_its_own_time(tmp_path: Path) -> None:
@@ -86,6 +120,19 @@ def test_a_section_that_fails_leaves_its_traceback(tmp_path: Path, monkeypatch: 
     written = json.loads((tmp_path / "part.json").read_text())
     assert "ZeroDivisionError" in written["broken"]["error"]
     assert written["whole"] == {"figure": 2}
+
+
+def test_what_there_are_goals_for_is_measured_first_and_all_fits_into_four_minutes() -> None:
+    assert list(http.LOADS)[:2] == ["text_512_whole", "pictures_1"]
+    assert sum(list(gpu_check.PARTS.values())[:-1]) <= 240  # the last one takes what is left
+
+
+def test_the_page_shows_an_error_in_a_line() -> None:
+    long = "Traceback (most recent call last):\n  File ...\ntorch.AcceleratorError: no\nTry this.\n"
+    page = to_markdown({"engine": {"ended": "exit 1", "passes": {"error": long}}})
+    assert "### passes\n\n- error: torch.AcceleratorError: no\n" in page
+    page = to_markdown({"http": {"ended": "exit 0", "text_1_whole": {"errors": 0, "error": None}}})
+    assert "- error: None" in page
 
 
 def test_the_page_shows_goals_beside_what_was_measured() -> None:

@@ -32,7 +32,7 @@ from training.photos.pack import read_packs
 from training.photos.sheet import encode, tile
 from training.places import check_report_folder
 from training.storage import shrink_tensor
-from training.timed import card_use, train
+from training.timed import card_use, profile, train
 
 SHARD_BYTES = 15 << 20
 SHEET_ROWS = 4
@@ -51,6 +51,7 @@ def main() -> None:
     parser.add_argument("--preset", choices=sorted(PRESETS), default="gpu")
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE")
     parser.add_argument("--device", default="cuda")
+    parser.add_argument("--profile", action="store_true", help="write where the first steps' time goes")
     args = parser.parse_args()
     try:
         check_report_folder(args.out, "facts.json")
@@ -79,6 +80,10 @@ def main() -> None:
         for name in names:
             save_shards(trainer.networks()[name], args.out, name)
 
+    if args.profile:
+        trainer.settings = settings.model_copy(update={"cuda_graph": False})
+        profile(trainer, args.out / "profile.txt")
+        trainer.settings = settings
     log = args.out / "log.jsonl"
     facts = train(trainer, deadline, log, plan, lambda: keep(("generator", "averaged")))
     keep(trainer.networks())

@@ -58,6 +58,11 @@ class Trainer(Resumable):
         self._features: dict[str, FrozenFeatures] = {
             name: _place(FrozenFeatures(load_trunk(name)), device) for name in settings.networks
         }
+        if (
+            device.type == "cuda"
+        ):  # as autocast does it in each step, with a kernel for each weight that is frozen
+            for features in self._features.values():
+                features.bfloat16()
         self._heads: dict[str, FeatureDiscriminator] = {
             f"{name}_{distance}": _place(FeatureDiscriminator(features.widths), device)
             for name, features in self._features.items()

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from training.errors import TrainingError
+from training.text.ahead import Ahead
 from training.text.settings import TextSettings
 
 Tokens = NDArray[np.int64]
@@ -57,6 +58,11 @@ class Batches:
         self.place += 1
         windows = np.asarray(self._tokens[chosen[:, None] + np.arange(context + 1)], dtype=np.int64)
         return torch.from_numpy(self.echo(windows, step) if self.echo else windows)
+
+    def close(self) -> None:
+        """End the processes that make shards, if others do."""
+        if isinstance(self.tokens_of, Ahead):
+            self.tokens_of.close()
 
     def _cut_windows(self, context: int) -> None:
         """Find this shard's tokens and the starts of its windows, shuffled, unless they are known."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import time
 from pathlib import Path
 
@@ -24,10 +25,12 @@ from training.places import check_report_folder
 from training.text.corpus import read_corpus
 from training.text.feeding import make_batches, make_weights
 from training.text.reading import TINY_SHAKESPEARE_URL
-from training.text.settings import PRESETS, TextSettings
+from training.text.settings import PRESETS
 from training.text.tokenizing import make_tokenizer
 from training.text.trainer import Trainer
-from training.timed import card_use, train
+from training.timed import card_use, profile, train
+
+MOST_PROCESSES = 12  # an epoch of Shakespeare takes one of them 2 s, and the device six steps
 
 
 def main() -> None:
@@ -41,6 +44,10 @@ def main() -> None:
     parser.add_argument("--preset", choices=sorted(PRESETS), default="gpu")
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE")
     parser.add_argument("--device", default="cuda")
+    parser.add_argument("--profile", action="store_true", help="write where the first steps' time goes")
+    parser.add_argument(
+        "--processes", type=int, default=spare_cores(), help="that split the text anew for the next epochs"
+    )
     args = parser.parse_args()
     deadline = time.monotonic() + args.seconds
     try:
@@ -49,7 +56,10 @@ def main() -> None:
         device = pick_device(args.device, None)
         corpus = read_corpus(args.data, None, settings.split, settings.held_back)
         tokenizer = make_tokenizer(corpus.training, settings)
-        trainer = make_trainer(corpus.training, corpus.described, tokenizer, settings, device)
+        batches = make_batches(corpus.training, tokenizer, settings, args.processes)
+        weigh = make_weights(corpus.training, tokenizer, settings)
+        config = settings.network_config(len(tokenizer.pieces), corpus.described)
+        trainer = Trainer(config, settings, batches, device, weigh=weigh)
     except TrainingError as error:
         raise SystemExit(f"error: {error}") from None
     args.out.mkdir(parents=True, exist_ok=True)
@@ -59,20 +69,20 @@ def main() -> None:
     def plan(steps: int) -> None:
         trainer.settings = trainer.batches.settings = settings.model_copy(update={"steps": steps})
 
+    if args.profile:
+        profile(trainer, args.out / "profile.txt")
     facts = train(trainer, deadline, args.out / "log.jsonl", plan, lambda: keep(trainer, tokenizer, args.out))
     keep(trainer, tokenizer, args.out)
     facts["tokens_per_second"] = facts["steps_per_second"] * settings.batch * settings.max_seq_len
     facts |= card_use(trainer, int(facts["steps"]) - 1, facts["steps_per_second"])
+    batches.close()
     facts_file.write_text(json.dumps(facts, indent=2) + "\n")
     print(json.dumps(facts))
 
 
-def make_trainer(
-    text: str, described: str, tokenizer: Tokenizer, settings: TextSettings, device: torch.device
-) -> Trainer:
-    batches, weigh = make_batches(text, tokenizer, settings), make_weights(text, tokenizer, settings)
-    config = settings.network_config(len(tokenizer.pieces), described)
-    return Trainer(config, settings, batches, device, weigh=weigh)
+def spare_cores() -> int:
+    """Cores that neither the device's driver nor what else runs needs; MOST_PROCESSES at most."""
+    return max(0, min(len(os.sched_getaffinity(0)) - 2, MOST_PROCESSES))
 
 
 def keep(trainer: Trainer, tokenizer: Tokenizer, out: Path) -> None:

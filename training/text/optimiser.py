@@ -75,6 +75,7 @@ def make_optimisers(network: Network, settings: TextSettings) -> list[torch.opti
         ],
         lr=settings.learning_rate,
         betas=(0.9, settings.beta2),
+        fused=rest[0].is_cuda,
     )
     if not matrices:
         return [adamw]

@@ -96,7 +96,10 @@ class Trainer:
         # Seeding each step makes dropout a function of step and rank, so that no generator needs saving.
         torch.manual_seed((self.settings.seed << 32) + (self.ranks.rank << 24) + step)
         self._set_rates(rate_factor(self.settings, step))
-        windows = self.ranks.share(self.batches.draw(step)).to(self.device)
+        windows = self.ranks.share(self.batches.draw(step))
+        if self.device.type == "cuda":  # pinned, it is on its way while the host goes on
+            windows = windows.pin_memory()
+        windows = windows.to(self.device, non_blocking=True)
         self.network.train()
         precision = (
             torch.autocast(self.device.type, torch.bfloat16) if self.settings.autocast else nullcontext()

@@ -18,6 +18,11 @@ def span_buckets(context: int) -> list[int]:
     return [*_doubling(SMALLEST_SPAN, context), context]
 
 
+def prompt_spans(spans: list[int]) -> list[int]:
+    """Those of `spans` that parts of prompts come in: few, for each takes a library a while to get ready."""
+    return sorted({spans[0], spans[-1]})
+
+
 def smallest(buckets: list[int], needed: int) -> int:
     """The first bucket that holds `needed`; `buckets` ascend."""
     return next(bucket for bucket in buckets if bucket >= needed)

@@ -18,7 +18,14 @@ from torch import Tensor
 
 from models.device_memory import check_fits
 from models.gpt.backend import wipe
-from models.gpt.device.buckets import prompt_length, prompt_shape, row_buckets, smallest, span_buckets
+from models.gpt.device.buckets import (
+    prompt_length,
+    prompt_shape,
+    prompt_spans,
+    row_buckets,
+    smallest,
+    span_buckets,
+)
 from models.gpt.device.control import MAX_STEPS, empty_records, new_record
 from models.gpt.device.invariance import differences
 from models.gpt.device.launcher import Flight, Launcher, Plan, PromptPlan, RowPlan, Score
@@ -248,7 +255,8 @@ class DeviceDecoder:
             record[:4] = sequence.slot, sequence.num_read, len(tokens), not sequence.pending
             record[4 : 4 + len(tokens)] = tokens
             sequence.record["position"] += len(tokens)
-        span = smallest(self._span_buckets, max(sequence.num_read for sequence, _ in parts))
+        spans = prompt_spans(self._span_buckets)
+        span = smallest(spans, max(sequence.num_read for sequence, _ in parts))
         way = self._way([sequence.slot for sequence in first]) if first else None
         return PromptPlan(shape, records, span, way, parts[0][0].score)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from models.gpt.device.buckets import PROMPT_SHAPES
+from models.gpt.device.buckets import PROMPT_SHAPES, prompt_spans
 from models.gpt.device.launcher import Launcher
 
 LENGTH = 23  # tokens of the prompt, and with them in every span
@@ -46,7 +46,7 @@ def _read_prompts(launcher: Launcher, span_buckets: list[int]) -> dict[str, Tens
         records[:, 2] = length
         tokens = torch.arange(shape[0], device=records.device)[:, None] * 7
         records[:, 4 : 4 + length] = (tokens + torch.arange(length, device=records.device)) % vocabulary
-        for span in span_buckets:
+        for span in prompt_spans(span_buckets):
             launcher.replays.run(("prompts", shape, span))
             found[f"prompts {shape[0]}x{shape[1]}, span {span}"] = launcher.passes.logits[0].clone()
     return found

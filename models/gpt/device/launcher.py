@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from models.gpt.device.blocks import BLOCK_ROWS
-from models.gpt.device.buckets import PROMPT_SHAPES
+from models.gpt.device.buckets import PROMPT_SHAPES, prompt_spans
 from models.gpt.device.control import MAX_STEPS, WORDS
 from models.gpt.device.passes import Passes, Prompts, Way
 from models.gpt.network import GPT
@@ -169,7 +169,7 @@ class Launcher:
             for way in ways:
                 prepare(("draw", rows, way), partial(passes.draw_rows, rows, way))
         for shape, prompts in self.prompts.items():
-            for span in reversed(span_buckets):
+            for span in reversed(prompt_spans(span_buckets)):
                 prepare(("prompts", shape, span), partial(passes.read_prompts, prompts, span))
             for way in ways:
                 prepare(("first", shape, way), partial(passes.draw_prompts, prompts, way))

@@ -12,7 +12,8 @@ import torch
 
 from harness.device import TEST_DEVICE
 from models.gpt.device import decoder as decoder_module
-from models.gpt.device.decoder import DeviceDecoder
+from models.gpt.device.control import MAX_STEPS
+from models.gpt.device.decoder import DeviceDecoder, DeviceSequence
 from models.gpt.request import TextRequest
 from models.gpt.sampling import Sampler
 from tests.models.gpt.small import GPT2, complete, make_engine, make_network, text_of
@@ -64,6 +65,36 @@ def test_what_runs_ahead_draws_the_same(monkeypatch: pytest.MonkeyPatch) -> None
     for i in range(4):
         assert len(drawn[True, i]) == 20 + 3 * i
         assert drawn[True, i] == drawn[False, i]
+
+
+def test_no_draw_runs_out_of_random_numbers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Plans of as many steps as there are numbers, while others come and go: a GPU would not survive it."""
+    monkeypatch.setattr(decoder_module, "BURSTS", ((0, MAX_STEPS),))
+    decoder = make_decoder(5)
+    control, run = decoder.launcher.passes.control, decoder.launcher.replays.run
+    steps: list[int] = []
+
+    def watch(key: Any) -> None:
+        if key[0] == "draw":
+            steps.append(int(control.step[: key[1]].max()))
+        elif key[0] == "first":
+            steps.append(int(control.step[decoder.launcher.prompts[key[1]].slots].max()))
+        run(key)
+
+    monkeypatch.setattr(decoder.launcher.replays, "run", watch)
+    chance = random.Random(1)
+    running: list[DeviceSequence] = []
+    for turn in range(80):
+        while len(running) < 5 and chance.random() < 0.7:
+            sampler = Sampler(turn, min_tokens=chance.choice([0, 3]), top_k=chance.choice([None, 4]))
+            running.append(decoder.open([turn % 9] * chance.randint(1, 40), sampler, chance.randint(1, 30)))
+        if running and chance.random() < 0.3:
+            decoder.close(running.pop(chance.randrange(len(running))))
+        list(decoder.step(may_look=turn % 5 == 0))
+        for sequence in [one for one in running if one.num_seen == one.max_draws]:
+            decoder.close(sequence)
+            running.remove(sequence)
+    assert max(steps) == MAX_STEPS - 1
 
 
 def test_what_was_drawn_after_the_end_is_thrown_away() -> None:

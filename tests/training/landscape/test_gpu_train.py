@@ -54,7 +54,8 @@ def test_a_rehearsal_from_pack_to_checkpoint_and_on(tmp_path: Path, monkeypatch:
 
     for path in (*(tmp_path / "first").glob("averaged-*"), *(tmp_path / "first").glob("label_*")):
         path.unlink()  # what is too large to carry begins anew, the average as the generator is
-    call("second", f"--start={tmp_path / 'first'}", "--set=generator_rate=1e-20")
+    call("second", f"--start={tmp_path / 'first'}", "--set=generator_rate=1e-20", "--profile")
+    assert "aten::convolution_backward" in (tmp_path / "second" / "profile.txt").read_text()
     one, two = (load_shards(tmp_path / name, "generator") for name in ("first", "second"))
     assert torch.equal(one["head.weight"], two["head.weight"])  # gone on from, not begun anew
     averaged = load_shards(tmp_path / "second", "averaged")
