@@ -28,6 +28,7 @@ WINDOW = 1 / 20  # over which that is averaged
 ROUGH, STRAIGHT = 0.65, 0.9  # how coherent directions are: where nothing moves, and where all of it does
 MAX_SHARE = 1 / 5  # of its class's mean height: low hills stay low
 FOUND, DRAWN = 0.85, 0.94  # how straight maps of photos are on the whole, where nothing moves, and drawings
+SLOPING = 0.4  # how much of it moves a peak's outline that slopes at 45° or more: its form was drawn
 STEEP = 0.4  # less level than this, an outline's two sides stand beside each other
 _STREAM = 2  # of the seed: styles and noise are 0 and 1 (`seeds.py`)
 
@@ -69,6 +70,7 @@ _REACH = np.array([profile.reach for profile in _PROFILES], np.float32)
 _RANK = np.array([profile.rank for profile in _PROFILES])
 _IS_AIR = np.array([entry.group == "sky" for entry in PALETTE])
 _IS_BUILT = np.array([entry.group == "built" for entry in PALETTE])
+_IS_PEAKED = np.array([name in ("mountain", "snow") for name in CLASS_NAMES])
 _IS_LEVEL = np.array([name in ("sea", "lake", "river") for name in CLASS_NAMES])
 
 
@@ -76,6 +78,7 @@ _IS_LEVEL = np.array([name in ("sea", "lake", "river") for name in CLASS_NAMES])
 class _Outlines:
     """Of each pixel: its nearest outline. All (H, W)."""
 
+    place: tuple[NDArray[np.int32], NDArray[np.int32]]  # its row and column
     beyond: Map  # the class on the other side
     distance: Field  # pixels
     level: Field  # 1 where the outline runs along, 0 where it is upright
@@ -93,7 +96,10 @@ def naturalise(labels: Map, seed: int) -> Map:
     noise = np.zeros(labels.shape, np.float32)
     for number in np.unique(front[outlines.distance < longer / 8]):
         if _REACH[number]:
-            noise = np.where(front == number, _draw(labels.shape, _PROFILES[number], seed, number), noise)
+            drawn = _draw(labels.shape, _PROFILES[number], seed, number)
+            noise = np.where(
+                front == number, drawn[outlines.place], noise
+            )  # all along a way across: no islets
     moves = np.clip(noise, -MOST_SPREADS, MOST_SPREADS) * _reach(labels, outlines, front) * longer
     moves = np.where(front == outlines.beyond, moves, -moves)  # what is in front grows where noise is high
     return np.where(moves > outlines.distance, outlines.beyond, labels)
@@ -116,12 +122,12 @@ def _find(labels: Map) -> _Outlines | None:
     is_edge = (rows != 0) | (columns != 0)
     if not is_edge.any():
         return None
-    row, column = ndimage.distance_transform_edt(~is_edge, return_distances=False, return_indices=True)
-    row, column = row + rows[row, column], column + columns[row, column]  # the nearest pixel beyond
+    place = tuple(ndimage.distance_transform_edt(~is_edge, return_distances=False, return_indices=True))
+    row, column = place[0] + rows[place], place[1] + columns[place]  # the nearest pixel beyond
     own_row, own_column = np.ogrid[: labels.shape[0], : labels.shape[1]]
     down, right = (row - own_row).astype(np.float32), (column - own_column).astype(np.float32)
     level, straight = _directions(down, right, max(labels.shape))
-    return _Outlines(labels[row, column], np.hypot(down, right) - 0.5, level, straight, down > 0)
+    return _Outlines(place, labels[row, column], np.hypot(down, right) - 0.5, level, straight, down > 0)
 
 
 def _directions(down: Field, right: Field, longer: int) -> tuple[Field, Field]:
@@ -150,6 +156,8 @@ def _reach(labels: Map, outlines: _Outlines, front: Map) -> Field:
     for number in np.unique(labels):
         most[number] = min(most[number], MAX_SHARE * _height(labels == number))
     reach = most[front] * outlines.straight * _drawn_share(outlines)
+    sloping = SLOPING + (1 - SLOPING) * np.clip(2 * outlines.level - 1, 0, 1)
+    reach = np.where(_IS_PEAKED[front], reach * sloping, reach)
     # Water is level: what is drawn level stays so, and its banks swing.
     reach = np.where(_IS_LEVEL[front], reach * np.clip(3 * (1 - outlines.level), 0, 1), reach)
     for side in (labels, outlines.beyond):
