@@ -80,9 +80,8 @@ class Kernel:
         self.level = path.name.rpartition("-")[0]
         self.lanes = int(library.lanes())
         self.panel = 2 * self.lanes
-        self.depth_step = int(library.depth_step())
         # Of 16 bits, what these instructions multiply faster; neither loses what a text would show.
-        self.preferred: Format = "int16" if library.has_pairs() and self.depth_step == 1 else "bfloat16"
+        self.preferred: Format = "int16" if library.has_pairs() else "bfloat16"
         self._scratch = torch.empty(0, dtype=torch.int32)
 
     def choose(self, logits: Tensor, samplers: Sequence[Sampler]) -> list[int]:

@@ -78,15 +78,9 @@ static inline shorts load_pairs(const int16_t *from) {
 // The first LANES numbers, of which no more than `count` are there; zeros in the others' place.
 static inline floats some(const float *from, int count) { return first_lanes(load(from), count); }
 
-static inline floats some(const bf16 *from, int count) {
-    floats value = {};
-    for (int i = 0; i < std::min(LANES, count); i++) value[i] = widen(from[i]);
-    return value;
-}
-
 // One row of `depth` numbers as whole ones up to `largest`, with zeros up to `end`; returns its scale, which is no number
 // if one of them is none.
-static float quantise(const factor *from, int depth, int end, int largest, int16_t *to) {
+static float quantise(const float *from, int depth, int end, int largest, int16_t *to) {
     floats most = {}, zeros = {};
     for (int i = 0; i < depth; i += LANES) {
         const floats value = some(from + i, depth - i), size = value < 0.0f ? -value : value;
