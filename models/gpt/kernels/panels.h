@@ -10,7 +10,7 @@
 #include "vectors.h"
 
 constexpr int PANEL = 2 * LANES;
-constexpr int TILE_ROWS = 4;  // times two vectors: the sums that fit into registers
+constexpr int TILE_ROWS = LANES == 16 ? 8 : 4;  // times two vectors: the sums that fit into 32 registers, or 16
 
 // Where row k, column c of a panel lies.
 static inline long place_in_panel(int k, int c) { return (long)k * PANEL + 2 * (c % LANES) + c / LANES; }
@@ -39,7 +39,7 @@ static void tile(const float *a, long a_stride, const bf16 *b, long panel_stride
             const bf16 *from = b + p * panel_stride + (long)k * PANEL;
             if (ahead) __builtin_prefetch(from + ahead, 0, 2);
             const Weights weights = load_weights(from);
-#pragma GCC unroll 4
+#pragma GCC unroll 8
             for (int r = 0; r < R; r++) {
                 const float value = a[r * a_stride + k];
                 sums[r][p][0] += weights.low * value;
@@ -64,19 +64,28 @@ static void in_tiles(int rows, int panels, const Tile &tile) {
     std::integral_constant<int, 1> one;
     std::integral_constant<int, 2> two;
     std::integral_constant<int, 3> three;
-    std::integral_constant<int, TILE_ROWS> four;
+    std::integral_constant<int, 4> four;
+    std::integral_constant<int, TILE_ROWS> most;
     int panel = 0;
     if (rows == 1)
         for (; panel + 4 <= panels; panel += 4) tile(one, four, 0, panel, true);
-    if (rows == 2)
-        for (; panel + 2 <= panels; panel += 2) tile(two, two, 0, panel, true);
+    if (rows <= 2)
+        for (; panel + 2 <= panels; panel += 2)
+            if (rows == 1) tile(one, two, 0, panel, true);
+            else tile(two, two, 0, panel, true);
     for (; panel < panels; panel++)
-        for (int row = 0; row < rows; row += TILE_ROWS) switch (rows - row) {
-                case 1: tile(one, one, row, panel, true); break;
-                case 2: tile(two, one, row, panel, true); break;
-                case 3: tile(three, one, row, panel, true); break;
-                default: tile(four, one, row, panel, row + TILE_ROWS >= rows);
-            }
+        for (int row = 0; row < rows;) {
+            const int left = rows - row;
+            const auto next = [&](auto R) {
+                tile(R, one, row, panel, left == R);
+                row += R;
+            };
+            if (left >= TILE_ROWS) next(most);
+            else if (left >= 4) next(four);
+            else if (left == 3) next(three);
+            else if (left == 2) next(two);
+            else next(one);
+        }
 }
 
 constexpr long NEXT_PANELS = -1;

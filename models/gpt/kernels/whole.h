@@ -118,7 +118,7 @@ static void whole_tile(const int16_t *a, const float *a_scales, const char *b, i
             for (int p = 0; p < P; p++) {
                 const Number *from = (const Number *)(b + p * panel_size) + k * PANEL;
                 const shorts low = load_pairs(from), high = load_pairs(from + 2 * LANES);
-#pragma GCC unroll 4
+#pragma GCC unroll 8
                 for (int r = 0; r < R; r++) {
                     int32_t both;
                     memcpy(&both, a + ((long)r * groups + g) * GROUP + k, sizeof both);
