@@ -26,7 +26,7 @@ FLAGS = (
 # Instruction sets with what compilers call them, the best first, by machine.
 LEVELS: dict[str, dict[str, tuple[str, ...]]] = {
     "x86_64": {
-        "avx512-bf16": ("-march=x86-64-v4", "-mavx512bf16", "-mavx512vnni", "-mprefer-vector-width=512"),
+        "avx512-vnni": ("-march=x86-64-v4", "-mavx512vnni", "-mprefer-vector-width=512"),
         "avx512": ("-march=x86-64-v4", "-mprefer-vector-width=512"),
         "avx2": ("-march=x86-64-v3",),
     },
@@ -44,8 +44,8 @@ def instruction_sets() -> list[str]:
     best = {"AVX2": "avx2", "AVX512": "avx512"}.get(torch.backends.cpu.get_cpu_capability())
     if best is None:
         return []
-    if best == "avx512" and {"avx512_bf16", "avx512_vnni"} <= _processor_flags():
-        best = "avx512-bf16"
+    if best == "avx512" and "avx512_vnni" in _processor_flags():
+        best = "avx512-vnni"
     levels = list(LEVELS[machine])
     return levels[levels.index(best) :]
 

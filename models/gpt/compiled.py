@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import ctypes
 import logging
-import struct
 import time
 import weakref
+from array import array
 from collections.abc import Sequence
 
 import torch
@@ -24,7 +24,6 @@ from models.gpt.threads import Threads
 log = logging.getLogger("prospero.kernel")
 
 TOLERANCE = 0.05  # of the largest logit; the cache has 8 bits of each key and value
-ROW = struct.Struct("iii")  # `Row` in kernels/step.cpp
 ACTIVATIONS = {"swiglu": 0, "gelu": 1, "gelu_tanh": 2}  # `Activation` in kernels/step.cpp
 HEAD_MULTIPLE = 8
 SMALL_SHARE = 1 / 8  # of the weights
@@ -91,13 +90,13 @@ class CompiledBackend:
         self._max_slots, self._max_threads = max_slots, torch.get_num_threads()
         self._threads = Threads(self._max_threads)
         size = kernel.library.scratch_size(ctypes.byref(self._network), self._max_threads)
-        self._scratch = torch.empty(size)
+        self._scratch = self._hold(torch.zeros(size))
         self._team = kernel.library.make_team(self._max_threads)
         weakref.finalize(self, kernel.library.end_team, self._team)
 
     def read(self, chunks: Sequence[Chunk]) -> Tensor:
         """Read every chunk into its slot; returns the logits after each, in order (n, vocabulary)."""
-        num_rows = sum(len(chunk.tokens) for chunk in chunks)
+        num_rows = sum([len(chunk.tokens) for chunk in chunks])
         num_threads, began = self._threads(num_rows), time.perf_counter()
         logits = self.read_with(num_threads, chunks)
         self._threads.note(num_rows, num_threads, time.perf_counter() - began)
@@ -119,20 +118,21 @@ class CompiledBackend:
 
     def read_with(self, num_threads: int, chunks: Sequence[Chunk]) -> Tensor:
         """`read`, by so many threads; the logits are the same, bit for bit."""
-        logits = torch.empty(sum(chunk.num_answers for chunk in chunks), self._padded_vocabulary)
-        rows = [
-            ROW.pack(token, chunk.slot, position)
-            for chunk in chunks
-            for position, token in enumerate(chunk.tokens, chunk.start)
-        ]
-        is_answered = b"".join(
-            bytes(len(chunk.tokens) - chunk.num_answers) + b"\1" * chunk.num_answers for chunk in chunks
-        )
+        rows: list[int] = []  # `Row` in kernels/step.cpp
+        is_answered = bytearray()
+        for slot, start, tokens, is_scored in chunks:
+            for position, token in enumerate(tokens, start):
+                rows += (token, slot, position)
+            if not is_scored:
+                is_answered += bytes(len(tokens) - 1)
+            is_answered += b"\1" * (len(tokens) if is_scored else 1)
+        padded = torch.empty(is_answered.count(1), self._padded_vocabulary)
+        logits = padded.narrow(1, 0, self._vocabulary)  # before the step, after which no code is in the cache
         self._kernel.library.step(
-            ctypes.byref(self._network), b"".join(rows), is_answered, len(rows),
-            logits.data_ptr(), self._scratch.data_ptr(), self._team, num_threads,
+            ctypes.byref(self._network), array("i", rows).tobytes(), bytes(is_answered), len(is_answered),
+            padded.data_ptr(), self._scratch, self._team, num_threads,
         )  # fmt: skip
-        return logits[:, : self._vocabulary]
+        return logits
 
     def _layer(self, network: GPT, index: int) -> CLayer:
         block = f"blocks.{index}."

@@ -23,15 +23,15 @@ from models.gpt.network import GPT, dtype_name
 from models.gpt.prompt_queue import BUDGET, PromptQueue
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, slots=True)
 class Sequence:
-    """One request's tokens. `num_read` are in the cache; `window` are all tokens that may be read again.
+    """One request's tokens. `num_read` are in the cache; `window` are all that may be read again, if any may.
 
     `score`, if any, is given the logits after each token of the prompt, chunk by chunk (n, vocabulary).
     """
 
     slot: int
-    window: list[int]
+    window: list[int] | None
     pending: list[int]
     num_read: int = 0
     score: Callable[[Tensor], None] | None = None
@@ -39,7 +39,8 @@ class Sequence:
 
     def push(self, *tokens: int) -> None:
         """Append the tokens that were chosen; the next step reads them."""
-        self.window += tokens
+        if self.window is not None:
+            self.window += tokens
         self.pending += tokens
 
 
@@ -83,8 +84,10 @@ class Decoder:
         """
         self._is_shared = rank is not None
         self._free.sort(reverse=True)  # low slots first: neighbours can be read without a copy
-        window = tokens[-self.context :]
-        sequence = Sequence(self._free.pop(), window, list(window), score=score)
+        pending = tokens[-self.context :]
+        # Rotary positions are a ring, of which nothing is read again.
+        window = None if self.is_rotary else list(pending)
+        sequence = Sequence(self._free.pop(), window, pending, score=score)
         self._prompts.add(sequence, rank or 0)
         return sequence
 
@@ -105,7 +108,6 @@ class Decoder:
         """
         self._make_room()
         rows, parts = self._choose()
-        reading = [*rows, *(sequence for sequence, _ in parts)]
         chunks = [Chunk(sequence.slot, sequence.num_read, sequence.pending) for sequence in rows]
         chunks += [
             Chunk(sequence.slot, sequence.num_read, tokens, is_scored=sequence.score is not None)
@@ -114,9 +116,15 @@ class Decoder:
         if not chunks:
             return [], torch.empty(0, self.network.config.vocabulary, device=self.device)
         logits = self.backend.read(chunks)
-        if any(chunk.is_scored for chunk in chunks):
-            logits = _last_of_each(reading, chunks, logits)
-        return self._settle(reading, chunks, logits)
+        if any(sequence.score is not None for sequence, _ in parts):
+            logits = _last_of_each([*rows, *(sequence for sequence, _ in parts)], chunks, logits)
+        self._note_rows(rows)
+        ready = [self._note_part(sequence, len(tokens)) for sequence, tokens in parts]
+        if not all(ready):
+            logits = logits[torch.tensor([True] * len(rows) + ready, device=logits.device)]
+        return rows + [
+            sequence for (sequence, _), is_ready in zip(parts, ready, strict=True) if is_ready
+        ], logits
 
     def _choose(self) -> tuple[list[Sequence], list[tuple[Sequence, list[int]]]]:
         """Whom the next step moves on, and which parts of prompts it reads."""
@@ -136,29 +144,26 @@ class Decoder:
         for queue in (self._again, self._prompts):
             queue.earn(num_rows)
 
-    def _settle(
-        self, reading: list[Sequence], chunks: list[Chunk], logits: Tensor
-    ) -> tuple[list[Sequence], Tensor]:
-        """Note what was read; keep those of which nothing is pending, and their logits."""
-        ready = []
-        for sequence, chunk in zip(reading, chunks, strict=True):
-            sequence.num_read += len(chunk.tokens)
-            sequence.pending = sequence.pending[len(chunk.tokens) :]
-            if sequence.pending:
-                continue
-            ready.append(sequence)
-            sequence.score = None  # what is read from now on is no prompt
-            if self.is_rotary:
-                sequence.window.clear()  # the ring remembers; only learned positions read tokens again
-        if len(ready) < len(reading):
-            logits = logits[torch.tensor([not s.pending for s in reading], device=logits.device)]
-        for sequence in ready:
-            if sequence not in self._decoding:
-                self._queue_of(sequence).remove(sequence)
-                sequence.is_again = False
-            self._decoding.pop(sequence, None)
-            self._decoding[sequence] = None
-        return ready, logits
+    def _note_rows(self, rows: list[Sequence]) -> None:
+        """Those that draw have had all read that was pending."""
+        for sequence in rows:
+            sequence.num_read += len(sequence.pending)
+            sequence.pending = []
+        if len(rows) < len(self._decoding):
+            for sequence in rows:
+                del self._decoding[sequence]
+                self._decoding[sequence] = None
+
+    def _note_part(self, sequence: Sequence, length: int) -> bool:
+        """So many more tokens of a prompt were read; whether it draws from now on."""
+        sequence.num_read += length
+        sequence.pending = sequence.pending[length:]
+        if sequence.pending:
+            return False
+        self._queue_of(sequence).remove(sequence)
+        sequence.score, sequence.is_again = None, False  # what is read from now on is no prompt
+        self._decoding[sequence] = None
+        return True
 
     def _queue_of(self, sequence: Sequence) -> PromptQueue[Sequence]:
         return self._again if sequence.is_again else self._prompts
@@ -168,6 +173,7 @@ class Decoder:
         if self.is_rotary:
             return
         for sequence in [s for s in self._decoding if s.num_read == self.context]:
+            assert sequence.window is not None
             sequence.window = sequence.window[self.context // 2 :]
             sequence.pending, sequence.num_read = list(sequence.window), 0
             sequence.is_again = True

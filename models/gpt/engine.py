@@ -68,7 +68,7 @@ class Prepared:
     scores: list[TokenLogprob]
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, slots=True)
 class _Run:
     """A request on its way."""
 
@@ -83,6 +83,11 @@ class _Run:
     scores: list[TokenLogprob] = field(default_factory=list)  # of the prompt, as far as it was read
     seen: list[int] = field(default_factory=list)  # all tokens, of a request that asks for attention
     is_told: bool = field(default=False)  # which tokens the prompt has
+    is_looking: bool = field(init=False)
+    listing: Listing | None = field(init=False)
+    max_tokens: int = field(init=False)
+    ending: frozenset[int] = field(init=False)
+    num_unwatched: int = field(init=False)
 
     def __post_init__(self) -> None:
         # Whether it wants to see what drew a token before the next one is drawn.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import logging
-import struct
+from array import array
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
@@ -19,7 +19,6 @@ log = logging.getLogger("prospero.kernel")
 
 Format = Literal["bfloat16", "int16", "int8"]  # what a kernel holds weights in
 FORMATS: tuple[Format, ...] = ("bfloat16", "int16", "int8")  # `Format` in kernels/step.cpp
-CHOICE = struct.Struct("ddffi4x")  # `Choice` in kernels/sampling.cpp
 
 
 class CNorm(ctypes.Structure):
@@ -72,7 +71,7 @@ class Kernel:
         library.scratch_size.argtypes, library.scratch_size.restype = [pointer, number], ctypes.c_long
         library.step.argtypes = [pointer, pointer, pointer, number, pointer, pointer, pointer, number]
         library.step.restype = None
-        library.choose.argtypes = [pointer, number, number, pointer, number, pointer, pointer]
+        library.choose.argtypes = [pointer, number, number, pointer, pointer, number, pointer, pointer]
         library.choose.restype = None
         library.make_team.argtypes, library.make_team.restype = [number], pointer
         library.end_team.argtypes, library.end_team.restype = [pointer], None
@@ -80,32 +79,23 @@ class Kernel:
         self.level = path.name.rpartition("-")[0]
         self.lanes = int(library.lanes())
         self.panel = 2 * self.lanes
-        self.depth_step = int(library.depth_step())
         # Of 16 bits, what these instructions multiply faster; neither loses what a text would show.
-        self.preferred: Format = "int16" if library.has_pairs() and self.depth_step == 1 else "bfloat16"
+        self.preferred: Format = "int16" if library.has_pairs() else "bfloat16"
         self._scratch = torch.empty(0, dtype=torch.int32)
 
     def choose(self, logits: Tensor, samplers: Sequence[Sampler]) -> list[int]:
         """`models.gpt.sampling.choose` of float32 logits (n, vocabulary), whose rows may be further apart."""
         num_rows, vocabulary = logits.shape
         logits = adjusted(logits, samplers)
-        choices = b"".join(
-            CHOICE.pack(
-                sampler.uniform,
-                sampler.top_p,
-                0.0 if sampler.is_greedy else sampler.temperature,
-                sampler.lowest_gap,
-                vocabulary if sampler.top_k is None else min(sampler.top_k, vocabulary),
-            )
-            for sampler in samplers
-        )
+        cuts = b"".join([sampler.cuts for sampler in samplers])
+        uniforms = array("d", [sampler.uniform for sampler in samplers]).tobytes()
         drawn = (ctypes.c_int32 * num_rows)()
         needed = 8 * (vocabulary + self.lanes)
         if len(self._scratch) < needed:
             self._scratch = torch.empty(needed, dtype=torch.int32)
         scratch = self._scratch.data_ptr()
         self.library.choose(
-            logits.data_ptr(), logits.stride(0), vocabulary, choices, num_rows, drawn, scratch
+            logits.data_ptr(), logits.stride(0), vocabulary, cuts, uniforms, num_rows, drawn, scratch
         )
         return list(drawn)
 

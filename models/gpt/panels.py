@@ -22,14 +22,10 @@ def to_panels(weights: Tensor, kernel: Kernel) -> Tensor:
     """A matrix (N, K) as bfloat16 panels; N is padded with zeros to whole ones.
 
     Returns:
-        (panels, K, lanes, 2 columns), or (panels, K / 2, 2, lanes, 2 rows) where products take pairs.
+        (panels, K, lanes, 2 columns).
     """
     padded = F.pad(weights, (0, 0, 0, -len(weights) % kernel.panel))
-    halves = padded.reshape(-1, 2, kernel.lanes, weights.shape[1])
-    if kernel.depth_step == 2:
-        panels = halves.reshape(*halves.shape[:3], -1, 2).permute(0, 3, 1, 2, 4)
-    else:
-        panels = halves.permute(0, 3, 2, 1)
+    panels = padded.reshape(-1, 2, kernel.lanes, weights.shape[1]).permute(0, 3, 2, 1)
     return panels.to(torch.bfloat16, memory_format=torch.contiguous_format, copy=True)
 
 
@@ -53,12 +49,8 @@ def to_whole(weights: Tensor, kernel: Kernel, kind: Literal["int16", "int8"]) ->
 
 def from_panels(panels: Tensor, kernel: Kernel, depth: int) -> Tensor:
     """Matrices (..., N, depth), N in whole panels, out of panels (..., panels, depth * panel)."""
-    outer = panels.shape[:-1]
-    if kernel.depth_step == 2:
-        rows = panels.reshape(*outer, depth // 2, 2, kernel.lanes, 2).movedim(-4, -2).flatten(-2)
-    else:
-        rows = panels.reshape(*outer, depth, kernel.lanes, 2).movedim(-3, -1).transpose(-3, -2)
-    return rows.flatten(-4, -2)
+    rows = panels.reshape(*panels.shape[:-1], depth, kernel.lanes, 2)
+    return rows.movedim(-3, -1).transpose(-3, -2).flatten(-4, -2)
 
 
 class PanelCache:

@@ -28,19 +28,21 @@ from __future__ import annotations
 
 import math
 import random
+import struct
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
 
 import torch
 from torch import Tensor
 
 GREEDY_BELOW = 1e-5  # of temperature, as in vLLM
 UNDRAWN = -1  # in place of a token, for a row that nothing can be drawn from
+CUTS = struct.Struct("dffi4x")  # `Cuts` in kernels/sampling.cpp
+MOST = 2**31 - 1  # of 32 bits with a sign
 
 
-@dataclass
+@dataclass(slots=True)
 class Sampler:
     """How one request draws its tokens; holds the request's only generator, and what it has drawn so far."""
 
@@ -59,23 +61,30 @@ class Sampler:
     prompt: Sequence[int] = ()  # all of it, what the window has no room for included
     counts: dict[int, int] = field(init=False, default_factory=dict)  # of each token that was drawn
     num_drawn: int = field(init=False, default=0)
+    _seen: dict[int, None] = field(init=False)
+    _newest: tuple[int, ...] = field(init=False, default=())  # the last n - 1 tokens
+    _followers: dict[tuple[int, ...], set[int]] = field(init=False)  # of each n - 1 tokens in a row
+    _always_adjusts: bool = field(init=False)
+    _generator: random.Random | None = field(init=False, default=None)
+    _uniform: float | None = field(init=False, default=None)
+    _cuts: bytes = field(init=False, default=b"")
 
     def __post_init__(self) -> None:
         self._seen = dict.fromkeys(self.prompt)
-        self._newest: tuple[int, ...] = ()  # the last n - 1 tokens
-        self._followers: dict[tuple[int, ...], set[int]] = defaultdict(set)  # of each n - 1 tokens in a row
+        self._followers = defaultdict(set)
         for token in self.prompt if self.no_repeat_ngram_size else ():
             self._follow(token)
+        is_penalised = self.repetition_penalty != 1 or self.presence_penalty or self.frequency_penalty
+        self._always_adjusts = bool(is_penalised or self.no_repeat_ngram_size or self.logit_bias)
 
-    @cached_property
-    def generator(self) -> random.Random:
-        """Made when a number is wanted: a device draws without it, and to make it takes a while."""
-        return random.Random(self.seed)
-
-    @cached_property
+    @property
     def uniform(self) -> float:
         """The number that the next draw takes, however often it is tried."""
-        return self.generator.random()
+        if self._uniform is None:
+            # Made when a number is wanted: a device draws without it, and to make it takes a while.
+            self._generator = random.Random(self.seed)
+            self._uniform = self._generator.random()
+        return self._uniform
 
     @property
     def is_greedy(self) -> bool:
@@ -89,18 +98,28 @@ class Sampler:
     @property
     def adjusts(self) -> bool:
         """Whether any of the steps 1 to 4 may change a logit."""
-        is_penalised = self.repetition_penalty != 1 or self.presence_penalty or self.frequency_penalty
-        is_banned = self.no_repeat_ngram_size or self.num_drawn < self.min_tokens
-        return bool(is_penalised or is_banned or self.logit_bias)
+        return self._always_adjusts or self.num_drawn < self.min_tokens
+
+    @property
+    def cuts(self) -> bytes:
+        """Steps 5 to 8, as the compiled kernel takes them."""
+        if not self._cuts:
+            temperature = 0.0 if self.is_greedy else self.temperature
+            top_k = MOST if self.top_k is None else min(self.top_k, MOST)
+            self._cuts = CUTS.pack(self.top_p, temperature, self.lowest_gap, top_k)
+        return self._cuts
 
     def record(self, token: int) -> None:
         """Note a token that was drawn: the next draws depend on it, and take the next numbers."""
         _ = self.uniform  # that draw's number is gone, even if nobody took it
-        self.uniform = self.generator.random()
+        assert self._generator is not None
+        self._uniform = self._generator.random()
         self.num_drawn += 1
         self.counts[token] = self.counts.get(token, 0) + 1
-        self._seen[token] = None
-        self._follow(token)
+        if self.repetition_penalty != 1:
+            self._seen[token] = None
+        if self.no_repeat_ngram_size:
+            self._follow(token)
 
     def banned(self) -> set[int]:
         """The tokens that step 1 bans now."""
@@ -129,8 +148,6 @@ class Sampler:
 
     def _follow(self, token: int) -> None:
         length = self.no_repeat_ngram_size - 1
-        if length < 0:
-            return
         if len(self._newest) == length:
             self._followers[self._newest].add(token)
         self._newest = (*self._newest, token)[-length:] if length else ()

@@ -102,7 +102,8 @@ class HostSource:
         self.kernel_name = "none" if found is None else found.level
         self.weights = self.decoder.weights
         self.is_bitwise = self.device.type == "cpu" and is_row_invariant(self.decoder)
-        self._samplers: dict[Sequence, tuple[Sampler, int]] = {}
+        self._samplers: dict[Sequence, Sampler] = {}
+        self._silent: set[Sequence] = set()  # those that are to draw nothing
 
     @property
     def cache(self) -> SlotCache:
@@ -117,25 +118,29 @@ class HostSource:
         rank: int | None = None,
     ) -> Sequence:
         sequence = self.decoder.open(tokens, score, rank)
-        self._samplers[sequence] = sampler, max_draws
+        self._samplers[sequence] = sampler
+        if not max_draws:
+            self._silent.add(sequence)
         return sequence
 
     def close(self, sequence: OpenSequence, is_spoilt: bool = False) -> None:
         assert isinstance(sequence, Sequence)
         del self._samplers[sequence]
+        self._silent.discard(sequence)
         self.decoder.close(sequence)
         if is_spoilt:
             wipe(self.cache, sequence.slot)
 
     def step(self, may_look: bool) -> Iterable[Drawn]:
         sequences, logits = self.decoder.step()
-        rows = [row for row, sequence in enumerate(sequences) if self._samplers[sequence][1]]
-        drawn = [Drawn(s, [], logits[row]) for row, s in enumerate(sequences) if not self._samplers[s][1]]
-        if len(rows) < len(sequences):
+        drawn = []
+        if self._silent:
+            drawn = [Drawn(s, [], logits[row]) for row, s in enumerate(sequences) if s in self._silent]
+            rows = [row for row, sequence in enumerate(sequences) if sequence not in self._silent]
             sequences, logits = [sequences[row] for row in rows], logits[rows]
-        if not rows:
+        if not sequences:
             return drawn
-        samplers = [self._samplers[sequence][0] for sequence in sequences]
+        samplers = [self._samplers[sequence] for sequence in sequences]
         tokens = self._choose_each(logits, samplers)
         shown = logits.unbind() if may_look else [NOTHING] * len(sequences)
         for sequence, sampler, token, row in zip(sequences, samplers, tokens, shown, strict=True):

@@ -16,9 +16,10 @@ SIZES = (1, 2, 4, 8, 16, 32, 64, 128)  # rows of a step
 # try says nothing on a machine that is always busy.
 TRIES = 9
 WORTHWHILE = 0.95  # of the time that fewer threads take: others want the cores, too
-# A step with half the threads takes twice as long: every fiftieth costs 2 % at most. What the start chose is
+FEW_TRIES, CLEAR = 3, 1.25  # so many tries are enough if all of them say so much, one way
+# A step with half the threads takes twice as long: every hundredth costs 1 % at most. What the start chose is
 # doubted sooner, as a switch is, and every set of tries that confirms it halves how often.
-FIRST_TRY, STEPS_A_TRY = 8, 50
+FIRST_TRY, STEPS_A_TRY = 8, 100
 
 
 @dataclass
@@ -49,7 +50,7 @@ class _Size:
         elif self.before[0] == num_rows:
             ratios = self.ratios.setdefault(count, [])
             ratios.append(seconds / self.before[1])
-            if len(ratios) == TRIES:
+            if len(ratios) == TRIES or _is_clear(ratios):
                 self._judge(count, median(self.ratios.pop(count)))
 
     def _judge(self, count: int, ratio: float) -> None:
@@ -57,6 +58,11 @@ class _Size:
             self.count, self.ratios, self.every = count, {}, FIRST_TRY
         else:
             self.every = min(2 * self.every, STEPS_A_TRY)
+
+
+def _is_clear(ratios: list[float]) -> bool:
+    """Whether a few tries already leave no doubt which number is faster."""
+    return len(ratios) >= FEW_TRIES and (min(ratios) > CLEAR or max(ratios) < 1 / CLEAR)
 
 
 class Threads:

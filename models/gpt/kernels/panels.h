@@ -1,10 +1,8 @@
 // How matrices lie in memory so that a product reads them in a straight line, and the product.
 //
-// A matrix (K, N) is N / PANEL panels of (K, PANEL) bfloat16; N is padded with zeros. A 32-bit lane holds two
-// numbers of a panel. Without instructions for bfloat16, they are those of two columns, lane i of the low half
-// beside lane i of the high half: a shift or a mask makes a float of each, and what is multiplied with them stays
-// float32 (STEP 1). With them, they are a column's in two neighbouring rows, which one instruction multiplies
-// with two numbers in bfloat16 and adds to a float32 sum (STEP 2); K is even then.
+// A matrix (K, N) is N / PANEL panels of (K, PANEL) bfloat16; N is padded with zeros. A 32-bit lane holds a panel's
+// numbers of two columns, lane i of the low half beside lane i of the high half: a shift or a mask makes a float of
+// each. What they are multiplied with is float32.
 #pragma once
 
 #include <type_traits>
@@ -12,58 +10,10 @@
 #include "vectors.h"
 
 constexpr int PANEL = 2 * LANES;
-constexpr int TILE_ROWS = 4;  // times two vectors: the sums that fit into registers
-
-#if defined(__AVX512BF16__) || defined(EMULATE_BF16)  // emulated: to test the layout on any processor
-constexpr int STEP = 2;
-typedef bf16 factor;  // what a panel is multiplied with
-#else
-constexpr int STEP = 1;
-typedef float factor;
-#endif
+constexpr int TILE_ROWS = LANES == 16 ? 8 : 4;  // times two vectors: the sums that fit into 32 registers, or 16
 
 // Where row k, column c of a panel lies.
-static inline long place_in_panel(int k, int c) {
-    if (STEP == 1) return (long)k * PANEL + 2 * (c % LANES) + c / LANES;
-    return (long)(k / 2) * 2 * PANEL + c / LANES * 2 * LANES + 2 * (c % LANES) + k % 2;
-}
-
-#if defined(__AVX512BF16__) || defined(EMULATE_BF16)
-
-#if defined(__AVX512BF16__)
-#include <immintrin.h>
-static inline floats add_products(floats sum, words weights, words factors) {
-    return (floats)_mm512_dpbf16_ps((__m512)sum, (__m512bh)weights, (__m512bh)factors);
-}
-#else
-static inline floats add_products(floats sum, words weights, words factors) {
-    sum += (floats)(weights & 0xFFFF0000u) * (floats)(factors & 0xFFFF0000u);
-    return sum + (floats)(weights << 16) * (floats)(factors << 16);
-}
-#endif
-
-struct Weights {
-    words low, high;
-};
-
-static inline Weights load_weights(const bf16 *from) {
-    Weights weights;
-    memcpy(&weights.low, from, sizeof weights.low);
-    memcpy(&weights.high, from + 2 * LANES, sizeof weights.high);
-    return weights;
-}
-
-static inline words load_factor(const factor *from) {
-    uint32_t both;
-    memcpy(&both, from, sizeof both);
-    return both + words{};
-}
-
-static inline factor as_factor(float value) { return narrow(value); }
-
-#else
-
-static inline floats add_products(floats sum, floats weights, float value) { return sum + weights * value; }
+static inline long place_in_panel(int k, int c) { return (long)k * PANEL + 2 * (c % LANES) + c / LANES; }
 
 struct Weights {
     floats low, high;
@@ -75,40 +25,25 @@ static inline Weights load_weights(const bf16 *from) {
     return {(floats)(both << 16), (floats)(both & 0xFFFF0000u)};
 }
 
-static inline float load_factor(const factor *from) { return *from; }
-
-static inline factor as_factor(float value) { return value; }
-
-#endif
-
-static inline void put(factor *to, floats values, int count) {
-    for (int i = 0; i < count; i++) to[i] = as_factor(values[i]);
-}
-
-static inline void put(factor *to, floats values) {
-    if (sizeof(factor) == sizeof(float)) memcpy(to, &values, sizeof values);
-    else put(to, values, LANES);
-}
-
 // c (R, P panels) = a (R, depth) times P panels of b, plus `bias` and what c was, where there is such. What lies
 // `ahead` of these, if that is not 0, comes into the cache meanwhile.
 template <int R, int P>
-static void tile(const factor *a, long a_stride, const bf16 *b, long panel_stride, int depth, float *c, long c_stride,
+static void tile(const float *a, long a_stride, const bf16 *b, long panel_stride, int depth, float *c, long c_stride,
                  const float *bias, bool is_sum, long ahead) {
     floats sums[R][P][2];
     for (int r = 0; r < R; r++)
         for (int p = 0; p < P; p++) sums[r][p][0] = sums[r][p][1] = floats{};
-    for (int k = 0; k < depth; k += STEP)
+    for (int k = 0; k < depth; k++)
 #pragma GCC unroll 4
         for (int p = 0; p < P; p++) {
             const bf16 *from = b + p * panel_stride + (long)k * PANEL;
             if (ahead) __builtin_prefetch(from + ahead, 0, 2);
             const Weights weights = load_weights(from);
-#pragma GCC unroll 4
+#pragma GCC unroll 8
             for (int r = 0; r < R; r++) {
-                const auto value = load_factor(a + r * a_stride + k);
-                sums[r][p][0] = add_products(sums[r][p][0], weights.low, value);
-                sums[r][p][1] = add_products(sums[r][p][1], weights.high, value);
+                const float value = a[r * a_stride + k];
+                sums[r][p][0] += weights.low * value;
+                sums[r][p][1] += weights.high * value;
             }
         }
     for (int r = 0; r < R; r++)
@@ -129,26 +64,35 @@ static void in_tiles(int rows, int panels, const Tile &tile) {
     std::integral_constant<int, 1> one;
     std::integral_constant<int, 2> two;
     std::integral_constant<int, 3> three;
-    std::integral_constant<int, TILE_ROWS> four;
+    std::integral_constant<int, 4> four;
+    std::integral_constant<int, TILE_ROWS> most;
     int panel = 0;
     if (rows == 1)
         for (; panel + 4 <= panels; panel += 4) tile(one, four, 0, panel, true);
-    if (rows == 2)
-        for (; panel + 2 <= panels; panel += 2) tile(two, two, 0, panel, true);
+    if (rows <= 2)
+        for (; panel + 2 <= panels; panel += 2)
+            if (rows == 1) tile(one, two, 0, panel, true);
+            else tile(two, two, 0, panel, true);
     for (; panel < panels; panel++)
-        for (int row = 0; row < rows; row += TILE_ROWS) switch (rows - row) {
-                case 1: tile(one, one, row, panel, true); break;
-                case 2: tile(two, one, row, panel, true); break;
-                case 3: tile(three, one, row, panel, true); break;
-                default: tile(four, one, row, panel, row + TILE_ROWS >= rows);
-            }
+        for (int row = 0; row < rows;) {
+            const int left = rows - row;
+            const auto next = [&](auto R) {
+                tile(R, one, row, panel, left == R);
+                row += R;
+            };
+            if (left >= TILE_ROWS) next(most);
+            else if (left >= 4) next(four);
+            else if (left == 3) next(three);
+            else if (left == 2) next(two);
+            else next(one);
+        }
 }
 
 constexpr long NEXT_PANELS = -1;
 
 // c (rows, panels) = a (rows, depth) times b, whose panels are panel_stride apart, plus bias and what c was. What lies
 // `ahead` (numbers from b; or the next panels) is fetched while this is multiplied: a few rows would wait for memory.
-static void multiply(const factor *a, long a_stride, int rows, const bf16 *b, long panel_stride, int depth, int panels,
+static void multiply(const float *a, long a_stride, int rows, const bf16 *b, long panel_stride, int depth, int panels,
                      float *c, long c_stride, long ahead, const float *bias = nullptr, bool is_sum = false) {
     in_tiles(rows, panels, [&](auto R, auto P, int row, int panel, bool is_last) {
         tile<R, P>(a + row * a_stride, a_stride, b + panel * panel_stride, panel_stride, depth,

@@ -61,47 +61,46 @@ static int draw(const double *probabilities, int count, double uniform) {
 static const int32_t UNDRAWN = -1;        // as in models/gpt/sampling.py
 static const float NO_CHANCE = -87.0f;   // scores so far below the best have none; `exponential` has nothing smaller
 
-struct Choice {
-    double uniform;      // in [0, 1)
+struct Cuts {
     double top_p;
     float temperature;   // 0 is greedy
     float lowest_gap;    // scores further below the best are cut; -inf cuts none
-    int32_t top_k;       // at most the vocabulary
+    int32_t top_k;       // as many as the vocabulary, or more, cut none
 };
 
 extern "C" {
 
-// `scratch` has room for 8 numbers of 4 bytes for each token of the vocabulary and one vector more.
-void choose(const float *logits, int padded_vocabulary, int vocabulary, const Choice *choices, int rows, int32_t *drawn,
-            int32_t *scratch) {
+// One token for each row, by its number of `uniforms` in [0, 1). `scratch` has room for 8 numbers of 4 bytes for each token of the vocabulary and one vector more.
+void choose(const float *logits, int padded_vocabulary, int vocabulary, const Cuts *cuts, const double *uniforms, int rows,
+            int32_t *drawn, int32_t *scratch) {
     const int end = (vocabulary + LANES - 1) / LANES * LANES;
     double *probabilities = (double *)scratch, *ordered = probabilities + end;
     int32_t *ranks = scratch + 4 * end, *tokens = ranks + end;
     float *scores = (float *)(tokens + end), *kept = scores + end;
     for (int row = 0; row < rows; row++, logits += padded_vocabulary) {
-        const Choice &choice = choices[row];
+        const Cuts &cut = cuts[row];
         const float *best = std::max_element(logits, logits + vocabulary);
-        const float top = *best / (choice.temperature == 0 ? 1 : choice.temperature);
+        const float top = *best / (cut.temperature == 0 ? 1 : cut.temperature);
         int numbers = 0;
         for (int i = 0; i < vocabulary; i++) numbers += logits[i] == logits[i];  // NaN is no number
         if (numbers < vocabulary || !std::isfinite(top)) {
             drawn[row] = UNDRAWN;
             continue;
         }
-        if (choice.temperature == 0) {
+        if (cut.temperature == 0) {
             drawn[row] = (int32_t)(best - logits);
             continue;
         }
         int32_t lowest = INT32_MAX;
         for (int i = 0; i < vocabulary; i++) {
-            scores[i] = logits[i] / choice.temperature;
+            scores[i] = logits[i] / cut.temperature;
             ranks[i] = rank_of(scores[i]);
             lowest = std::min(lowest, ranks[i]);
         }
         std::fill(ranks + vocabulary, ranks + end, INT32_MIN);
-        const float gap = std::max(choice.lowest_gap, NO_CHANCE);
-        const bool is_cut = choice.top_k < vocabulary;
-        const int32_t least = is_cut ? threshold_of(ranks, end, choice.top_k, lowest, rank_of(top)) : lowest;
+        const float gap = std::max(cut.lowest_gap, NO_CHANCE);
+        const bool is_cut = cut.top_k < vocabulary;
+        const int32_t least = is_cut ? threshold_of(ranks, end, cut.top_k, lowest, rank_of(top)) : lowest;
         int count = 0;
         for (int i = 0; i < vocabulary; i++)
             if (ranks[i] >= least && scores[i] - top >= gap) {
@@ -111,8 +110,8 @@ void choose(const float *logits, int padded_vocabulary, int vocabulary, const Ch
         std::fill(kept + count, kept + (count + LANES - 1) / LANES * LANES, 0.0f);
         for (int i = 0; i < count; i += LANES) store(kept + i, exponential(load(kept + i)));
         std::copy(kept, kept + count, probabilities);
-        if (choice.top_p < 1) keep_top_p(probabilities, count, choice.top_p, ordered);
-        drawn[row] = tokens[draw(probabilities, count, choice.uniform)];
+        if (cut.top_p < 1) keep_top_p(probabilities, count, cut.top_p, ordered);
+        drawn[row] = tokens[draw(probabilities, count, uniforms[row])];
     }
 }
 }

@@ -63,13 +63,11 @@ struct Row {
 
 // Memory for one pass; sizes in floats, each part on a border of 64 bytes.
 struct Scratch {
-    float *states, *turns, *qkv, *gates, *mixed;
-    factor *normed, *queries, *attended, *inner;
+    float *states, *turns, *qkv, *gates, *normed, *queries, *attended, *inner;
     int16_t *rounded;  // of a product's rows, for weights in whole numbers; and their scales
     float *scales;
-    float *scores;   // a thread's own, and the next two
-    factor *shares, *asked;
-    long own;        // floats that each thread has to itself
+    float *scores, *shares, *asked, *mixed;  // a thread's own
+    long own;  // floats that each thread has to itself
 
     Scratch(const Network &n, float *memory) : next_(memory) {
         const int heads_width = n.heads * n.head_width, most = n.bundle() * n.group();
@@ -103,11 +101,7 @@ struct Scratch {
     }
 };
 
-static inline void write(float *to, float value) { *to = value; }
-static inline void write(bf16 *to, float value) { *to = narrow(value); }
-
-template <class Number>
-static void normalise(const Network &n, const Norm &norm, const float *from, int width, Number *to) {
+static void normalise(const Network &n, const Norm &norm, const float *from, int width, float *to) {
     floats sum = {}, squares = {};
     float mean = 0;
     if (n.is_centred) {
@@ -121,7 +115,7 @@ static void normalise(const Network &n, const Norm &norm, const float *from, int
     const float scale = 1 / std::sqrt(total(squares) / width + n.norm_eps);
     for (int i = 0; i < width; i++) {
         const float value = (from[i] - mean) * scale * norm.weights[i];
-        write(to + i, norm.bias ? value + norm.bias[i] : value);
+        to[i] = norm.bias ? value + norm.bias[i] : value;
     }
 }
 
@@ -133,8 +127,8 @@ static void rotate(float *head, const float *cosines, const float *sines, int ha
     }
 }
 
-// Of `scores * scale`, as factors, with zeros from `length` up to `end`, a multiple of LANES.
-static void softmax(float *scores, int length, int end, float scale, factor *shares) {
+// Of `scores * scale`, with zeros from `length` up to `end`, a multiple of LANES.
+static void softmax(float *scores, int length, int end, float scale, float *shares) {
     const int last = padded(length, LANES);
     std::fill(scores + length, scores + last, scores[0]);
     floats highest = load(scores);
@@ -145,7 +139,7 @@ static void softmax(float *scores, int length, int end, float scale, factor *sha
     floats sum = {};
     for (int i = 0; i < last; i += LANES) sum += load(scores + i);
     const float share = 1 / total(sum);
-    for (int i = 0; i < end; i += LANES) put(shares + i, load(scores + i) * share);
+    for (int i = 0; i < end; i += LANES) store(shares + i, load(scores + i) * share);
 }
 
 // One pass of up to BLOCK_ROWS rows.
@@ -187,10 +181,7 @@ class Pass {
     int starts_[BLOCK_ROWS + 1];  // of bundles: rows of one prompt that stand side by side
     Row answered_[BLOCK_ROWS];
 
-    template <class Part>
-    Part *own(Part *part, int worker) const {
-        return (Part *)((float *)part + s.own * worker);
-    }
+    float *own(float *part, int worker) const { return part + s.own * worker; }
 
     // For a few rows, waking others takes longer than the work.
     template <class Work>
@@ -262,14 +253,14 @@ class Pass {
     }
 
     // The states += a (rows, depth) times a matrix.
-    void add_multiplied_by(const Product &by, const factor *a, long a_stride, int depth, int rows) {
+    void add_multiplied_by(const Product &by, const float *a, long a_stride, int depth, int rows) {
         multiply_by(by, [](int) {}, a, a_stride, depth, rows, s.states, n.across(), true, false);
     }
 
     // c (rows, across) = or += a (rows, depth), once each row is prepared, times a matrix, column by column among the
     // team.
     template <class Prepare>
-    void multiply_by(const Product &by, const Prepare &prepare, const factor *a, long a_stride, int depth, int rows,
+    void multiply_by(const Product &by, const Prepare &prepare, const float *a, long a_stride, int depth, int rows,
                      float *c, int across, bool is_sum, bool is_into) {
         auto share = [&](auto multiply_panels) {
             const int panels = across / PANEL, unit = rows == 1 ? 4 : 2;
@@ -310,12 +301,12 @@ class Pass {
         for (int r = 0; r < rows; r++)
             for (int panel = first; panel < first + count; panel += is_paired ? 2 : 1) {
                 const float *from = s.gates + (long)r * n.into_across() + panel * PANEL;
-                factor *to = s.inner + (long)r * n.inner_across() + panel / (is_paired ? 2 : 1) * PANEL;
+                float *to = s.inner + (long)r * n.inner_across() + panel / (is_paired ? 2 : 1) * PANEL;
                 for (int i = 0; i < PANEL; i += LANES) {
                     const floats x = load(from + i);
-                    put(to + i, is_paired                  ? silu(x) * load(from + PANEL + i)
-                                : n.activation == GELU ? gelu(x)
-                                                           : gelu_tanh(x));
+                    store(to + i, is_paired                  ? silu(x) * load(from + PANEL + i)
+                                  : n.activation == GELU ? gelu(x)
+                                                         : gelu_tanh(x));
                 }
             }
     }
@@ -328,8 +319,7 @@ class Pass {
         const float *turn = s.turns + (long)r * width;
         for (int h = kv * n.group(); h < (kv + 1) * n.group(); h++) {
             turn_head(layer.q_norm, qkv + h * width, turn);
-            factor *query = s.queries + ((long)r * n.heads + h) * width;
-            for (int i = 0; i < width; i++) query[i] = as_factor(qkv[h * width + i]);
+            std::copy_n(qkv + h * width, width, s.queries + ((long)r * n.heads + h) * width);
         }
         float *key = qkv + (n.heads + kv) * width, *value = key + n.kv_heads * width;
         turn_head(layer.k_norm, key, turn);
@@ -361,7 +351,7 @@ class Pass {
     void attend(const Layer &layer, const Row *row, int r, int rows, int kv, int worker) {
         const int width = n.head_width, group = n.group(), all_rows = rows * group, across = n.head_across();
         const int length = std::min(row[rows - 1].position + 1, n.context), end = padded(length, PANEL);
-        factor *asked = own(s.asked, worker), *shares = own(s.shares, worker);
+        float *asked = own(s.asked, worker), *shares = own(s.shares, worker);
         float *scores = own(s.scores, worker), *mixed = own(s.mixed, worker);
         for (int i = 0; i < all_rows; i++)
             std::copy_n(s.queries + ((long)(r + i / group) * n.heads + kv * group + i % group) * width, width,
@@ -381,8 +371,8 @@ class Pass {
                      (int)std::min<long>(PLACES, length - k), across / PANEL, mixed, across,
                      at < last ? stride : keys + n.block_size() - values - last, nullptr, k > 0);
         for (int i = 0; i < all_rows; i++) {
-            factor *to = s.attended + (long)(r + i / group) * n.across() + (kv * group + i % group) * width;
-            for (int d = 0; d < width; d++) to[d] = as_factor(mixed[i * across + d]);
+            std::copy_n(mixed + i * across, width,
+                        s.attended + (long)(r + i / group) * n.across() + (kv * group + i % group) * width);
         }
     }
 };
@@ -390,7 +380,6 @@ class Pass {
 extern "C" {
 
 int lanes() { return LANES; }
-int depth_step() { return STEP; }
 int has_pairs() { return HAS_PAIRS; }
 
 Team *make_team(int size) { return new Team(size); }

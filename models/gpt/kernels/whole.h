@@ -78,15 +78,9 @@ static inline shorts load_pairs(const int16_t *from) {
 // The first LANES numbers, of which no more than `count` are there; zeros in the others' place.
 static inline floats some(const float *from, int count) { return first_lanes(load(from), count); }
 
-static inline floats some(const bf16 *from, int count) {
-    floats value = {};
-    for (int i = 0; i < std::min(LANES, count); i++) value[i] = widen(from[i]);
-    return value;
-}
-
 // One row of `depth` numbers as whole ones up to `largest`, with zeros up to `end`; returns its scale, which is no number
 // if one of them is none.
-static float quantise(const factor *from, int depth, int end, int largest, int16_t *to) {
+static float quantise(const float *from, int depth, int end, int largest, int16_t *to) {
     floats most = {}, zeros = {};
     for (int i = 0; i < depth; i += LANES) {
         const floats value = some(from + i, depth - i), size = value < 0.0f ? -value : value;
@@ -124,7 +118,7 @@ static void whole_tile(const int16_t *a, const float *a_scales, const char *b, i
             for (int p = 0; p < P; p++) {
                 const Number *from = (const Number *)(b + p * panel_size) + k * PANEL;
                 const shorts low = load_pairs(from), high = load_pairs(from + 2 * LANES);
-#pragma GCC unroll 4
+#pragma GCC unroll 8
                 for (int r = 0; r < R; r++) {
                     int32_t both;
                     memcpy(&both, a + ((long)r * groups + g) * GROUP + k, sizeof both);

@@ -12,6 +12,7 @@ from harness.device import TEST_DEVICE
 from models.gpt.engine import TextEngine, TextEvent
 from models.gpt.kernel import load_kernel
 from models.gpt.request import TextRequest
+from models.gpt.sampling import Sampler
 from models.gpt.tokenizer import CharacterTokenizer
 from tests.models.gpt.small import ALPHABET, complete, make_network, text_of
 
@@ -94,10 +95,14 @@ def test_a_sampler_that_raises_costs_its_own_row_and_no_number(monkeypatch: pyte
     wanted = [text_of(complete(engine, request)) for request in GOOD]
     sampler = engine._sampler(TextRequest("a", seed=9, logit_bias={0: 1.0}), [1])
 
-    def adjust(_: Any) -> None:
-        raise IndexError("as asked")
+    adjust = Sampler.adjust
 
-    monkeypatch.setattr(sampler, "adjust", adjust)
+    def adjust_others(one: Sampler, row: torch.Tensor) -> None:
+        if one is sampler:
+            raise IndexError("as asked")
+        adjust(one, row)
+
+    monkeypatch.setattr(Sampler, "adjust", adjust_others)
     make = engine._sampler
     monkeypatch.setattr(
         engine, "_sampler", lambda one, prompt: sampler if one.seed == 9 else make(one, prompt)

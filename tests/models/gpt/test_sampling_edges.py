@@ -121,7 +121,7 @@ def make_sampler(fields: dict[str, Any], uniform: float) -> Sampler:
     sampler = Sampler(0, prompt=HISTORY[0], **fields)
     for token in HISTORY[1]:
         sampler.record(token)
-    sampler.uniform = uniform
+    sampler._uniform = uniform
     return sampler
 
 

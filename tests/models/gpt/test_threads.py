@@ -6,6 +6,8 @@ import itertools
 import random
 from collections.abc import Callable
 
+import pytest
+
 from models.gpt.threads import Threads
 
 
@@ -68,8 +70,8 @@ def test_a_bad_start_is_made_up_for_while_serving() -> None:
     assert threads(64) == 1
     given = serve(threads, lambda rows, count: rows / count, 64, 2000)
     assert given[:6] == [1] * 6
-    assert given[200:].count(4) > 1700  # soon
-    assert given[-500:].count(4) == 490
+    assert given[72:].count(4) > 1890  # soon: 2 after three tries, 4 after six in turns with 1
+    assert given[-500:].count(4) == 495
     serve(threads, lambda rows, count: rows * count, 64, 2000)  # others want the cores now
     assert serve(threads, lambda rows, count: rows * count, 64, 100).count(1) >= 96
     assert threads(1) == 1  # other sizes have nothing to do with it
@@ -79,10 +81,17 @@ def test_tries_cost_little_and_lead_nowhere_where_the_number_is_right() -> None:
     threads, chance = Threads(2), random.Random(0)
     threads.measure(lambda _, count: 1 / count, max_rows=64)
     noisy = serve(threads, lambda _, count: chance.uniform(0.8, 1.6) / count, 8, 5000)
-    assert noisy[500:].count(1) == 4500 // 50
-    assert (
-        noisy[:500].count(1) == 9 + 9 + 8
-    )  # the start's choice is doubted sooner: every 8, then every 16, then every 32
+    assert noisy[500:].count(1) == 4500 // 100
+    # The start's choice is doubted sooner: every 8, then every 16, 32, 64: three of these tries decide.
+    assert noisy[:500].count(1) == 3 + 3 + 3 + 3 + 1
+
+
+@pytest.mark.parametrize(("of_two", "num_tries"), [(0.7, 3), (0.9, 9)])
+def test_three_clear_tries_decide_and_nine_that_are_not(of_two: float, num_tries: int) -> None:
+    threads = Threads(2)
+    threads.measure(lambda _, count: float(count), max_rows=64)
+    given = serve(threads, lambda _, count: of_two if count == 2 else 1.0, 64, 8 * num_tries + 7)
+    assert given == ([1] * 7 + [2]) * num_tries + [2] * 7
 
 
 def test_steps_of_other_sizes_are_not_compared() -> None:
