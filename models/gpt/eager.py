@@ -12,7 +12,8 @@ from models.gpt.cache import Cache, DecodeAttention, PrefillAttention, span_of
 from models.gpt.network import GPT
 
 # Matrix products of 1-3, 5-7 and 9-11 rows take other kernels, with other bits, than those of 4, 8 and 12 on.
-ROW_MULTIPLE = 4
+# With AVX-512 those of fewer than 16 rows do.
+ROW_MULTIPLE = 16 if torch.backends.cpu.get_cpu_capability().startswith("AVX512") else 4
 
 
 def lay_out_for_cpu(network: GPT) -> None:
