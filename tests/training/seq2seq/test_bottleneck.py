@@ -9,7 +9,7 @@ from pathlib import Path
 from tests.training.resuming import signal_at_first_step
 from training.__main__ import main
 
-SMALL = ("steps=150", "longest=8", "width=48", "symbols=6", "batch=48", "num_tests=64", "learning_rate=0.01")
+SMALL = ("steps=250", "longest=8", "width=48", "symbols=6", "batch=48", "num_tests=64", "learning_rate=0.01")
 
 
 def arguments(folder: Path) -> list[str]:
