@@ -97,9 +97,8 @@ def naturalise(labels: Map, seed: int) -> Map:
     for number in np.unique(front[outlines.distance < longer / 8]):
         if _REACH[number]:
             drawn = _draw(labels.shape, _PROFILES[number], seed, number)
-            noise = np.where(
-                front == number, drawn[outlines.place], noise
-            )  # all along a way across: no islets
+            # That of the outline, all along the way across it: no islets.
+            noise = np.where(front == number, drawn[outlines.place], noise)
     moves = np.clip(noise, -MOST_SPREADS, MOST_SPREADS) * _reach(labels, outlines, front) * longer
     moves = np.where(front == outlines.beyond, moves, -moves)  # what is in front grows where noise is high
     return np.where(moves > outlines.distance, outlines.beyond, labels)

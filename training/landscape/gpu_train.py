@@ -121,7 +121,7 @@ def load_shards(folder: Path, name: str) -> dict[str, Tensor]:
     """What ``save_shards`` wrote, or what one file of that name holds."""
     return {
         key: tensor
-        for path in sorted([*folder.glob(f"{name}-*.safetensors"), *folder.glob(f"{name}.safetensors")])
+        for path in sorted(folder.glob(f"{name}[-.]*safetensors"))
         for key, tensor in load_file(path).items()
     }
 
@@ -139,9 +139,9 @@ def start_from(trainer: Trainer, folder: Path) -> None:
         kept = load_shards(folder, name) or (generator if name in ("generator", "averaged") else {})
         if not kept:
             continue
-        kept = {key: value for key, value in kept.items() if key not in BANK}
-        kept |= {key: value for key, value in module.state_dict().items() if key in BANK}  # this run's own
-        module.load_state_dict(kept)
+        weights = {key: value for key, value in kept.items() if key not in BANK}
+        own_bank = {key: value for key, value in module.state_dict().items() if key in BANK}
+        module.load_state_dict(weights | own_bank)
 
 
 if __name__ == "__main__":

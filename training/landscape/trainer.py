@@ -58,9 +58,7 @@ class Trainer(Resumable):
         self._features: dict[str, FrozenFeatures] = {
             name: _place(FrozenFeatures(load_trunk(name)), device) for name in settings.networks
         }
-        if (
-            device.type == "cuda"
-        ):  # as autocast does it in each step, with a kernel for each weight that is frozen
+        if device.type == "cuda":  # what autocast would do in each step, with a kernel for each frozen weight
             for features in self._features.values():
                 features.bfloat16()
         self._heads: dict[str, FeatureDiscriminator] = {
