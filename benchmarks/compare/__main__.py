@@ -100,14 +100,16 @@ def measure_text(
     found["cells"] = text.workload_a(fleet, contenders, plan, passage)
     found["engine_rates"] += engine_rate.measure(plan.seconds, rounds=2)
     found["steps"] = text.workload_b(fleet, contenders, found["cells"], plan, passage)
+    found["missing"] |= fleet.lost
 
 
 def measure_same_weights(plan: text.Plan, found: dict[str, Any]) -> None:
-    """A model after the other: both servers of both widths fill the memory."""
+    """A model after the other: all their servers together fill the memory."""
     found["same_weights"] = []
     for shape in same_weights.SHAPES:
         with Fleet() as fleet:
             found["same_weights"] += same_weights.measure(fleet, shape, plan)
+            found["missing"] |= fleet.lost
 
 
 def measure_landscape(fleet: Fleet, is_quick: bool, found: dict[str, Any]) -> None:

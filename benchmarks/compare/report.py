@@ -21,7 +21,7 @@ def render(results: Results) -> str:
             report_text.engine(results),
         ]
     if "same_weights" in results:
-        parts.append(report_same_weights.same_weights(results["same_weights"]))
+        parts.append(report_same_weights.same_weights(results["same_weights"], results["missing"]))
     if "landscape" in results:
         parts.append(report_landscape.landscape(results["landscape"]))
     if {"slots", "together"} <= results.keys():

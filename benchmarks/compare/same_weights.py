@@ -1,4 +1,4 @@
-"""The same weights in our server and in llama.cpp's: nanoGPT's shape and GPT-2's, random weights.
+"""The same weights in our server, llama.cpp's and vLLM's: nanoGPT's shape and GPT-2's, random weights.
 
 What they write is noise, and every token counts: speeds here are tokens per second, whatever a token is.
 """
@@ -10,12 +10,13 @@ import json
 import random
 import string
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from benchmarks.compare.client import Connection
-from benchmarks.compare.fleet import OURS, Contender, Fleet, llama_cpp
+from benchmarks.compare.fleet import OURS, VLLM_TYPE, Contender, Fleet, llama_cpp, vllm
+from benchmarks.compare.gpt2_folder import write_gpt2
 from benchmarks.compare.load import ClosedRun, Post, Record, closed_loop, exchange, run
 from benchmarks.compare.statistics import median
 from benchmarks.compare.text import Plan, say
@@ -25,9 +26,30 @@ from models.gpt.config import GPTConfig
 from models.gpt.tokenizer import TOKENIZER_FILE
 
 FOLDER = ROOT / "state" / "bench" / "same-weights"
-PROMPT_TOKENS, ANSWER_TOKENS, PREFILL_TOKENS = 32, 64, 512
+PROMPT_TOKENS, ANSWER_TOKENS, PREFILL_TOKENS, POSITIONS = 32, 64, 512, 1024
 OLD_BLOCK = {"positions": "learned", "norm": "layer", "mlp": "gelu_tanh", "bias": True, "qk_norm": False}
-PEERS = {"auto": "f16", "int8": "q8_0"}  # whose weights are as wide as ours; "auto" has 16 bits
+F16, Q8, BFLOAT16 = "llama.cpp f16", "llama.cpp q8_0", "vLLM bfloat16"
+PEERS = {"auto": (F16, BFLOAT16), "int8": (Q8,)}  # whose weights are as wide as ours; "auto" has 16 bits
+
+
+@dataclass(frozen=True)
+class TokenApi:
+    """How a server is asked for so many tokens, and where its answer counts them."""
+
+    length: str
+    counted: tuple[str, ...]
+    more: dict[str, Any] = field(default_factory=dict)
+
+
+APIS: dict[str | None, TokenApi] = {  # by the peer's folder; None is ours
+    None: TokenApi("max_tokens", ("usage", "completion_tokens")),
+    "llama-cpp": TokenApi(
+        "n_predict",
+        ("tokens_predicted",),
+        {"samplers": ["top_k", "temperature"], "cache_prompt": False, "ignore_eos": True},
+    ),
+    "vllm": TokenApi("max_tokens", ("usage", "completion_tokens"), {"model": "hf", "ignore_eos": True}),
+}
 
 
 @dataclass(frozen=True)
@@ -52,7 +74,7 @@ class Shape:
 
     def config(self) -> GPTConfig:
         return GPTConfig(
-            training_data="random weights", vocabulary=self.vocabulary, max_seq_len=1024,
+            training_data="random weights", vocabulary=self.vocabulary, max_seq_len=POSITIONS,
             num_layers=self.num_layers, hidden_size=self.hidden_size, heads=self.heads, kv_heads=self.heads,
             mlp_width=4 * self.hidden_size, **OLD_BLOCK,
         )  # fmt: skip
@@ -65,21 +87,24 @@ SHAPES = (
 
 
 def contenders(shape: Shape) -> dict[str, Contender]:
-    """Ours and llama.cpp's, each in two widths, by their name in the tables."""
+    """Ours in two widths and the peers, by their name in the tables."""
+    folder, suffix = _folder(shape), f" {shape.name}"
     found = {}
-    for width, kind in PEERS.items():
+    for width in PEERS:
         environment = {
             **OURS.environment,
-            "PROSPERO_CHECKPOINTS": str(_folder(shape) / "checkpoints"),
+            "PROSPERO_CHECKPOINTS": str(folder / "checkpoints"),
             "PROSPERO_TEXT_MODEL": shape.name,
             "PROSPERO_TEXT_SLOTS": str(max(shape.clients)),
             "PROSPERO_TEXT_WEIGHTS": "{{" + f'"{shape.name}": "{width}"' + "}}",  # formatted at the start
         }
         found[f"Prospero {width}"] = Contender(
-            f"Prospero {width} {shape.name}", OURS.version, OURS.api, OURS.command, environment=environment
+            f"Prospero {width}{suffix}", OURS.version, OURS.api, OURS.command, environment=environment
         )
-        file = _folder(shape) / f"{kind}.gguf"
-        found[f"llama.cpp {kind}"] = llama_cpp(file, f"llama.cpp {kind} {shape.name}", positions=1024)
+    found[F16] = llama_cpp(folder / "f16.gguf", F16 + suffix, POSITIONS)
+    found[Q8] = llama_cpp(folder / "q8_0.gguf", Q8 + suffix, POSITIONS)
+    if VLLM_TYPE == "bfloat16":  # elsewhere its weights would be twice as wide
+        found[BFLOAT16] = vllm(folder / "hf", BFLOAT16 + suffix, POSITIONS)
     return found
 
 
@@ -97,26 +122,27 @@ def measure(fleet: Fleet, shape: Shape, plan: Plan) -> list[dict[str, Any]]:
         for name, contender in contenders(shape).items():
             if contender.missing() is not None:
                 continue
-            done = _ask(fleet, contender, load, 1000 * key + load.clients, plan.seconds if key >= 0 else 0.0)
-            if key < 0:
-                continue
-            waits = [1e3 * ((one.ended_at or 0) - one.asked_at) for one in done.records]
-            found = {"tokens_per_second": done.per_second, "whole_p50": median(waits)}
-            where = {"shape": shape.name, "name": name, "round": key, **asdict(load)}
-            cells.append({**where, **found, "errors": len(done.errors)})
-            rate, wait = found.values()
-            say(f"{shape.name} {name:18} {load} {rate:8.0f} tokens/s {wait:8.1f} ms {done.errors[:1]}")
+            seconds = plan.seconds if key >= 0 else 0.0
+            for done in fleet.measure(
+                contender, _ask, fleet, contender, load, 1000 * key + load.clients, seconds
+            ):
+                if key < 0:
+                    continue
+                waits = [1e3 * ((one.ended_at or 0) - one.asked_at) for one in done.records]
+                rate, wait = done.per_second, median(waits)
+                where = {"shape": shape.name, "name": name, "round": key, **asdict(load)}
+                found = {"tokens_per_second": rate, "whole_p50": wait, "errors": len(done.errors)}
+                cells.append(where | found)
+                say(f"{shape.name} {name:18} {load} {rate:8.0f} tokens/s {wait:8.1f} ms {done.errors[:1]}")
     return cells
 
 
 def _ask(fleet: Fleet, contender: Contender, load: Load, seed: int, seconds: float) -> ClosedRun:
     server = fleet.get(contender, load.clients, stream=False)
     fleet.settle()
-    url, is_ours = server.url + contender.api.path, contender.peer is None
-    prompts = _prompts(load.prompt, seed)
-    return run(
-        closed_loop([TokenClient(url, is_ours, prompts, load.answer) for _ in range(load.clients)], seconds)
-    )
+    url, api, prompts = server.url + contender.api.path, APIS[contender.peer], _prompts(load.prompt, seed)
+    clients = [TokenClient(url, api, prompts, load.answer) for _ in range(load.clients)]
+    return run(closed_loop(clients, seconds))
 
 
 def _prompts(length: int, seed: int) -> Iterator[str]:
@@ -129,24 +155,22 @@ def _prompts(length: int, seed: int) -> Iterator[str]:
 class TokenClient:
     """Asks for texts of so many tokens; the answer must count as many."""
 
-    def __init__(self, url: str, is_ours: bool, prompts: Iterator[str], num_tokens: int) -> None:
-        self._url, self._is_ours = url, is_ours
+    def __init__(self, url: str, api: TokenApi, prompts: Iterator[str], num_tokens: int) -> None:
+        self._url, self._api = url, api
         self._prompts, self._num_tokens = prompts, num_tokens
         self._connection = Connection()
 
     async def ask(self, record: Record) -> None:
         record.wanted = self._num_tokens
-        common = {"prompt": next(self._prompts), "temperature": 0.8, "top_k": 40}
-        if self._is_ours:
-            body = common | {"max_tokens": self._num_tokens}
-        else:
-            fewer = {"samplers": ["top_k", "temperature"], "cache_prompt": False, "ignore_eos": True}
-            body = common | {"n_predict": self._num_tokens} | fewer
+        body = {"prompt": next(self._prompts), "temperature": 0.8, "top_k": 40}
+        body |= {self._api.length: self._num_tokens, **self._api.more}
         answer = bytearray()
         post = Post(self._url, json.dumps(body).encode())
         if await exchange(self._connection, post, lambda data, _: answer.extend(data), record):
             said = json.loads(answer)
-            record.amount = said["usage"]["completion_tokens"] if self._is_ours else said["tokens_predicted"]
+            for name in self._api.counted:
+                said = said[name]
+            record.amount = said
             if record.amount != record.wanted:
                 record.error = f"{record.amount} tokens instead of {record.wanted}"
 
@@ -159,7 +183,7 @@ def _folder(shape: Shape) -> Path:
 
 
 def make_files(shape: Shape) -> None:
-    """Our checkpoint, whose weights are bfloat16's, and from it llama.cpp's files; made once."""
+    """Our checkpoint, whose weights are bfloat16's, and from it the peers' files; made once."""
     import torch
 
     from models.gpt.network import GPT
@@ -179,6 +203,8 @@ def make_files(shape: Shape) -> None:
         file = _folder(shape) / f"{kind}.gguf"
         if not file.exists() and train(["export", str(checkpoint), "--gguf", str(file), "--weights", width]):
             raise RuntimeError(f"{file} was not written")
+    if not (_folder(shape) / "hf").exists():
+        write_gpt2(checkpoint, _folder(shape) / "hf")
 
 
 def make_tokenizer(count: int) -> bytes:

@@ -124,11 +124,10 @@ def workload_a(fleet: Fleet, contenders: list[Contender], plan: Plan, passage: s
             break
         loads = [(False, count) for count in plan.clients] + [(True, count) for count in plan.stream_clients]
         for stream, num_clients in loads:
-            cells += [
-                closed_cell(fleet, contender, num_clients, stream, plan, passage, key)
-                for contender in contenders
-                if key < contender.rounds
-            ]
+            for contender in contenders:
+                if key < contender.rounds:
+                    where = fleet, contender, num_clients, stream, plan, passage, key
+                    cells += fleet.measure(contender, closed_cell, *where)
     return cells
 
 
@@ -148,21 +147,29 @@ def workload_b(
     fleet: Fleet, contenders: list[Contender], cells: list[dict[str, Any]], plan: Plan, passage: str
 ) -> list[dict[str, Any]]:
     """For each contender: rates from well below its capacity upwards, until the limit is passed."""
-    steps = []
+    steps: list[dict[str, Any]] = []
     for contender in for_workload_b(cells, contenders):
-        server = fleet.get(contender, MAX_CLIENTS, stream=True)
-        fleet.settle()
         capacity = best_streamed(cells, contender.name) / MEAN_ANSWER_B
-        if capacity == 0:
-            continue
-        for one in run(_staircase(server.url, contender, capacity, plan, passage)):
-            steps.append({"name": contender.name, **one})
-            say(
-                f"{contender.name:22} B {one['offered']:6.1f} requests/s  "
-                f"first p99 {one['first_p99']:7.0f} ms  "
-                f"{one['delivered']:6.0f} of {one['asked_for']:6.0f} characters/s"
-            )
+        if capacity:
+            for found in fleet.measure(contender, _climb_all, fleet, contender, capacity, plan, passage):
+                steps += found
     return steps
+
+
+def _climb_all(
+    fleet: Fleet, contender: Contender, capacity: float, plan: Plan, passage: str
+) -> list[dict[str, Any]]:
+    """A contender's steps of workload B."""
+    server = fleet.get(contender, MAX_CLIENTS, stream=True)
+    fleet.settle()
+    steps = run(_staircase(server.url, contender, capacity, plan, passage))
+    for one in steps:
+        say(
+            f"{contender.name:22} B {one['offered']:6.1f} requests/s  "
+            f"first p99 {one['first_p99']:7.0f} ms  "
+            f"{one['delivered']:6.0f} of {one['asked_for']:6.0f} characters/s"
+        )
+    return [{"name": contender.name, **one} for one in steps]
 
 
 UP, DOWN = (0.5, 0.62, 0.78, 0.97, 1.2, 1.5), (0.25, 0.1)  # of a contender's capacity

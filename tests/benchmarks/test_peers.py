@@ -82,6 +82,34 @@ def test_a_server_that_does_not_start_is_said_so() -> None:
     assert unusable == {"broken": "broken 64 ended with 3; see state/bench/logs/broken-64.log"}
 
 
+def test_a_peer_that_ends_costs_only_itself() -> None:
+    """Its measurements from then on are left out; what ended is said, once; ours may not end."""
+    command = (sys.executable, "-m", "tests.benchmarks.canned_server", "ab", "{port}")
+    ours, one, other = (
+        Contender(name, "1", PLAIN, command, peer=peer)
+        for name, peer in (("ours", None), ("one", "pytorch"), ("other", "pytorch"))
+    )
+    with Fleet() as fleet:
+
+        def ask(contender: Contender) -> str:
+            return httpx.get(fleet.get(contender, 8, stream=False).url + "/health").reason_phrase
+
+        def kill(contender: Contender) -> None:
+            process = fleet.get(contender, 8, stream=False).process
+            process.kill()
+            process.wait()
+
+        assert fleet.measure(one, ask, one) == ["OK"]
+        kill(one)
+        for _ in range(2):
+            assert fleet.measure(one, ask, one) == []
+            assert fleet.measure(other, ask, other) == ["OK"]
+        assert fleet.lost == {"one": "one ended with -9 under load"}
+        kill(ours)
+        with pytest.raises(AssertionError, match="ours ended with -9"):
+            fleet.measure(ours, ask, ours)
+
+
 def test_a_peer_stands_still_while_it_is_not_its_turn() -> None:
     command = (sys.executable, "-m", "tests.benchmarks.canned_server", "ab", "{port}")
     one, other = (Contender(name, "1", PLAIN, command, peer="pytorch") for name in ("one", "other"))

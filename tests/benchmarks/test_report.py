@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,8 @@ import pytest
 
 from benchmarks.compare import plots, report
 from benchmarks.compare.__main__ import attempt
+from benchmarks.compare.report_same_weights import ratio, same_weights
+from benchmarks.compare.same_weights import SHAPES, loads_of
 from benchmarks.compare.statistics import percentile, spread
 from benchmarks.compare.tables import best_peer, comparison, number, with_spread
 from benchmarks.compare.targets import targets
@@ -170,3 +173,21 @@ def test_plots(tmp_path: Path) -> None:
     plots.draw(results(), tmp_path / "plots")
     for name in ("concurrency", "lengths", "slots"):
         assert 5_000 < (tmp_path / "plots" / f"{name}.png").stat().st_size < 100_000
+
+
+def test_the_same_model_is_held_against_the_best_peer_of_its_width() -> None:
+    """Rates and waits alike; a peer that was lost is left out and named; without any there is no ratio."""
+    shape, answers, first = SHAPES[0], loads_of(SHAPES[0])[0], loads_of(SHAPES[0])[-2]
+    rates = {"Prospero auto": 600.0, "llama.cpp f16": 300.0, "vLLM bfloat16": 400.0, "Prospero int8": 700.0}
+    cells = [
+        {"shape": shape.name, "name": name, "round": 0, **asdict(load)}
+        | {"tokens_per_second": rate, "whole_p50": 6000.0 / rate, "errors": 0}
+        for name, rate in rates.items()
+        for load in (answers, first)
+    ]
+    for load in (answers, first):
+        assert ratio(cells, shape, "auto", load) == pytest.approx(1.5)
+        assert math.isnan(ratio(cells, shape, "int8", load))
+    page = same_weights(cells, {f"llama.cpp q8_0 {shape.name}": "ended with -11"})
+    assert "| llama.cpp q8_0 (ended with -11) | – |" in page
+    assert "| vLLM bfloat16 | 400 |" in page
