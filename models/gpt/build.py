@@ -7,6 +7,7 @@ Requests never wait for a compiler: without the file PyTorch's operators serve t
 
 from __future__ import annotations
 
+import ctypes
 import hashlib
 import os
 import platform
@@ -26,6 +27,13 @@ FLAGS = (
 # Instruction sets with what compilers call them, the best first, by machine.
 LEVELS: dict[str, dict[str, tuple[str, ...]]] = {
     "x86_64": {
+        "avx512-amx": (
+            "-march=x86-64-v4",
+            "-mavx512vnni",
+            "-mamx-tile",
+            "-mamx-int8",
+            "-mprefer-vector-width=512",
+        ),
         "avx512-vnni": ("-march=x86-64-v4", "-mavx512vnni", "-mprefer-vector-width=512"),
         "avx512": ("-march=x86-64-v4", "-mprefer-vector-width=512"),
         "avx2": ("-march=x86-64-v3",),
@@ -44,8 +52,9 @@ def instruction_sets() -> list[str]:
     best = {"AVX2": "avx2", "AVX512": "avx512"}.get(torch.backends.cpu.get_cpu_capability())
     if best is None:
         return []
-    if best == "avx512" and "avx512_vnni" in _processor_flags():
-        best = "avx512-vnni"
+    flags = _processor_flags()
+    if best == "avx512" and "avx512_vnni" in flags:
+        best = "avx512-amx" if {"amx_tile", "amx_int8"} <= flags and _may_use_tiles() else "avx512-vnni"
     levels = list(LEVELS[machine])
     return levels[levels.index(best) :]
 
@@ -57,6 +66,12 @@ def _processor_flags() -> set[str]:
     except OSError:
         return set()
     return set(next((line for line in lines if line.startswith("flags")), "").split())
+
+
+def _may_use_tiles() -> bool:
+    """Ask Linux for the state of AMX's tiles, which a process has only then; whether it has it now."""
+    arch_prctl, req_xcomp_perm, xtiledata = 158, 0x1023, 18
+    return ctypes.CDLL(None).syscall(arch_prctl, req_xcomp_perm, xtiledata) == 0
 
 
 def kernel_path(level: str, folder: Path = FOLDER) -> Path:
@@ -90,24 +105,29 @@ def build(compiler: str, level: str, folder: Path = FOLDER, extra: tuple[str, ..
 def main(arguments: list[str]) -> int:
     """Compile for every instruction set that processors of this kind have, so that an image runs on all.
 
-    With `--here`, for the best that runs here alone; whatever is in its way costs a line, and is no error.
+    With `--here`, for the best that runs here and that the compiler knows; what fails costs a line, and is no
+    error.
     """
     is_here = arguments == ["--here"]
     compiler = find_compiler()
     if compiler is None:
         print(f"no C++ compiler here: {LOSS}", file=sys.stderr)
         return 0 if is_here else 1
-    levels = instruction_sets()[:1] if is_here else list(LEVELS.get(platform.machine(), ()))
+    levels = instruction_sets() if is_here else list(LEVELS.get(platform.machine(), ()))
+    failed = []
     for level in levels:
-        if kernel_path(level).exists():
-            continue
-        print(f"compiling the text kernel for {level}", file=sys.stderr)
         try:
-            print(build(compiler, level))
+            if not kernel_path(level).exists():
+                print(f"compiling the text kernel for {level}", file=sys.stderr)
+                print(build(compiler, level))
+            if is_here:
+                return 0
         except (subprocess.CalledProcessError, OSError) as error:
-            print(f"the kernel can't be compiled ({error}): {LOSS}", file=sys.stderr)
-            return 0 if is_here else 1
-    return 0
+            print(f"the kernel can't be compiled for {level}: {error}", file=sys.stderr)
+            failed.append(level)
+    if is_here and failed:
+        print(f"no kernel could be compiled: {LOSS}", file=sys.stderr)
+    return 1 if failed and not is_here else 0
 
 
 if __name__ == "__main__":

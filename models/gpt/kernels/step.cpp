@@ -6,6 +6,7 @@
 
 #include "panels.h"
 #include "team.h"
+#include "tiles.h"
 #include "whole.h"
 
 constexpr int BLOCK_ROWS = 128;  // pass through all layers together; activations stay in the cache
@@ -64,8 +65,9 @@ struct Row {
 // Memory for one pass; sizes in floats, each part on a border of 64 bytes.
 struct Scratch {
     float *states, *turns, *qkv, *gates, *normed, *queries, *attended, *inner;
-    int16_t *rounded;  // of a product's rows, for weights in whole numbers; and their scales
-    float *scales;
+    int16_t *rounded;  // of a product's rows, for weights in whole numbers
+    uint8_t *bytes;    // the same, for tiles
+    float *scales;     // of these rows
     float *scores, *shares, *asked, *mixed;  // a thread's own
     long own;  // floats that each thread has to itself
 
@@ -79,7 +81,9 @@ struct Scratch {
         take(queries, BLOCK_ROWS * heads_width);
         take(attended, BLOCK_ROWS * n.across());
         take(inner, BLOCK_ROWS * n.inner_across());
-        take(rounded, (long)BLOCK_ROWS * padded(std::max(n.across(), n.inner_across()), LARGEST_GROUP));
+        const long numbers = (long)BLOCK_ROWS * padded(std::max(n.across(), n.inner_across()), LARGEST_GROUP);
+        take(rounded, numbers);
+        take(bytes, HAS_TILES ? 2 * numbers : 0);
         take(scales, BLOCK_ROWS);
         float *const start = next_;
         take(scores, most * n.span());
@@ -273,15 +277,22 @@ class Pass {
         auto share_whole = [&](auto number) {
             typedef decltype(number) Number;
             const int groups = padded(depth, Grid<Number>::GROUP) / Grid<Number>::GROUP;
-            const int end = groups * Grid<Number>::GROUP;
+            const int end = groups * Grid<Number>::GROUP, tiled = tiled_rows<Number>(rows);
             for_rows(rows, [&](int r) {
+                int16_t *const row = s.rounded + (long)r * end;
                 prepare(r);
-                s.scales[r] = quantise(a + r * a_stride, depth, end, Grid<Number>::LARGEST_FACTOR,
-                                       s.rounded + (long)r * end);
+                s.scales[r] = quantise(a + r * a_stride, depth, end, Grid<Number>::LARGEST_FACTOR, row);
+                if (r < tiled) split_row(row, groups, r, tiled, s.bytes);
             });
             share([&](int first, int count, const float *bias) {
-                multiply<Number>(s.rounded, s.scales, rows, by.weights + first * groups * block_size<Number>(), groups,
-                                 count, c + first * PANEL, across, bias, is_sum);
+                const char *const weights = by.weights + first * groups * block_size<Number>();
+                float *const to = c + first * PANEL;
+                if (tiled)
+                    multiply_tiles<BLOCK_ROWS>(s.bytes, s.scales, tiled, weights, groups, count, to, across, bias,
+                                               is_sum);
+                if (tiled < rows)
+                    multiply<Number>(s.rounded + (long)tiled * end, s.scales + tiled, rows - tiled, weights, groups,
+                                     count, to + (long)tiled * across, across, bias, is_sum);
             });
         };
         if (by.format == INT8) return share_whole(int8_t());

@@ -1,6 +1,6 @@
 """The compiled kernel does what PyTorch's operators do, with a row's own bits, in every instruction set.
 
-Sets that this processor lacks are skipped by name; their vector width and their panels are tested on it all
+Sets that this processor lacks are skipped by name; their vector width, panels and tiles are tested on it all
 the same, by emulation.
 """
 
@@ -30,7 +30,7 @@ from tests.models.gpt.test_determinism import make_requests, outcome, run_crowd
 from tests.models.gpt.test_sampling import fields_of
 
 ALL_LEVELS = [level for levels in LEVELS.values() for level in levels]
-EMULATED = {"wide": ("-DEMULATE_WIDE",)}
+EMULATED = {"wide": ("-DEMULATE_WIDE",), "tiles": ("-DEMULATE_WIDE", "-DEMULATE_TILES")}
 SHAPE = {"hidden_size": 128, "heads": 4, "kv_heads": 2, "mlp_width": 96, "max_seq_len": 64}
 
 # Each setting of each part at least once with each of any other part; sizes that fill no panel.
@@ -150,6 +150,20 @@ def test_the_largest_numbers_do_not_overflow(kernel: Kernel, kind: Literal["int1
             parameter.copy_(parameter.sign())  # each is the largest of its group
     given = CompiledBackend(network, 1, kernel, kind).read([Chunk(0, 0, [3, 5])])
     assert_close(given[0], network.logits(network(torch.tensor([[3, 5]]), CausalAttention()))[0, -1])
+
+
+@pytest.mark.parametrize("kind", WHOLE)
+def test_the_largest_numbers_of_many_rows_have_the_bits_of_each_alone(
+    kernel: Kernel, kind: Literal["int16", "int8"]
+) -> None:
+    network = network_of(53)
+    for parameter in network.parameters():
+        if parameter.dim() == 2:
+            parameter.copy_(parameter.sign())
+    backend = CompiledBackend(network, 45, kernel, kind)
+    together = backend.read([Chunk(slot, 0, [slot]) for slot in range(45)])
+    for slot in range(45):
+        assert torch.equal(backend.read([Chunk(slot, 0, [slot])])[0], together[slot])
 
 
 @pytest.mark.parametrize("kind", WHOLE)
