@@ -71,7 +71,7 @@ def _processor_flags() -> set[str]:
 def _may_use_tiles() -> bool:
     """Ask Linux for the state of AMX's tiles, which a process has only then; whether it has it now."""
     arch_prctl, req_xcomp_perm, xtiledata = 158, 0x1023, 18
-    return ctypes.CDLL(None).syscall(arch_prctl, req_xcomp_perm, xtiledata) == 0
+    return bool(ctypes.CDLL(None).syscall(arch_prctl, req_xcomp_perm, xtiledata) == 0)
 
 
 def kernel_path(level: str, folder: Path = FOLDER) -> Path:
