@@ -91,7 +91,9 @@ class LandscapeEngine:
         its bytes never depend on its batch.
         """
         if self.batches is None:
-            return self._cores.map(self._paint_alone, requests)
+            # Python's part first: a thread that waits for the interpreter leaves a core idle.
+            made = [self._inputs(request) for request in requests]
+            return self._cores.map(self._paint_made, requests, made)
         return map_in_two_ways(requests, self._is_full_square, self._paint_together, self._paint_alone)
 
     def describe(self) -> dict[str, Any]:
@@ -129,8 +131,11 @@ class LandscapeEngine:
         return self.batches.map([partial(self.fill, request) for request in requests])
 
     def _paint_alone(self, request: LandscapeRequest) -> NDArray[np.uint8]:
+        return self._paint_made(request, self._inputs(request))
+
+    def _paint_made(self, request: LandscapeRequest, made: Sequence[NDArray[Any]]) -> NDArray[np.uint8]:
         height, width = request.label_map.shape
-        inputs = [torch.from_numpy(one)[None].to(self._device) for one in self._inputs(request)]
+        inputs = [torch.from_numpy(one)[None].to(self._device) for one in made]
         return self._paint(*inputs)[0, :height, :width].cpu().numpy()
 
     def fill(self, request: LandscapeRequest, inputs: Sequence[NDArray[Any]]) -> None:
