@@ -8,11 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import torch
 
-T = TypeVar("T")
 R = TypeVar("R")
 
 
@@ -24,6 +23,6 @@ class Cores:
             torch.get_num_threads(), "picture", initializer=torch.set_num_threads, initargs=(1,)
         )
 
-    def map(self, function: Callable[[T], R], items: Iterable[T]) -> list[R]:
-        """Apply ``function`` to every item; results in order, the first exception raised."""
-        return list(self._pool.map(function, items))
+    def map(self, function: Callable[..., R], *items: Iterable[Any]) -> list[R]:
+        """Apply ``function`` to every item, or to one of each; results in order, the first error raised."""
+        return list(self._pool.map(function, *items))

@@ -55,20 +55,27 @@ def clients_for(url: str, num_clients: int) -> list[LandscapeClient]:
 
 def forward_totals(url: str) -> tuple[float, float]:
     """Seconds that the landscape worker has spent in forwards, and how many there were."""
+    name = landscape_model(url)["name"]
     text = httpx.get(url + "/metrics", timeout=20).raise_for_status().text
     totals = {
         sample.name: sample.value
         for family in text_string_to_metric_families(text)
         for sample in family.samples
-        if sample.name in (f"{FORWARD}_sum", f"{FORWARD}_count")
+        if sample.name in (f"{FORWARD}_sum", f"{FORWARD}_count") and sample.labels["model"] == name
     }
     return totals.get(f"{FORWARD}_sum", 0.0), totals.get(f"{FORWARD}_count", 0.0)
 
 
 def image_size(url: str) -> int:
     """The side of the shipped landscape model's pictures, in pixels."""
+    return int(landscape_model(url)["details"]["image_size"])
+
+
+def landscape_model(url: str) -> dict[str, Any]:
+    """What the server says of its landscape model."""
     models = httpx.get(url + "/models", timeout=20).raise_for_status().json()["models"]
-    return int(next(one["details"]["image_size"] for one in models if one["kind"] == "landscape"))
+    found: dict[str, Any] = next(one for one in models if one["kind"] == "landscape")
+    return found
 
 
 def measure_ours(fleet: Fleet, rounds: int, seconds: float) -> list[dict[str, Any]]:

@@ -7,7 +7,6 @@ Requests never wait for a compiler: without the file PyTorch's operators serve t
 
 from __future__ import annotations
 
-import ctypes
 import hashlib
 import os
 import platform
@@ -15,6 +14,8 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+
+from models.processor import has_tiles, processor_flags
 
 SOURCES = Path(__file__).parent / "kernels"
 FOLDER = Path(__file__).parent / "compiled"
@@ -52,26 +53,10 @@ def instruction_sets() -> list[str]:
     best = {"AVX2": "avx2", "AVX512": "avx512"}.get(torch.backends.cpu.get_cpu_capability())
     if best is None:
         return []
-    flags = _processor_flags()
-    if best == "avx512" and "avx512_vnni" in flags:
-        best = "avx512-amx" if {"amx_tile", "amx_int8"} <= flags and _may_use_tiles() else "avx512-vnni"
+    if best == "avx512" and "avx512_vnni" in processor_flags():
+        best = "avx512-amx" if has_tiles("int8") else "avx512-vnni"
     levels = list(LEVELS[machine])
     return levels[levels.index(best) :]
-
-
-def _processor_flags() -> set[str]:
-    """What Linux says that the processor can do; nothing on other systems."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-    except OSError:
-        return set()
-    return set(next((line for line in lines if line.startswith("flags")), "").split())
-
-
-def _may_use_tiles() -> bool:
-    """Ask Linux for the state of AMX's tiles, which a process has only then; whether it has it now."""
-    arch_prctl, req_xcomp_perm, xtiledata = 158, 0x1023, 18
-    return bool(ctypes.CDLL(None).syscall(arch_prctl, req_xcomp_perm, xtiledata) == 0)
 
 
 def kernel_path(level: str, folder: Path = FOLDER) -> Path:

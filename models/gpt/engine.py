@@ -30,6 +30,7 @@ from models.gpt.request import TextRequest
 from models.gpt.sampling import Sampler, log_probabilities
 from models.gpt.source import NOTHING, Drawn, HostSource, OpenSequence, TokenSource, Weights
 from models.gpt.tokenizer import Tokenizer, read_tokenizer
+from models.unfilled import Unfilled
 
 log = logging.getLogger("prospero.text")
 
@@ -140,10 +141,9 @@ class TextEngine:
         """
         config = read_config(folder, GPTConfig)
         tokenizer = read_tokenizer(folder, config.vocabulary)
-        with torch.device("meta"):
+        with Unfilled():
             network = GPT(config)
-        dtype = torch.float32 if device == "cpu" else torch.bfloat16
-        network = network.to_empty(device="cpu").to(dtype)
+        network = network.to(torch.float32 if device == "cpu" else torch.bfloat16)
         load_weights(folder, network)
         if device == "cpu":
             lay_out_for_cpu(network)

@@ -26,8 +26,8 @@ class Conditions:
 
     def __init__(self, labels: Tensor, styles: Tensor, tints: Tensor | None = None) -> None:
         """Take ``labels`` (B, H, W) int64, ``styles`` (B, N, D) and perhaps ``tints`` (B, T, h, w)."""
-        one_hot = F.one_hot(labels, styles.shape[1]).permute(0, 3, 1, 2)  # (B, N, H, W)
-        self._classes = one_hot.to(styles.dtype)
+        one_hot = torch.zeros(*labels.shape, styles.shape[1], dtype=styles.dtype, device=styles.device)
+        self._classes = one_hot.scatter_(3, labels[..., None], 1).permute(0, 3, 1, 2)  # (B, N, H, W)
         self._tints = tints
         self.rows = _make_rows(styles, 0 if tints is None else tints.shape[1])
         self._shares: dict[tuple[int, int], Tensor] = {}
@@ -36,11 +36,14 @@ class Conditions:
     def shares(self, shape: tuple[int, int]) -> Tensor:
         """How much of each pixel each class has, its height, and its tints: (B, N + 1 + T, *shape)."""
         if shape not in self._shares:
-            shares = F.avg_pool2d(self._classes, self._classes.shape[-2] // shape[0])
+            factor = self._classes.shape[-2] // shape[0]
+            shares = self._classes if factor == 1 else F.avg_pool2d(self._classes, factor)
             height = torch.linspace(1, -1, shape[0], dtype=shares.dtype, device=shares.device)
             height = height.view(1, 1, -1, 1).expand(len(shares), 1, *shape)
             tints = [] if self._tints is None else [_resize(self._tints, shape)]
-            self._shares[shape] = torch.cat([shares, height, *tints], dim=1)
+            # Side by side for each pixel, as they are looked up.
+            parts = [part.permute(0, 2, 3, 1) for part in (shares, height, *tints)]
+            self._shares[shape] = torch.cat(parts, dim=3).permute(0, 3, 1, 2)
         return self._shares[shape]
 
     def at(self, shape: tuple[int, int]) -> Tensor:
@@ -82,6 +85,7 @@ class Modulation(nn.Module):
         super().__init__()
         outputs = (3 if is_noisy else 2) * channels
         self.norm = nn.BatchNorm2d(channels, affine=False)
+        self.is_folded = False
         self.is_noisy, self.has_shapes = is_noisy, size <= config.spade_max_size
         self.sees_noise = is_noisy and config.noise_channels > 0 and size <= config.noise_max_size
         if self.has_shapes:
@@ -90,6 +94,7 @@ class Modulation(nn.Module):
             self.affine = conv3(config.spade_hidden, outputs)
         else:
             # Shares sum to 1, so classes hold the bias.
+            self.num_classes = len(config.classes)
             self.rows = nn.Linear(num_condition_channels(config), outputs, bias=False)
 
     def forward(self, x: Tensor, conditions: Conditions, noise: Tensor | None = None) -> Tensor:
@@ -105,7 +110,34 @@ class Modulation(nn.Module):
         gamma, beta, *gain = affine.chunk(3 if self.is_noisy else 2, dim=1)
         if noise is not None:
             beta = torch.addcmul(beta, gain[0], noise[:, :1])
+        if self.is_folded:
+            return torch.addcmul(beta, x, gamma)
         return torch.addcmul(beta, self.norm(x), 1 + gamma)
+
+    @torch.no_grad()
+    def fold(self) -> None:
+        """Take the norm, whose statistics are fixed once learnt, into the weights of scale and shift: once.
+
+        The weights are new ones; what held the old ones still does.
+        """
+        mean, variance = self.norm.running_mean, self.norm.running_var
+        if self.is_folded or mean is None or variance is None:
+            return
+        scale = (variance + self.norm.eps).rsqrt()
+        layer = self.affine if self.has_shapes else self.rows
+        gamma, beta, *gain = layer.weight.split(len(mean))
+        each = (-1, *[1] * (gamma.dim() - 1))
+        if self.has_shapes and self.affine.bias is not None:
+            gamma_bias, beta_bias, *gain_bias = self.affine.bias.split(len(mean))
+            gamma_bias = (gamma_bias + 1) * scale
+            self.affine.bias = nn.Parameter(
+                torch.cat([gamma_bias, beta_bias - mean * gamma_bias, *gain_bias])
+            )
+        else:
+            gamma = torch.cat([gamma[:, : self.num_classes] + 1, gamma[:, self.num_classes :]], dim=1)
+        gamma = gamma * scale.view(each)
+        layer.weight = nn.Parameter(torch.cat([gamma, beta - mean.view(each) * gamma, *gain]))
+        self.is_folded = True
 
 
 class Attention(nn.Module):
@@ -204,6 +236,12 @@ class Generator(nn.Module):
         for block, draw in zip(self.blocks, noise, strict=True):
             x = block(x, conditions, draw)
         return torch.tanh(self.head(F.leaky_relu(x, SLOPE)))
+
+    def fold(self) -> None:
+        """Make it faster, and fit for nothing but painting: norms become part of the weights."""
+        for module in self.modules():
+            if isinstance(module, Modulation):
+                module.fold()
 
 
 def num_condition_channels(config: LandscapeConfig) -> int:

@@ -9,6 +9,7 @@ outline that is rough already is left about as it is, and so is a map where most
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from types import MappingProxyType
 
 import numpy as np
@@ -182,11 +183,17 @@ def _height(is_class: NDArray[np.bool_]) -> float:
 def _draw(shape: tuple[int, ...], profile: Profile, seed: int, number: int) -> Field:
     """Fractal noise of zero mean and unit spread, in forms as ``profile`` says: (H, W)."""
     generator = np.random.Generator(np.random.PCG64(np.random.SeedSequence([seed, _STREAM, int(number)])))
-    waves = fft.rfft2(generator.standard_normal(shape, dtype=np.float32))
+    waves = fft.rfft2(generator.standard_normal(shape, dtype=np.float32)) * _spectrum(shape, profile)
+    noise = fft.irfft2(waves, shape)
+    return np.asarray(noise / noise.std(), np.float32)
+
+
+@lru_cache(maxsize=128)
+def _spectrum(shape: tuple[int, ...], profile: Profile) -> Field:
+    """How loud each wave of the noise is: (H, W / 2 + 1)."""
     longer, stretch = max(shape), profile.tall**0.5
     down = np.float32(longer * stretch) * fft.fftfreq(shape[0]).astype(np.float32)[:, None]
     along = np.float32(longer / stretch) * fft.rfftfreq(shape[1]).astype(np.float32)[None]
-    waves *= (down**2 + along**2 + FEWEST_WAVES**2) ** (-profile.falloff / 2)
-    waves[0, 0] = 0
-    noise = fft.irfft2(waves, shape)
-    return np.asarray(noise / noise.std(), np.float32)
+    loud = (down**2 + along**2 + FEWEST_WAVES**2) ** (-profile.falloff / 2)
+    loud[0, 0] = 0
+    return np.asarray(loud, np.float32)

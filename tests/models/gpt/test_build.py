@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import subprocess
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
+from models import processor
 from models.gpt import build
 
 
@@ -66,8 +68,10 @@ def test_tiles_are_used_where_the_system_allows_it(
 ) -> None:
     monkeypatch.setattr("platform.machine", lambda: "x86_64")
     monkeypatch.setattr("torch.backends.cpu.get_cpu_capability", lambda: "AVX512")
-    monkeypatch.setattr(build, "_processor_flags", lambda: flags)
-    monkeypatch.setattr(build, "_may_use_tiles", lambda: is_allowed)
+    system = SimpleNamespace(syscall=lambda *_: 0 if is_allowed else -1)
+    for module in (build, processor):
+        monkeypatch.setattr(module, "processor_flags", lambda: flags)
+    monkeypatch.setattr("ctypes.CDLL", lambda _: system)
     levels = build.instruction_sets()
     assert levels[0] == best
     assert levels[-1] == "avx2"

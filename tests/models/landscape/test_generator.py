@@ -129,3 +129,23 @@ def test_conditions_hold_shares_looks_and_height() -> None:
     height = Conditions(labels, styles).at((4, 4))[0, -1, :, 0]
     assert height[0] == 1
     assert height[-1] == -1
+
+
+def test_a_folded_generator_paints_the_same(generator: Generator) -> None:
+    """Norms are in the weights then, with the statistics that they had; folding twice is folding once."""
+    learning = torch.Generator().manual_seed(3)
+    for module in generator.modules():
+        if isinstance(module, torch.nn.BatchNorm2d):
+            assert module.running_mean is not None
+            assert module.running_var is not None
+            module.running_mean.normal_(generator=learning)
+            module.running_var.uniform_(0.2, 4, generator=learning)
+    labels = torch.randint(NUM_CLASSES, (2, 32, 32), generator=learning)
+    styles = torch.randn((2, NUM_CLASSES, 9), generator=learning)
+    before = paint(generator, labels, styles)
+    kept = {name: value.detach() for name, value in generator.state_dict().items()}
+    copies = {name: value.clone() for name, value in kept.items()}
+    for _ in range(2):
+        generator.fold()
+        torch.testing.assert_close(paint(generator, labels, styles), before, atol=1e-5, rtol=0)
+    assert all(torch.equal(kept[name], copies[name]) for name in kept)  # what is being saved stays
