@@ -45,7 +45,9 @@ def train(
         plan: is told how many steps there will be.
         keep: writes what is learnt so far.
     """
-    step, rate = _time_steps(trainer, (time.monotonic() + deadline) / 2)
+    began = time.monotonic()
+    step, rate = _time_steps(trainer, (began + deadline) / 2)
+    rate_known = time.monotonic()
     steps = step + max(int(rate * (deadline - time.monotonic() - SAVING_SECONDS)), 1)
     plan(steps)
     sums: dict[str, Tensor] = {}
@@ -72,6 +74,7 @@ def train(
         "steps": step,
         "planned_steps": steps,
         "steps_per_second": round(rate, 3),
+        "seconds_to_rate": round(rate_known - began, 1),  # loading, compiling, capturing, and the timed steps
         "memory_gib": round(torch.cuda.max_memory_allocated() / 2**30, 2) if on_card else 0.0,
     }
 
@@ -90,7 +93,8 @@ def _time_steps(trainer: Trainer, until: float) -> tuple[int, float]:
 
 def card_use(trainer: Trainer, step: int, steps_per_second: float) -> dict[str, float]:
     """Floating-point operations of a step, products and convolutions, both ways; their share of the peak."""
-    with FlopCounterMode(display=False) as counter:
+    # What is compiled has no operators to count.
+    with torch.compiler.set_stance("force_eager"), FlopCounterMode(display=False) as counter:
         trainer.train_step(step)
     flops = int(counter.get_total_flops())
     return {"step_flops": flops, "flops_share": round(flops * steps_per_second / PEAK_FLOPS, 4)}

@@ -15,6 +15,7 @@ import time
 from pathlib import Path
 
 import torch
+import torch._dynamo
 
 from models.checkpoint import save_checkpoint
 from models.gpt.config import GPTConfig
@@ -50,6 +51,7 @@ def main() -> None:
     )
     args = parser.parse_args()
     deadline = time.monotonic() + args.seconds
+    torch._dynamo.config.suppress_errors = True  # what can't be compiled here runs as it is
     try:
         check_report_folder(args.out, "facts.json")
         settings = resolve_settings(PRESETS[args.preset], args.set)

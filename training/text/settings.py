@@ -69,6 +69,7 @@ class TextSettings(Settings):
     decay_fraction: float = Field(default=0.5, gt=0, le=1)  # of the steps, at the end; WSD only
     final_fraction: float = Field(default=0.0, ge=0, le=1)  # of the peak rate, at the last step
     autocast: bool = False  # bfloat16 forward and backward
+    compiled: bool = False  # what stands between products is fused (torch.compile); takes a minute at the start
 
     eval_every: int = Field(default=100, ge=1)
     save_every: int = Field(default=100, ge=1)
@@ -142,7 +143,7 @@ PRESETS = {
     "gpu": TextSettings(
         split="release", held_back=0.02, max_seq_len=1024, num_layers=5, hidden_size=384, heads=6,
         mlp_width=1024, batch=64, steps=2500, decay_fraction=0.3, dropout=0.15, bpe_dropout=0.1, renaming=0.8,
-        echo_steps=450, autocast=True,
+        echo_steps=450, autocast=True, compiled=True,
     ),  # a larger one, of 8M parameters; `make gpu-train-text` plans its steps
     "lstm": TextSettings(
         split="release", held_back=0.02, network="lstm", num_layers=2, hidden_size=448, dropout=0.2,

@@ -85,6 +85,8 @@ class Trainer:
         self.optimisers = make_optimisers(self.network, settings)
         self._rates = [[group["lr"] for group in o.param_groups] for o in self.optimisers]
         self._loss: nn.Module = Loss(self.network, settings.attention_dropout)
+        if settings.compiled:
+            self._loss.compile()
         if ranks.world > 1:
             self._loss = DistributedDataParallel(self._loss)
 

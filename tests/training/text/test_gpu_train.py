@@ -8,9 +8,11 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
+import torch._dynamo
 
 from harness.server import ROOT
 from models.gpt.engine import TextEngine
@@ -18,8 +20,12 @@ from models.gpt.request import TextRequest
 from tests.models.gpt.small import complete, text_of
 from training import timed
 from training.text import gpu_train
+from training.text.corpus import read_corpus
+from training.text.feeding import make_batches
 from training.text.networks import make_network
 from training.text.settings import PRESETS
+from training.text.tokenizing import make_tokenizer
+from training.text.trainer import Trainer
 
 
 @pytest.fixture
@@ -51,6 +57,40 @@ def test_a_rehearsal_from_text_to_checkpoint(
     engine = TextEngine.load(out / "checkpoint", "cpu", 1)
     assert len(text_of(complete(engine, TextRequest("KING", 1, max_tokens=9)))) > 0
     assert all(path.stat().st_size < 16 << 20 for path in out.rglob("*") if path.is_file())
+
+
+def test_a_compiled_step_takes_the_same_way(text: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Fused or not, the losses are the same; what can't be compiled runs as it is."""
+    make = torch.compile
+    seen: list[str] = []
+
+    def compile_by(backend: str) -> Any:
+        def traced(module: torch.fx.GraphModule, _: object) -> Any:
+            seen.append(backend)
+            if backend == "fails":
+                raise RuntimeError("no compiler here")
+            return module.forward
+
+        return lambda *args, **options: make(*args, backend=traced, **options)
+
+    def losses(is_compiled: bool, backend: str = "") -> list[float]:
+        monkeypatch.setattr(torch, "compile", compile_by(backend))
+        torch._dynamo.reset()
+        settings = PRESETS["tiny"].model_copy(update={"compiled": is_compiled, "dropout": 0.1})
+        corpus = read_corpus(str(text), None, settings.split, settings.held_back)
+        tokenizer = make_tokenizer(corpus.training, settings)
+        config = settings.network_config(len(tokenizer.pieces), "none")
+        batches = make_batches(corpus.training, tokenizer, settings)
+        trainer = Trainer(config, settings, batches, torch.device("cpu"))
+        return [float(trainer.train_step(step)["loss"]) for step in range(3)]
+
+    plain = losses(is_compiled=False)
+    assert not seen
+    assert losses(True, "traces") == pytest.approx(plain, rel=1e-5)
+    assert set(seen) == {"traces"}
+    monkeypatch.setattr(torch._dynamo.config, "suppress_errors", True)
+    assert losses(True, "fails") == pytest.approx(plain, rel=1e-5)
+    assert set(seen) == {"traces", "fails"}
 
 
 def test_the_preset_comes_home_in_small_files() -> None:
