@@ -69,7 +69,9 @@ class TextSettings(Settings):
     decay_fraction: float = Field(default=0.5, gt=0, le=1)  # of the steps, at the end; WSD only
     final_fraction: float = Field(default=0.0, ge=0, le=1)  # of the peak rate, at the last step
     autocast: bool = False  # bfloat16 forward and backward
-    compiled: bool = False  # what stands between products is fused (torch.compile); takes a minute at the start
+    compiled: bool = (
+        False  # what stands between products is fused (torch.compile); takes a minute at the start
+    )
 
     eval_every: int = Field(default=100, ge=1)
     save_every: int = Field(default=100, ge=1)
