@@ -83,7 +83,7 @@ def _landscape(found: Results) -> Iterator[Target]:
     cells, size = found["cells"], found["size"]
     _, spade = fastest(found["peers"].get(f"SPADE {size}", {}))
     what = f"images/s at {size}×{size}, ours over HTTP ÷ SPADE's forward"
-    yield Target(what, best_rate(cells) * spade, 4, 8)
+    yield Target(what, best_rate(cells) * spade, 8, 20)
     p50 = median(values_of(cells, "whole_p50", clients=1))
     yield Target(f"landscape p50 at c=1, {size}×{size}", p50, 260, 130, " ms", False)
     yield Target("decode + encode + HTTP per image", overhead(cells), 15, 8, " ms", False)
