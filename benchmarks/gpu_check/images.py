@@ -110,7 +110,7 @@ def draws(engine: LandscapeEngine, requests: list[LandscapeRequest], seconds: fl
 
 def distance(engine: LandscapeEngine, requests: list[LandscapeRequest]) -> dict[str, float]:
     """Levels of 255 between the card's pictures and the CPU's in float32."""
-    reference = LandscapeEngine.load(LANDSCAPE, "cpu").forward(requests)
+    reference = LandscapeEngine.load(LANDSCAPE, "cpu", torch.float32).forward(requests)
     ours = engine.forward(requests)
     apart = np.abs(np.stack(reference).astype(int) - np.stack(ours))
     return {"mean": float(apart.mean()), "p999": float(np.quantile(apart, 0.999)), "max": float(apart.max())}

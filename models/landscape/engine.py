@@ -44,12 +44,19 @@ class LandscapeEngine:
     """A loaded landscape checkpoint. Not thread-safe: one worker owns it."""
 
     def __init__(
-        self, generator: Generator, device: str, metrics: Mapping[str, Any], is_fixed: bool | None = None
+        self,
+        generator: Generator,
+        device: str,
+        metrics: Mapping[str, Any],
+        is_fixed: bool | None = None,
+        dtype: torch.dtype | None = None,
     ) -> None:
         """Take a generator over.
 
         Args:
-            is_fixed: run batches of fixed sizes, in half precision on a GPU; None: on a GPU.
+            is_fixed: run batches of fixed sizes; None: on a GPU.
+            dtype: what is calculated in; None: float16 on a GPU, bfloat16 on a CPU whose tiles multiply it
+                (AMX), else float32.
         """
         self._device = torch.device(device)
         self._bank = generator.styles.float().cpu().numpy()
@@ -59,7 +66,7 @@ class LandscapeEngine:
         is_cuda = self._device.type == "cuda"
         # Bfloat16 has as many bits as a pixel: 0.2 of 255 levels off, 4 at most. Only tiles make it faster.
         on_cpu = torch.bfloat16 if has_tiles("bf16") else torch.float32
-        self._dtype = torch.float16 if is_cuda else on_cpu
+        self._dtype = dtype or (torch.float16 if is_cuda else on_cpu)
         generator.fold()
         self._generator = generator.to(self._device, self._dtype).to(memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
         self._generator.requires_grad_(requires_grad=False)
@@ -72,17 +79,15 @@ class LandscapeEngine:
         self.batches = self._fixed_batches() if (is_cuda if is_fixed is None else is_fixed) else None
 
     @classmethod
-    def load(cls, folder: Path, device: str) -> LandscapeEngine:
-        """Load ``folder`` onto ``device`` ("cpu", "cuda", "cuda:0" ...).
-
-        In float16 on a GPU, in bfloat16 on a CPU whose tiles multiply it (AMX), else in float32.
+    def load(cls, folder: Path, device: str, dtype: torch.dtype | None = None) -> LandscapeEngine:
+        """Load ``folder`` onto ``device`` ("cpu", "cuda", "cuda:0" ...), to calculate in ``dtype``.
 
         Raises:
             CheckpointError: the folder is no whole landscape checkpoint of this palette.
         """
         generator = Generator(read_config(folder, LandscapeConfig))
         load_weights(folder, generator)
-        return cls(generator, device, read_metrics(folder))
+        return cls(generator, device, read_metrics(folder), dtype=dtype)
 
     def forward(self, requests: Sequence[LandscapeRequest]) -> list[NDArray[np.uint8]]:
         """Paint every request, in order: (H, W, 3) uint8 RGB each, of its label map's shape.

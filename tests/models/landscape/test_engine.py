@@ -273,3 +273,19 @@ def test_a_truncated_checkpoint_is_refused(folder: Path, tmp_path: Path) -> None
         (broken / path.name).write_bytes(content[:-10] if path.suffix == ".safetensors" else content)
     with pytest.raises(CheckpointError, match="truncated"):
         LandscapeEngine.load(broken, "cpu")
+
+
+def test_bfloat16_paints_what_float32_does() -> None:
+    """Within the levels that nobody sees: the bundled model, a sketch with sky, and sea beneath it."""
+    sketch = np.full((256, 256), CLASS_NAMES.index("sky"), np.uint8)
+    sketch[150:] = CLASS_NAMES.index("sea")
+    exact, rounded = (
+        LandscapeEngine.load(Path("checkpoints/landscape"), "cpu", dtype).forward(
+            [LandscapeRequest(sketch, 3)]
+        )[0]
+        for dtype in (torch.float32, torch.bfloat16)
+    )
+    assert exact.std() > 20
+    apart = np.abs(exact.astype(int) - rounded)
+    assert apart.mean() < 0.5
+    assert apart.max() <= 6
