@@ -9,6 +9,7 @@ import subprocess
 import sys
 from argparse import Namespace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -20,6 +21,7 @@ from benchmarks.gpu_check.report import GOALS, to_markdown
 from harness.probes import wait_until
 from harness.server import ROOT
 from models.gpt.device.control import MAX_STEPS
+from models.processor import has_tiles
 
 
 def rehearse(out: Path, *parts: str) -> dict[str, dict[str, object]]:
@@ -75,7 +77,11 @@ def test_passes_are_timed_whatever_the_last_plan_left(
 def test_pictures_and_a_server_are_measured(tmp_path: Path) -> None:
     found = rehearse(tmp_path, "images", "http")
     assert found["images"]["device_landscape"] == []  # nothing is captured on a CPU
-    assert found["images"]["distance"] == {"mean": 0, "p999": 0, "max": 0}  # the CPU's beside the CPU's
+    apart: Any = found["images"][
+        "distance"
+    ]  # the CPU's, in bfloat16 if it has tiles, beside the CPU's in float32
+    assert apart["mean"] < 0.5
+    assert apart["max"] <= 8 if has_tiles("bf16") else apart["max"] == 0
     assert found["http"]["text_4_whole"]["errors"] == 0  # type: ignore[index]
     assert found["http"]["pictures_1"]["images_per_second"] > 0  # type: ignore[index]
 

@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 import random
+from pathlib import Path
 from statistics import fmean
 
 import pytest
 
 from benchmarks.queue_model import CHARACTERS_PER_TOKEN, Fleet, Replica, Request, Service
-from benchmarks.replicas import RESULTS, Measured, capacity, replay, service_in_open_loop, service_of
+from benchmarks.replicas import (
+    RESULTS,
+    Measured,
+    capacity,
+    replay,
+    service_in_open_loop,
+    service_of,
+)
 
 SECONDS = 0.01
 ONE_AT_A_TIME = Service(0.0, {1: SECONDS / CHARACTERS_PER_TOKEN})
@@ -57,9 +65,15 @@ def test_the_least_busy_replica_is_chosen() -> None:
 
 
 def test_what_was_measured_lies_between_the_two_services() -> None:
-    measured = Measured.read(RESULTS.read_text())
+    """On the machine that docs/scaling.md is about."""
+    measured = Measured.read((Path(__file__).parent / "results_of_23_november.md").read_text())
     closed, opened = service_of(measured), service_in_open_loop(measured)
     assert capacity(closed) > capacity(opened) == pytest.approx(measured.delivered / 136)
     rates = [measured.held * share for share in (0.64, 0.79, 1.0)]
     p99 = [replay(one, rates, seed=1)[-1][1] for one in (closed, opened)]
     assert p99[0] < measured.firsts[1] < p99[1]
+
+
+def test_todays_results_can_be_planned_with() -> None:
+    measured = Measured.read(RESULTS.read_text())
+    assert capacity(service_in_open_loop(measured)) == pytest.approx(measured.delivered / 136)
