@@ -21,6 +21,7 @@ from benchmarks.compare.text_apis import TextApi
 from benchmarks.peers.install import LLAMA_CPP, MODEL, PEERS, PYTORCH, ROOT, VLLM
 from harness.probes import cpu_seconds, descendants, wait_until
 from harness.server import free_port
+from models.processor import processor_flags
 
 Arguments = ParamSpec("Arguments")
 Found = TypeVar("Found")
@@ -28,11 +29,10 @@ LOGS = ROOT / "state" / "bench" / "logs"
 MAX_CLIENTS = 64
 POSITIONS = 512  # of the peers' model: the longest prompt and answer of workload B fit
 NUM_CORES = len(os.sched_getaffinity(0))
-CPU_FLAGS = Path("/proc/cpuinfo").read_text()
 # Without instructions for bfloat16, vLLM falls back to slow products for it.
-VLLM_TYPE = "bfloat16" if "avx512_bf16" in CPU_FLAGS else "float32"
-# Repacked for AMX, q8_0 ends llama.cpp on virtual machines that announce tiles and don't run them.
-WITHOUT_AMX = ("--no-repack",) if "amx_int8" in CPU_FLAGS else ()
+VLLM_TYPE = "bfloat16" if "avx512_bf16" in processor_flags() else "float32"
+# Repacked for AMX, q8_0 ends this llama.cpp at its first product: an illegal instruction, though tiles work.
+WITHOUT_AMX = ("--no-repack",) if "amx_int8" in processor_flags() else ()
 
 
 @dataclass(frozen=True)

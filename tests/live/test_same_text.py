@@ -9,8 +9,9 @@ from typing import Any
 import httpx
 import pytest
 
-from benchmarks.compare.fleet import CPU_FLAGS, Fleet, llama_cpp
+from benchmarks.compare.fleet import Fleet, llama_cpp
 from harness.server import ROOT, Server
+from models.processor import processor_flags
 from training.__main__ import main as train
 
 PROMPTS = ["ROMEO:", "JULIET:\nO", "First Citizen:\nBefore we proceed", "What light through yonder window"]
@@ -20,7 +21,7 @@ NUM_TOKENS = 100
 @pytest.fixture(scope="module", params=["float32", "bfloat16"])
 def theirs(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of llama.cpp's server with our checkpoint in one of the widths that lose nothing of it."""
-    if request.param == "bfloat16" and "avx512_bf16" in CPU_FLAGS:
+    if request.param == "bfloat16" and "avx512_bf16" in processor_flags():
         pytest.skip("llama.cpp multiplies bfloat16 with activations rounded to it on this processor")
     file: Path = tmp_path_factory.mktemp("gguf") / f"{request.param}.gguf"
     contender = llama_cpp(file, f"llama.cpp {request.param}", positions=256)

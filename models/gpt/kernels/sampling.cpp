@@ -70,7 +70,8 @@ struct Cuts {
 
 extern "C" {
 
-// One token for each row, by its number of `uniforms` in [0, 1). `scratch` has room for 8 numbers of 4 bytes for each token of the vocabulary and one vector more.
+// One token for each row, by its number of `uniforms` in [0, 1). `scratch` has room for 8 numbers of 4 bytes for each
+// token of the vocabulary and one vector more.
 void choose(const float *logits, int padded_vocabulary, int vocabulary, const Cuts *cuts, const double *uniforms, int rows,
             int32_t *drawn, int32_t *scratch) {
     const int end = (vocabulary + LANES - 1) / LANES * LANES;

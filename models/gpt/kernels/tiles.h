@@ -146,13 +146,11 @@ static void multiply_tiles(const uint8_t *bytes, const float *a_scales, int rows
                 for (int half = 0; half < 2; half++)
                     split(numbers + (2 * i + half) * 2 * LANES, numbers + (2 * (i + TILE_LINES) + half) * 2 * LANES,
                           weights[half] + LINE * i, weights[half] + TILE_BYTES + LINE * i);
-            words both;
-            memcpy(&both, b + block_size<int16_t>() - sizeof both, sizeof both);
-            const floats scales[2] = {(floats)(both << 16), (floats)(both & 0xFFFF0000u)};
+            const Weights scales = scales_of<int16_t>(b);
             const char *ahead = b + block_size<int16_t>();
             const auto product = [&](int index) {  // of (tiles, 2 halves)
                 for (int line = 0; line < lines; line++, ahead += LINE) __builtin_prefetch(ahead, 0, 3);
-                return Product{&sums[index / 2 * TILE_LINES][index % 2], scales[index % 2]};
+                return Product{&sums[index / 2 * TILE_LINES][index % 2], index % 2 ? scales.high : scales.low};
             };
             const uint8_t *factors = bytes + (long)g * tiles * 2 * TILE_BYTES;
             for (int t = 0; t < tiles; t++, factors += 2 * TILE_BYTES) {
@@ -172,9 +170,7 @@ static void multiply_tiles(const uint8_t *bytes, const float *a_scales, int rows
         for (int r = 0; r < rows; r++)
             for (int half = 0; half < 2; half++) {
                 const long column = (long)panel * PANEL + half * LANES;
-                floats before = bias ? load(bias + column) : floats{};
-                if (is_sum) before += load(c + r * c_stride + column);
-                store(c + r * c_stride + column, fused(sums[r][half], all(a_scales[r]), before));
+                put(c + r * c_stride + column, sums[r][half], a_scales[r], bias ? bias + column : nullptr, is_sum);
             }
     }
 }

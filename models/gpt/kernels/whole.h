@@ -97,6 +97,19 @@ static float quantise(const float *from, int depth, int end, int largest, int16_
     return highest / largest + total(zeros);
 }
 
+// Of a block: a panel's scales, of its two halves.
+template <class Number>
+static inline Weights scales_of(const char *block) {
+    return load_weights((const bf16 *)(block + Grid<Number>::GROUP * PANEL * sizeof(Number)));
+}
+
+// c = or += a vector's sums times their row's scale, plus `bias`, if there is one.
+static inline void put(float *c, floats sums, float scale, const float *bias, bool is_sum) {
+    floats before = bias ? load(bias) : floats{};
+    if (is_sum) before += load(c);
+    store(c, fused(sums, all(scale), before));
+}
+
 // c (R, P panels) = a (R, groups) times P panels of b, plus `bias` and what c was, where there is such. With each group
 // so many `lines` of memory from `ahead` come into the cache.
 template <class Number, int R, int P>
@@ -128,21 +141,18 @@ static void whole_tile(const int16_t *a, const float *a_scales, const char *b, i
                 }
             }
         for (int p = 0; p < P; p++) {
-            words both;
-            memcpy(&both, b + p * panel_size + GROUP * PANEL * sizeof(Number), sizeof both);
-            const floats scales[2] = {(floats)(both << 16), (floats)(both & 0xFFFF0000u)};
-            for (int r = 0; r < R; r++)
-                for (int half = 0; half < 2; half++)
-                    sums[r][p][half] += __builtin_convertvector(whole[r][p][half], floats) * scales[half];
+            const Weights scales = scales_of<Number>(b + p * panel_size);
+            for (int r = 0; r < R; r++) {
+                sums[r][p][0] += __builtin_convertvector(whole[r][p][0], floats) * scales.low;
+                sums[r][p][1] += __builtin_convertvector(whole[r][p][1], floats) * scales.high;
+            }
         }
     }
     for (int r = 0; r < R; r++)
         for (int p = 0; p < P; p++)
             for (int half = 0; half < 2; half++) {
                 const long column = p * PANEL + half * LANES;
-                floats before = bias ? load(bias + column) : floats{};
-                if (is_sum) before += load(c + r * c_stride + column);
-                store(c + r * c_stride + column, fused(sums[r][p][half], all(a_scales[r]), before));
+                put(c + r * c_stride + column, sums[r][p][half], a_scales[r], bias ? bias + column : nullptr, is_sum);
             }
 }
 
