@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import torch
 
+T = TypeVar("T")
 R = TypeVar("R")
 
 
@@ -23,6 +24,6 @@ class Cores:
             torch.get_num_threads(), "picture", initializer=torch.set_num_threads, initargs=(1,)
         )
 
-    def map(self, function: Callable[..., R], *items: Iterable[Any]) -> list[R]:
-        """Apply ``function`` to every item, or to one of each; results in order, the first error raised."""
-        return list(self._pool.map(function, *items))
+    def map(self, function: Callable[[T], R], items: Iterable[T]) -> list[R]:
+        """Apply ``function`` to every item; results in order, the first error raised."""
+        return list(self._pool.map(function, items))

@@ -17,12 +17,11 @@ from models.checkpoint import load_weights, read_config, read_metrics
 from models.cores import Cores
 from models.fixed_batches import FixedBatches, map_in_two_ways
 from models.landscape.config import LandscapeConfig
-from models.landscape.details import add_details, find_alike
 from models.landscape.generator import Generator
 from models.landscape.mirror import CELL, NUM_COLOURS, mirror
-from models.landscape.outlines import looks_drawn, naturalise
+from models.landscape.outlines import find_outlines, looks_drawn, naturalise
 from models.landscape.palette import broad_table
-from models.landscape.seeds import choose_row, draw_noise, draw_styles, find_fitting
+from models.landscape.seeds import draw_noise, draw_styles, find_alike, find_fitting
 from models.processor import has_tiles
 
 
@@ -30,8 +29,8 @@ from models.processor import has_tiles
 class LandscapeRequest:
     """One picture to paint: ``label_map`` (H, W), palette ids, no holes; sides are up to ``image_size``.
 
-    With ``natural_outlines`` a map first gets details of a photo, and its outlines move a little, as the seed
-    says (`details.py`, `outlines.py`).
+    With ``natural_outlines`` the outlines of a drawing move a little, as the seed says (`outlines.py`), and
+    its style is of a photo with a like layout (`seeds.py`).
     """
 
     label_map: NDArray[np.uint8]
@@ -96,9 +95,7 @@ class LandscapeEngine:
         its bytes never depend on its batch.
         """
         if self.batches is None:
-            # Python's part first: a thread that waits for the interpreter leaves a core idle.
-            made = [self._inputs(request) for request in requests]
-            return self._cores.map(self._paint_made, requests, made)
+            return self._cores.map(self._paint_alone, requests)
         return map_in_two_ways(requests, self._is_full_square, self._paint_together, self._paint_alone)
 
     def describe(self) -> dict[str, Any]:
@@ -136,11 +133,8 @@ class LandscapeEngine:
         return self.batches.map([partial(self.fill, request) for request in requests])
 
     def _paint_alone(self, request: LandscapeRequest) -> NDArray[np.uint8]:
-        return self._paint_made(request, self._inputs(request))
-
-    def _paint_made(self, request: LandscapeRequest, made: Sequence[NDArray[Any]]) -> NDArray[np.uint8]:
         height, width = request.label_map.shape
-        inputs = [torch.from_numpy(one)[None].to(self._device) for one in made]
+        inputs = [torch.from_numpy(one)[None].to(self._device) for one in self._inputs(request)]
         return self._paint(*inputs)[0, :height, :width].cpu().numpy()
 
     def fill(self, request: LandscapeRequest, inputs: Sequence[NDArray[Any]]) -> None:
@@ -152,10 +146,10 @@ class LandscapeEngine:
         label_map = self._known[request.label_map]
         fitting = find_fitting(self._shown, label_map)
         if request.natural_outlines:
-            if self._layouts is not None and looks_drawn(label_map):
+            outlines = find_outlines(label_map)
+            if self._layouts is not None and looks_drawn(outlines):
                 fitting = find_alike(self._layouts, label_map, fitting)
-                label_map = add_details(label_map, self._layouts[choose_row(request.seed, fitting)])
-            label_map = naturalise(label_map, request.seed)
+            label_map = naturalise(label_map, outlines, request.seed)
         labels = self._fit(label_map)
         styles = draw_styles(self._bank, request.seed, self._seeds(request), fitting)
         shapes = self._generator.config.noise_shapes(*labels.shape)

@@ -76,7 +76,7 @@ _IS_LEVEL = np.array([name in ("sea", "lake", "river") for name in CLASS_NAMES])
 
 
 @dataclass(frozen=True)
-class _Outlines:
+class Outlines:
     """Of each pixel: its nearest outline. All (H, W)."""
 
     place: tuple[NDArray[np.int32], NDArray[np.int32]]  # its row and column
@@ -85,33 +85,12 @@ class _Outlines:
     level: Field  # 1 where the outline runs along, 0 where it is upright
     straight: Field  # 1 where it is straight, 0 where it is rough
     is_below: NDArray[np.bool_]  # whether the other side is the lower one
+    drawn: (
+        float  # how much the map looks drawn: 0 for one of a photo, whose outlines are rough in most places
+    )
 
 
-def naturalise(labels: Map, seed: int) -> Map:
-    """Move the outlines of ``labels`` as ``seed`` says; what was drawn stays where it was. A new map."""
-    outlines = _find(labels)
-    if outlines is None:
-        return labels.copy()
-    front = _in_front(labels, outlines)
-    longer = max(labels.shape)
-    noise = np.zeros(labels.shape, np.float32)
-    for number in np.unique(front[outlines.distance < longer / 8]):
-        if _REACH[number]:
-            drawn = _draw(labels.shape, _PROFILES[number], seed, number)
-            # That of the outline, all along the way across it: no islets.
-            noise = np.where(front == number, drawn[outlines.place], noise)
-    moves = np.clip(noise, -MOST_SPREADS, MOST_SPREADS) * _reach(labels, outlines, front) * longer
-    moves = np.where(front == outlines.beyond, moves, -moves)  # what is in front grows where noise is high
-    return np.where(moves > outlines.distance, outlines.beyond, labels)
-
-
-def looks_drawn(labels: Map) -> bool:
-    """Tell a drawing from a map of a photo, which has details of its own."""
-    outlines = _find(labels)
-    return outlines is None or _drawn_share(outlines) > 0.5
-
-
-def _find(labels: Map) -> _Outlines | None:
+def find_outlines(labels: Map) -> Outlines | None:
     """Find each pixel's nearest outline; None if there is none."""
     padded = np.pad(labels, 1, mode="edge")
     rows, columns = np.zeros(labels.shape, np.int8), np.zeros(labels.shape, np.int8)  # the way across
@@ -127,7 +106,31 @@ def _find(labels: Map) -> _Outlines | None:
     own_row, own_column = np.ogrid[: labels.shape[0], : labels.shape[1]]
     down, right = (row - own_row).astype(np.float32), (column - own_column).astype(np.float32)
     level, straight = _directions(down, right, max(labels.shape))
-    return _Outlines(place, labels[row, column], np.hypot(down, right) - 0.5, level, straight, down > 0)
+    drawn = _drawn_share(straight, is_edge, max(labels.shape))
+    beyond, distance = labels[row, column], np.hypot(down, right) - 0.5
+    return Outlines(place, beyond, distance, level, straight, down > 0, drawn)
+
+
+def looks_drawn(outlines: Outlines | None) -> bool:
+    """Tell a drawing from a map of a photo."""
+    return outlines is None or outlines.drawn > 0.5
+
+
+def naturalise(labels: Map, outlines: Outlines | None, seed: int) -> Map:
+    """Move the outlines that were found in ``labels`` as ``seed`` says; what was drawn stays. A new map."""
+    if outlines is None or not outlines.drawn:
+        return labels.copy()
+    front = _in_front(labels, outlines)
+    longer = max(labels.shape)
+    noise = np.zeros(labels.shape, np.float32)
+    for number in np.unique(front[outlines.distance < longer / 8]):
+        if _REACH[number]:
+            drawn = _draw(labels.shape, _PROFILES[number], seed, number)
+            # That of the outline, all along the way across it: no islets.
+            noise = np.where(front == number, drawn[outlines.place], noise)
+    moves = np.clip(noise, -MOST_SPREADS, MOST_SPREADS) * _reach(labels, outlines, front) * longer
+    moves = np.where(front == outlines.beyond, moves, -moves)  # what is in front grows where noise is high
+    return np.where(moves > outlines.distance, outlines.beyond, labels)
 
 
 def _directions(down: Field, right: Field, longer: int) -> tuple[Field, Field]:
@@ -143,19 +146,19 @@ def _directions(down: Field, right: Field, longer: int) -> tuple[Field, Field]:
     return np.asarray(yy / total, np.float32), np.asarray(straight, np.float32)
 
 
-def _in_front(labels: Map, outlines: _Outlines) -> Map:
+def _in_front(labels: Map, outlines: Outlines) -> Map:
     """The class whose profile each pixel's nearest outline has."""
     lower = np.where(outlines.is_below, outlines.beyond, labels)
     higher_rank = np.where(_RANK[labels] > _RANK[outlines.beyond], labels, outlines.beyond)
     return np.where((outlines.level < STEEP) | _IS_AIR[lower], higher_rank, lower)
 
 
-def _reach(labels: Map, outlines: _Outlines, front: Map) -> Field:
+def _reach(labels: Map, outlines: Outlines, front: Map) -> Field:
     """How far each pixel's nearest outline moves, in shares of the longer side."""
     most = _REACH.copy()
     for number in np.unique(labels):
         most[number] = min(most[number], MAX_SHARE * _height(labels == number))
-    reach = most[front] * outlines.straight * _drawn_share(outlines)
+    reach = most[front] * outlines.straight * outlines.drawn
     sloping = SLOPING + (1 - SLOPING) * np.clip(2 * outlines.level - 1, 0, 1)
     reach = np.where(_IS_PEAKED[front], reach * sloping, reach)
     # Water is level: what is drawn level stays so, and its banks swing.
@@ -165,11 +168,11 @@ def _reach(labels: Map, outlines: _Outlines, front: Map) -> Field:
     return reach
 
 
-def _drawn_share(outlines: _Outlines) -> float:
-    """How much a map looks drawn: 0 for one of a photo, whose outlines are rough in most places."""
-    window = max(round(NEAR * max(outlines.beyond.shape)), 1)
-    beside_corners = ndimage.maximum_filter(outlines.straight, window)  # corners are straight, too
-    straightness = float(beside_corners[outlines.distance < 1].mean())
+def _drawn_share(straight: Field, is_edge: NDArray[np.bool_], longer: int) -> float:
+    beside_corners = ndimage.maximum_filter(
+        straight, max(round(NEAR * longer), 1)
+    )  # corners are straight, too
+    straightness = float(beside_corners[is_edge].mean())
     return min(max((straightness - FOUND) / (DRAWN - FOUND), 0.0), 1.0)
 
 

@@ -7,12 +7,16 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from models.landscape.label_maps import shrink_nearest
+
 JITTER = (
     0.15  # of a style, in the bank's units (its numbers have a spread of about 1): no two seeds look the same
 )
 
 COVERED = 0.9  # of a map's area: what a photo that fits it shows; strokes of little area change no style
 FEWEST_FITTING = 40  # photos, of those that show most, where fewer show so much: seeds must differ
+
+ALIKE = 40  # photos with a layout like a map's, where seeds choose from these alone
 
 # One stream a purpose, so that changing one class's seed changes nothing else.
 _STYLE, _NOISE, _FITTING = 0, 1, 3  # 2 is the outlines'
@@ -36,6 +40,24 @@ def find_fitting(shown: NDArray[np.bool_], labels: NDArray[np.uint8]) -> Rows:
     rank = min(FEWEST_FITTING, len(covered))
     fitting: Rows = covered >= min(COVERED * labels.size, np.sort(covered)[-rank])
     return fitting
+
+
+def find_alike(layouts: NDArray[np.uint8], labels: NDArray[np.uint8], fitting: Rows) -> Rows:
+    """Find the ALIKE photos, of those that fit, whose maps agree most with one.
+
+    Args:
+        layouts: (M, S, S), the photos' maps; a value that is no class agrees with none.
+        labels: (H, W), palette ids.
+        fitting: (M,), the photos that show what is drawn: the styles of others are borrowed.
+
+    Returns:
+        (M,) bool.
+    """
+    small = shrink_nearest(labels, layouts.shape[1])
+    agreement = (layouts == small).sum(axis=(1, 2))  # counts: exact on any machine
+    alike = np.zeros(len(layouts), np.bool_)
+    alike[np.argsort(-np.where(fitting, agreement, -1), kind="stable")[:ALIKE]] = True
+    return alike & fitting
 
 
 def draw_styles(
@@ -68,7 +90,7 @@ def draw_noise(seed: int, shapes: Sequence[tuple[int, ...]]) -> list[NDArray[np.
     return [generator.standard_normal(shape, dtype=np.float32) for shape in shapes]
 
 
-def choose_row(seed: int, fitting: Rows) -> int:
+def _choose_row(seed: int, fitting: Rows) -> int:
     """The first row that fits, in an order that is the seed's: it mostly stays while a map is drawn."""
     number = int(_generator(seed, _STYLE).integers(len(fitting)))
     if fitting[number]:
@@ -80,7 +102,7 @@ def choose_row(seed: int, fitting: Rows) -> int:
 def _style(bank: NDArray[np.float32], seed: int, fitting: Rows) -> NDArray[np.float32]:
     generator = _generator(seed, _STYLE)
     generator.integers(len(bank))  # the row's draw
-    row: NDArray[np.float32] = bank[choose_row(seed, fitting)]
+    row: NDArray[np.float32] = bank[_choose_row(seed, fitting)]
     return row + np.float32(JITTER) * generator.standard_normal(row.shape, dtype=np.float32)
 
 

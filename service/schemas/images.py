@@ -46,8 +46,8 @@ class LandscapeParameters(ImageParameters):
     outlines: Literal["natural", "drawn"] = Field(
         "natural",
         description="`natural`: what is drawn stays where it is, but straight lines and ovals become ridges, "
-        "tree tops and shores, as the seed says, and plain regions get details: woods on mountains, bushes "
-        "in meadows; horizons at sea and what is built stay. `drawn`: the sketch is kept to the pixel.",
+        "tree tops and shores, as the seed says; horizons at sea and what is built stay. `drawn`: the sketch "
+        "is kept to the pixel.",
     )
     background: Literal["ignore"] | None = Field(
         None,

@@ -15,7 +15,7 @@ from models.landscape.config import LandscapeConfig
 from models.landscape.engine import LandscapeEngine, LandscapeRequest
 from models.landscape.generator import Generator
 from models.landscape.mirror import mirror
-from models.landscape.outlines import naturalise
+from models.landscape.outlines import find_outlines, naturalise
 from models.landscape.palette import CLASS_NAMES, NUM_BROAD_CLASSES, NUM_CLASSES, PALETTE, PaletteClass
 
 
@@ -127,24 +127,27 @@ def test_water_is_tinted_by_what_is_behind_it(engine: LandscapeEngine) -> None:
         assert tints.any() == is_tinted
 
 
-def test_a_natural_map_has_a_photos_details_and_a_drawn_one_has_not() -> None:
+def test_a_drawing_keeps_its_classes_and_has_the_style_of_a_photo_with_a_like_layout() -> None:
+    """Half of a bank's photos have snow below and are bright, the others have it above and are dark."""
     torch.manual_seed(0)
     config = LandscapeConfig(
-        image_size=32, training_data="noise", widths=(16, 16, 8), num_styles=6, layout_side=8
+        image_size=32, training_data="noise", widths=(16, 16, 8), num_styles=80, layout_side=8
     )
     generator = Generator(config)
-    torch.nn.init.normal_(generator.styles)
+    sky, snow = CLASS_NAMES.index("sky"), CLASS_NAMES.index("snow")
     assert generator.layouts is not None
-    tree, grass = CLASS_NAMES.index("tree"), CLASS_NAMES.index("grass")
-    generator.layouts.fill_(grass)[:, 3:5, 3:5] = tree
+    generator.layouts.fill_(sky)[::2, 4:] = snow
+    generator.layouts[1::2, :4] = snow
+    generator.styles[::2], generator.styles[1::2] = 3, -3
     engine = LandscapeEngine(generator, "cpu", {})
     inputs: list[NDArray[Any]] = [np.empty(shape, np.float32) for shape in engine.input_shapes()]
-    for is_natural in (True, False):
-        engine.fill(
-            LandscapeRequest(np.full((32, 32), grass, np.uint8), 1, natural_outlines=is_natural), inputs
-        )
-        assert (inputs[0][12:20, 12:20] == (tree if is_natural else grass)).mean() > 0.8
-        assert (inputs[0][:8] == grass).all()
+    labels = np.full((32, 32), sky, np.uint8)
+    labels[16:] = snow
+    for seed in range(12):
+        engine.fill(LandscapeRequest(labels, seed, natural_outlines=True), inputs)
+        assert (inputs[1] > 0).all()
+        assert (inputs[0] == labels).mean() > 0.8
+        assert set(np.unique(inputs[0])) == {sky, snow}
 
 
 def test_the_style_is_of_a_photo_that_shows_what_is_drawn(tmp_path: Path) -> None:
@@ -171,6 +174,10 @@ def test_the_style_is_of_a_photo_that_shows_what_is_drawn(tmp_path: Path) -> Non
             assert sign * inputs[1].mean() > 2
 
 
+def natural(request: LandscapeRequest) -> NDArray[np.uint8]:
+    return naturalise(request.label_map, find_outlines(request.label_map), request.seed)
+
+
 def test_natural_outlines_are_painted_as_if_they_had_been_drawn(
     engine: LandscapeEngine, fixed: LandscapeEngine
 ) -> None:
@@ -180,7 +187,7 @@ def test_natural_outlines_are_painted_as_if_they_had_been_drawn(
         labels[shape[0] // 2 :] = CLASS_NAMES.index("tree")
         drawn.append(LandscapeRequest(labels, seed))
     asked = [replace(request, natural_outlines=True) for request in drawn]
-    moved = [replace(request, label_map=naturalise(request.label_map, request.seed)) for request in drawn]
+    moved = [replace(request, label_map=natural(request)) for request in drawn]
     assert any((one.label_map != other.label_map).any() for one, other in zip(moved, drawn, strict=True))
     pictures = engine.forward(asked)
     for request, picture, expected in zip(asked, pictures, engine.forward(moved), strict=True):

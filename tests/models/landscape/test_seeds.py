@@ -1,8 +1,17 @@
 """Seeds: the same draws every time, other draws for other seeds, and class seeds that touch one class."""
 
 import numpy as np
+import pytest
 
-from models.landscape.seeds import FEWEST_FITTING, draw_noise, draw_styles, find_fitting
+from models.landscape.palette import NUM_CLASSES
+from models.landscape.seeds import (
+    ALIKE,
+    FEWEST_FITTING,
+    draw_noise,
+    draw_styles,
+    find_alike,
+    find_fitting,
+)
 
 BANK = np.random.default_rng(0).standard_normal((20, 13, 9), dtype=np.float32)
 
@@ -46,6 +55,29 @@ def test_photos_fit_that_show_nearly_all_of_a_map() -> None:
     few = find_fitting(shown, half)
     assert few[50:60].all()
     assert few.sum() >= FEWEST_FITTING
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (5, 7), (256, 128), (100, 256)])
+def test_few_photos_are_all_alike_to_a_map_of_any_shape(shape: tuple[int, int]) -> None:
+    draw = np.random.default_rng(0)
+    labels = draw.integers(NUM_CLASSES, size=shape, dtype=np.uint8)
+    layouts = draw.integers(NUM_CLASSES, size=(3, 16, 16), dtype=np.uint8)
+    fitting = np.array([True, False, True])
+    assert np.array_equal(find_alike(layouts, labels, fitting), fitting)
+
+
+def test_photos_that_agree_most_are_alike() -> None:
+    draw = np.random.default_rng(1)
+    labels = np.kron(draw.integers(NUM_CLASSES, size=(16, 16)), np.ones((4, 8))).astype(np.uint8)
+    layouts = draw.integers(NUM_CLASSES, size=(200, 16, 16), dtype=np.uint8)
+    like = draw.permutation(200)[:ALIKE]
+    layouts[like, :4] = labels[2::4, 4::8][:4]
+    fitting = np.ones(200, np.bool_)
+    assert set(np.flatnonzero(find_alike(layouts, labels, fitting))) == set(like)
+    fitting[like[:5]] = False
+    found = set(np.flatnonzero(find_alike(layouts, labels, fitting)))
+    assert found > set(like[5:])
+    assert not found & set(like[:5])
 
 
 def test_a_seed_keeps_its_style_where_that_fits_and_chooses_another_where_not() -> None:
