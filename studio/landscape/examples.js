@@ -44,7 +44,7 @@ export const EXAMPLES = [
       if (isFir(x, y, shore, 0.13, 26) && (x < 0.36 || x > 0.74)) return "tree";
       if (y < shore) return y > shore - 0.035 - 0.03 * rough(x * 4, 0, 7) ? "grass" : "mountain";
       const bank = 0.93 - 0.25 * Math.max(0, 0.4 - x) + 0.02 * ridge(x, 6, 7);
-      return y < bank ? "river" : "grass";
+      return y < bank ? "lake" : "grass";
     },
   },
   {
