@@ -113,8 +113,10 @@ def class_shares(targets: Tensor) -> Tensor:
     Holes: none.
     """
     known = inputs_of(torch.where(targets >= UNSURE, NUM_CLASSES, targets))
-    one_hot = F.one_hot(known, NUM_CLASSES + 1)[..., :NUM_CLASSES].permute(0, 3, 1, 2)
-    return F.avg_pool2d(one_hot.to(torch.bfloat16 if targets.is_cuda else torch.float32), 4)
+    dtype = torch.bfloat16 if targets.is_cuda else torch.float32  # not by one_hot: its numbers have 64 bits
+    shape = (len(known), NUM_CLASSES + 1, *known.shape[1:])
+    which = torch.zeros(shape, dtype=dtype, device=known.device).scatter_(1, known.unsqueeze(1), 1)
+    return F.avg_pool2d(which[:, :NUM_CLASSES], 4)
 
 
 def discriminator_hinge(verdicts: Sequence[Tensor]) -> Tensor:
