@@ -85,9 +85,7 @@ class Outlines:
     level: Field  # 1 where the outline runs along, 0 where it is upright
     straight: Field  # 1 where it is straight, 0 where it is rough
     is_below: NDArray[np.bool_]  # whether the other side is the lower one
-    drawn: (
-        float  # how much the map looks drawn: 0 for one of a photo, whose outlines are rough in most places
-    )
+    drawn: float  # how much the map looks so: 0 for one of a photo, whose outlines are mostly rough
 
 
 def find_outlines(labels: Map) -> Outlines | None:
@@ -105,10 +103,10 @@ def find_outlines(labels: Map) -> Outlines | None:
     row, column = place[0] + rows[place], place[1] + columns[place]  # the nearest pixel beyond
     own_row, own_column = np.ogrid[: labels.shape[0], : labels.shape[1]]
     down, right = (row - own_row).astype(np.float32), (column - own_column).astype(np.float32)
-    level, straight = _directions(down, right, max(labels.shape))
+    across = np.hypot(down, right)
+    level, straight = _directions(down, right, across, max(labels.shape))
     drawn = _drawn_share(straight, is_edge, max(labels.shape))
-    beyond, distance = labels[row, column], np.hypot(down, right) - 0.5
-    return Outlines(place, beyond, distance, level, straight, down > 0, drawn)
+    return Outlines(place, labels[row, column], across - 0.5, level, straight, down > 0, drawn)
 
 
 def looks_drawn(outlines: Outlines | None) -> bool:
@@ -133,9 +131,9 @@ def naturalise(labels: Map, outlines: Outlines | None, seed: int) -> Map:
     return np.where(moves > outlines.distance, outlines.beyond, labels)
 
 
-def _directions(down: Field, right: Field, longer: int) -> tuple[Field, Field]:
+def _directions(down: Field, right: Field, across: Field, longer: int) -> tuple[Field, Field]:
     """How level and how straight outlines are, from the ways to them: their structure tensor."""
-    is_near = np.hypot(down, right) < NEAR * longer + 1
+    is_near = across < NEAR * longer + 1
     yy, xx, yx = (
         ndimage.uniform_filter(np.where(is_near, product, np.float32(0)), max(round(WINDOW * longer), 1))
         for product in (down * down, right * right, down * right)
@@ -169,9 +167,8 @@ def _reach(labels: Map, outlines: Outlines, front: Map) -> Field:
 
 
 def _drawn_share(straight: Field, is_edge: NDArray[np.bool_], longer: int) -> float:
-    beside_corners = ndimage.maximum_filter(
-        straight, max(round(NEAR * longer), 1)
-    )  # corners are straight, too
+    window = max(round(NEAR * longer), 1)
+    beside_corners = ndimage.maximum_filter(straight, window)  # corners are straight, too
     straightness = float(beside_corners[is_edge].mean())
     return min(max((straightness - FOUND) / (DRAWN - FOUND), 0.0), 1.0)
 
