@@ -77,6 +77,7 @@ def check(result: Result) -> list[Check]:
         checks.append(Check(f"drawn-like: {name} over clean", over_clean, must, goal, is_least, around))
     own = table["paintings"]["diversity"]
     checks.append(Check("diversity over seeds", own, 0.5, 0.8, True, result.intervals["diversity"]))
+    checks.append(Check("bands below a level line, of 255", result.bands, 16.0, 8.0, False))
     return checks
 
 

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from training.eval_segmenter.engine import EvalSegmenter
 from training.evaluation import baselines, diversity
+from training.evaluation.bands import bands
 from training.evaluation.bootstrap import Interval
 from training.evaluation.feature_extractor import FeatureExtractor, Traits, join_traits
 from training.evaluation.lite2 import Lite2
@@ -45,6 +46,7 @@ class Result:
         default_factory=dict
     )  # one painting a map, by what it is held against
     drawn: dict[str, dict[str, float | Interval]] = field(default_factory=dict)  # by kind, and "all"
+    bands: float = 0.0  # see `bands.py`
 
 
 class Bench:
@@ -102,6 +104,7 @@ class Bench:
         first = {name: paintings.pictures[:: self.num_seeds] for name, paintings in painted.items()}
         result.single = self._single.run(first | {"retrieval": baselines.nearest_photos(self.references)})
         result.drawn = self._drawn(painter, clean)
+        result.bands = bands(painter)
         return result
 
     def _pool(self) -> Traits:

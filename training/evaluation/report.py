@@ -31,6 +31,8 @@ METRIC_NOTES = """\
   (ImageNet), unscaled: in the directions in which training photos vary most. They are no FID, and compare
   only with the other columns.
 - edges: how rough the outer 16 rows and columns are beside the middle, over photos'; then each side alone.
+- bands: by how many levels a row's mean brightness differs from that of the row above in plain seas, mean
+  over seeds, where it is most.
 - nearest_training near 0 would be copies. diversity is the distance between two seeds over that between two
   real photos of alike layout; class_colours is in Lab units."""
 SINGLE_NOTES = """\

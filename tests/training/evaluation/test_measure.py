@@ -178,7 +178,7 @@ def test_report_shows_every_figure(result: Result) -> None:
     assert max(map(len, page.split("\n\n")[1].splitlines())) <= 110
     kept = json.loads(json.dumps(as_json(result)))
     assert {one["mark"] for one in kept["checks"]} <= {"goal", "must", "missed"}
-    assert len(check(result)) == 12
+    assert len(check(result)) == 13
 
 
 def test_marks() -> None:
