@@ -16,6 +16,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from models.landscape.config import LandscapeConfig
+from models.landscape.edges import EdgeConv
 
 SLOPE = 0.2  # of the leaky ReLUs
 HEAD_WIDTH = 64  # channels of one attention head, about
@@ -90,8 +91,8 @@ class Modulation(nn.Module):
         self.sees_noise = is_noisy and config.noise_channels > 0 and size <= config.noise_max_size
         if self.has_shapes:
             inputs = num_condition_channels(config) + (config.noise_channels if self.sees_noise else 0)
-            self.shared = nn.Sequential(conv3(inputs, config.spade_hidden), nn.ReLU())
-            self.affine = conv3(config.spade_hidden, outputs)
+            self.shared = nn.Sequential(EdgeConv(inputs, config.spade_hidden), nn.ReLU())
+            self.affine = EdgeConv(config.spade_hidden, outputs)
         else:
             # Shares sum to 1, so classes hold the bias.
             self.num_classes = len(config.classes)
@@ -170,9 +171,9 @@ class Block(nn.Module):
         super().__init__()
         self.grows = grows
         self.first = Modulation(inputs, config, size // 2 if grows else size)
-        self.conv1 = conv3(inputs, outputs)
+        self.conv1 = EdgeConv(inputs, outputs)
         self.second = Modulation(outputs, config, size, is_noisy=True)
-        self.conv2 = conv3(outputs, outputs)
+        self.conv2 = EdgeConv(outputs, outputs)
         self.skip = nn.Conv2d(inputs, outputs, 1, bias=False) if inputs != outputs else nn.Identity()
         self.attention = Attention(outputs) if size in config.attention_sizes else nn.Identity()
 
@@ -188,11 +189,6 @@ class Block(nn.Module):
         return mixed
 
 
-def conv3(inputs: int, outputs: int) -> nn.Conv2d:
-    """A 3×3 convolution that repeats the picture's edge: zeros would paint a frame around it."""
-    return nn.Conv2d(inputs, outputs, 3, padding=1, padding_mode="replicate")
-
-
 class Generator(nn.Module):
     """See the module's docstring. ``styles`` is the bank of styles, one row a training photo."""
 
@@ -203,13 +199,13 @@ class Generator(nn.Module):
     def __init__(self, config: LandscapeConfig) -> None:
         super().__init__()
         self.config = config
-        self.stem = conv3(num_condition_channels(config), config.widths[0])
+        self.stem = EdgeConv(num_condition_channels(config), config.widths[0])
         before = (config.widths[0], *config.widths)
         self.blocks = nn.ModuleList(
             Block(before[step], width, config, size, grows=step > 0)
             for step, (width, size) in enumerate(zip(config.widths, config.sizes, strict=True))
         )
-        self.head = conv3(config.widths[-1], 3)
+        self.head = EdgeConv(config.widths[-1], 3)
         bank = (config.num_styles, len(config.classes), config.style_size)
         self.register_buffer("styles", torch.zeros(bank))
         self.register_buffer("shown", torch.ones(bank[:2]) if config.tells_shown else None)

@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt, ValidationError, model_validator
+from pydantic import (
+    Field,
+    NonNegativeFloat,
+    NonNegativeInt,
+    PositiveFloat,
+    PositiveInt,
+    ValidationError,
+    model_validator,
+)
 
 from models.landscape.config import LandscapeConfig
 from training.landscape.style_bank import STYLE_SIZE
@@ -37,6 +45,9 @@ class LandscapeSettings(BatchSettings):
     generator_rate: PositiveFloat = 2e-4
     feature_rate: PositiveFloat = 2e-4  # of the heads on pretrained features
     label_rate: PositiveFloat = 4e-4  # of the label discriminator
+    warm_up: NonNegativeInt = (
+        0  # steps in which the rates rise: what is gone on with has no optimisers' moments
+    )
     cooldown: Share = 0.2  # of the steps, at the end, over which the rates fall to zero
     ema: Share = 0.999
     far_weight: NonNegativeFloat = 1.0  # of each feature discriminator's verdict on the whole picture
@@ -51,6 +62,7 @@ class LandscapeSettings(BatchSettings):
     blur_size: PositiveInt = 16
     num_styles: PositiveInt = 1000  # of a checkpoint's bank
     cuda_graph: bool = True  # on a GPU, capture the whole step once and replay it
+    compiled: tuple[Literal["generator", "label", "features", "heads"], ...] = ()  # by torch.compile
 
     @model_validator(mode="after")
     def _describes_a_model(self) -> LandscapeSettings:
@@ -79,7 +91,8 @@ class LandscapeSettings(BatchSettings):
     def rate_share_at(self, step: int) -> float:
         """What every learning rate is multiplied by: 1, then linear to zero at the end."""
         left = (self.steps - step) / max(self.cooldown * self.steps, 1)
-        return min(left, 1.0)
+        begun = (step + 1) / (self.warm_up + 1)
+        return min(begun, left, 1.0)
 
     def falling_share_at(self, step: int) -> float:
         """What the weights of the style and blur losses are multiplied by: from 1 linear to their floor."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -46,5 +48,22 @@ def take_windows(pictures: Tensor, targets: Tensor, corners: Tensor, side: int) 
     rows = (corners[:, 0, None] + span)[:, :, None]  # (B, side, 1)
     columns = (corners[:, 1, None] + span)[:, None, :]  # (B, 1, side)
     batch = torch.arange(len(pictures), device=pictures.device)[:, None, None]
-    taken = pictures.permute(0, 2, 3, 1)[batch, rows, columns].permute(0, 3, 1, 2)
-    return taken, targets[batch, rows, columns]
+    taken: Tensor = _Take.apply(pictures.permute(0, 2, 3, 1), batch, rows, columns)  # type: ignore[no-untyped-call]
+    return taken.permute(0, 3, 1, 2), targets[batch, rows, columns]
+
+
+class _Take(torch.autograd.Function):
+    """Indexing by places of which none is taken twice: so gradients are put there, not sorted and summed."""
+
+    @staticmethod
+    def forward(ctx: Any, source: Tensor, *places: Tensor) -> Tensor:
+        ctx.save_for_backward(*places)
+        ctx.shape = source.shape
+        return source[places]
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
+        (grad,) = grads
+        into = grad.new_zeros(ctx.shape)
+        into[ctx.saved_tensors] = grad
+        return into, None, None, None

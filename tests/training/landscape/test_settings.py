@@ -33,4 +33,6 @@ def test_rates_cool_down_at_the_end_and_losses_fall_to_their_floor() -> None:
         update={"steps": 100, "cooldown": 0.2, "falling_until": 0.5, "falling_floor": 0.2}
     )
     assert [round(settings.rate_share_at(step), 3) for step in (0, 79, 90, 100)] == [1, 1, 0.5, 0]
+    warmed = settings.model_copy(update={"warm_up": 4})
+    assert [warmed.rate_share_at(step) for step in (0, 3, 4, 90)] == [0.2, 0.8, 1, 0.5]
     assert [round(settings.falling_share_at(step), 3) for step in (0, 25, 50, 99)] == [1, 0.6, 0.2, 0.2]

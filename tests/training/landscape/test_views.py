@@ -2,7 +2,7 @@
 
 import torch
 
-from training.landscape.views import near_and_far
+from training.landscape.views import near_and_far, take_windows
 
 
 def numbered(size: int, count: int = 8) -> tuple[torch.Tensor, torch.Tensor]:
@@ -42,3 +42,16 @@ def test_same_draws_same_views_and_gradients_pass() -> None:
     first.sum().backward()
     assert pictures.grad is not None
     assert (pictures.grad.flatten(1).abs().sum(dim=1) > 0).all()
+
+
+def test_gradients_are_put_where_windows_were_taken() -> None:
+    pictures, labels = torch.randn(3, 2, 8, 8).requires_grad_(), torch.zeros(3, 8, 8, dtype=torch.int64)
+    corners = torch.tensor([[0, 0], [2, 3], [4, 4]])
+    taken, _ = take_windows(pictures, labels, corners, 4)
+    sliced = torch.stack(
+        [one[:, r : r + 4, c : c + 4] for one, (r, c) in zip(pictures, corners.tolist(), strict=True)]
+    )
+    assert torch.equal(taken, sliced)
+    grad = torch.randn_like(sliced)
+    ours, theirs = (torch.autograd.grad(one, pictures, grad)[0] for one in (taken, sliced))
+    assert torch.equal(ours, theirs)
