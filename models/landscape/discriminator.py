@@ -14,6 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm
 
+from models.landscape.enlarge import enlarge
 from models.landscape.palette import NUM_CLASSES
 
 FAKE = NUM_CLASSES  # the extra class
@@ -64,7 +65,7 @@ class Discriminator(nn.Module):
         x = self.middle(x)
         whole: Tensor = self.whole(F.leaky_relu(x, SLOPE)).squeeze(1)
         for block in self.up:
-            x = F.interpolate(x, scale_factor=2.0, mode="nearest")
+            x = enlarge(x, scale_factor=2.0, mode="nearest")
             x = block(torch.cat([x, kept.pop()], dim=1))
         logits: Tensor = self.pixels(F.leaky_relu(torch.cat([x, first], dim=1), SLOPE))
         return logits, whole

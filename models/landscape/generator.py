@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from models.landscape.config import LandscapeConfig
 from models.landscape.edges import EdgeConv
+from models.landscape.enlarge import enlarge
 
 SLOPE = 0.2  # of the leaky ReLUs
 HEAD_WIDTH = 64  # channels of one attention head, about
@@ -110,7 +111,7 @@ class Modulation(nn.Module):
             affine = look_up(conditions.shares(shape), self.rows(conditions.rows))
         gamma, beta, *gain = affine.chunk(3 if self.is_noisy else 2, dim=1)
         if noise is not None:
-            beta = torch.addcmul(beta, gain[0], noise[:, :1])
+            beta = torch.addcmul(beta, gain[0], noise[:, :1].to(beta.dtype))
         if self.is_folded:
             return torch.addcmul(beta, x, gamma)
         return torch.addcmul(beta, self.norm(x), 1 + gamma)
@@ -183,7 +184,7 @@ class Block(nn.Module):
         skip = self.skip(x)
         if self.grows:
             # Not nearest: its squares become a lattice in what is painted.
-            h, skip = (F.interpolate(t, scale_factor=2.0, mode="bilinear") for t in (h, skip))
+            h, skip = (enlarge(t, scale_factor=2.0, mode="bilinear") for t in (h, skip))
         h = self.conv2(F.leaky_relu(self.second(h, conditions, noise), SLOPE))
         mixed: Tensor = self.attention((skip + h) * 0.5**0.5)
         return mixed

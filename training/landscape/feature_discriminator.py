@@ -17,6 +17,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 from torch.nn.utils.parametrizations import spectral_norm
 
 from models.efficientnet_lite import EfficientNetLite, MBConv
+from models.landscape.enlarge import enlarge
 from models.landscape.palette import NUM_CLASSES
 from training.photos.targets import UNSURE, inputs_of
 
@@ -97,7 +98,7 @@ class FeatureDiscriminator(nn.Module):
         for level in reversed(range(len(features))):
             x = self.across[level](features[level])
             if above is not None:
-                x = x + F.interpolate(above, size=x.shape[-2:], mode="bilinear", align_corners=False)
+                x = x + enlarge(above, size=x.shape[-2:], mode="bilinear", align_corners=False)
             above = self.down[level](x) * 0.5
             verdicts.append(self.heads[level](above, shares))
         return verdicts
