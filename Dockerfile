@@ -28,7 +28,7 @@ FROM python:3.11-slim AS kernels
 RUN apt-get update && apt-get install --yes --no-install-recommends g++ && rm -rf /var/lib/apt/lists/*
 WORKDIR /app
 COPY models models
-RUN python -m models.gpt.build
+RUN python -m models.build
 
 FROM python:3.11-slim AS base
 RUN useradd --uid 10001 --no-create-home --shell /usr/sbin/nologin prospero
@@ -58,7 +58,7 @@ COPY LICENSE ./
 # The bundled models; a volume at this place takes theirs.
 COPY checkpoints checkpoints
 COPY models models
-COPY --from=kernels /app/models/gpt/compiled models/gpt/compiled
+COPY --from=kernels /app/models/compiled models/compiled
 COPY service service
 COPY studio studio
 RUN python -m compileall -q models service

@@ -30,11 +30,11 @@ help: ## this list
 	@awk -F':.*## ' '/^[a-z0-9-]+:.*## / {printf "make %-16s %s\n", $$1, $$2}' Makefile
 
 serve: $(SERVE) ## serve the checkpoints on 127.0.0.1:8000   [PORT=8000 DEVICE=cpu|cuda ARGS="--text-slots 8"]
-	@$(RUN) -m models.gpt.build --here
+	@$(RUN) -m models.build --here
 	@exec $(PROSPERO) serve --port $(PROSPERO_PORT) --device $(PROSPERO_DEVICE) $(ARGS)
 
-compile: $(SERVE) ## compile the text kernel for every processor of this kind; `serve` does so for this one
-	$(RUN) -m models.gpt.build
+compile: $(SERVE) ## compile the kernels for every processor of this kind; `serve` does so for this one
+	$(RUN) -m models.build
 
 # Files share the cores, those first that take longest: the training jobs'. (pytest would sort them in under all of
 # `tests`.) Tests that start servers look at the clock, so that no more than two of them run at a time.
@@ -164,7 +164,7 @@ bench-peers: $(DEV) ## install what `make bench` compares with, into state/peers
 	$(RUN) -m benchmarks.peers.install $(ARGS)
 
 bench: $(DEV) ## ours beside its peers over HTTP, in 20 minutes; writes benchmarks/RESULTS.md   [ARGS=--quick]
-	@if command -v c++ >/dev/null; then $(RUN) -m models.gpt.build; fi
+	@if command -v c++ >/dev/null; then $(RUN) -m models.build; fi
 	$(RUN) -m benchmarks.compare $(ARGS)
 
 bench-engine: $(DEV) ## the text engine alone, without HTTP, beside its floor   [ARGS="--threads 1 --eager --profile"]

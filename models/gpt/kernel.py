@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ctypes
-import logging
 from array import array
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,10 +11,8 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from models.gpt.build import FOLDER, instruction_sets, kernel_path
+from models.build import FOLDER, load_best
 from models.gpt.sampling import Sampler, adjusted
-
-log = logging.getLogger("prospero.kernel")
 
 Format = Literal["bfloat16", "int16", "int8"]  # what a kernel holds weights in
 FORMATS: tuple[Format, ...] = ("bfloat16", "int16", "int8")  # `Format` in kernels/step.cpp
@@ -102,12 +99,4 @@ class Kernel:
 
 def load_kernel(folder: Path = FOLDER) -> Kernel | None:
     """The best kernel for this processor that was compiled from today's sources and can be loaded."""
-    for level in instruction_sets():
-        path = kernel_path(level, folder)
-        if not path.exists():
-            continue
-        try:
-            return Kernel(path)
-        except OSError as error:
-            log.warning("%s: cannot be loaded, text is served without it: %s", path, error)
-    return None
+    return load_best(Kernel, folder)

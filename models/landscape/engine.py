@@ -16,6 +16,7 @@ from torch import Tensor
 from models.checkpoint import load_weights, read_config, read_metrics
 from models.cores import Cores
 from models.fixed_batches import FixedBatches, map_in_two_ways
+from models.landscape.compiled import DTYPES, CompiledGenerator, PaintingKernel, load_painting_kernel
 from models.landscape.config import LandscapeConfig
 from models.landscape.generator import Generator
 from models.landscape.mirror import CELL, NUM_COLOURS, mirror
@@ -49,6 +50,7 @@ class LandscapeEngine:
         metrics: Mapping[str, Any],
         is_fixed: bool | None = None,
         dtype: torch.dtype | None = None,
+        kernel: PaintingKernel | None = None,
     ) -> None:
         """Take a generator over.
 
@@ -56,6 +58,7 @@ class LandscapeEngine:
             is_fixed: run batches of fixed sizes; None: on a GPU.
             dtype: what is calculated in; None: float16 on a GPU, bfloat16 on a CPU whose tiles multiply it
                 (AMX), else float32.
+            kernel: what a CPU does faster with; None: PyTorch's operators do all.
         """
         self._device = torch.device(device)
         self._bank = generator.styles.float().cpu().numpy()
@@ -69,6 +72,9 @@ class LandscapeEngine:
         generator.fold()
         self._generator = generator.to(self._device, self._dtype).to(memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
         self._generator.requires_grad_(requires_grad=False)
+        fitting = kernel if self._device.type == "cpu" and self._dtype in DTYPES else None
+        self._alone = CompiledGenerator(self._generator, fitting) if fitting else self._generator
+        self._kernel_name = fitting.level if fitting else "none"
         self._cores = Cores()
         self._metrics = dict(metrics)
         self._known = broad_table(
@@ -86,7 +92,8 @@ class LandscapeEngine:
         """
         generator = Generator(read_config(folder, LandscapeConfig))
         load_weights(folder, generator)
-        return cls(generator, device, read_metrics(folder), dtype=dtype)
+        kernel = load_painting_kernel() if device == "cpu" else None
+        return cls(generator, device, read_metrics(folder), dtype=dtype, kernel=kernel)
 
     def forward(self, requests: Sequence[LandscapeRequest]) -> list[NDArray[np.uint8]]:
         """Paint every request, in order: (H, W, 3) uint8 RGB each, of its label map's shape.
@@ -108,6 +115,7 @@ class LandscapeEngine:
             "metrics": self._metrics,
             "device": str(self._device),
             "dtype": str(self._dtype).removeprefix("torch."),
+            "kernel": self._kernel_name,
             "determinism": "same bytes alone or in any batch" if is_cpu else "best effort",
             "image_size": config.image_size,
             "classes": list(config.classes),
@@ -159,7 +167,8 @@ class LandscapeEngine:
     def _paint(self, labels: Tensor, styles: Tensor, tints: Tensor, *noise: Tensor) -> Tensor:
         """Label maps (B, H, W) uint8, styles (B, N, D), tints and noises to RGB (B, H, W, 3) uint8."""
         draws = [draw.to(self._dtype) for draw in noise]
-        pictures = self._generator(labels.long(), styles.to(self._dtype), draws, tints.to(self._dtype))
+        paint = self._alone if len(labels) == 1 else self._generator
+        pictures = paint(labels.long(), styles.to(self._dtype), draws, tints.to(self._dtype))
         pixels: Tensor = ((pictures.float() + 1) * 127.5).round().clamp(0, 255).to(torch.uint8)
         return pixels.permute(0, 2, 3, 1)
 

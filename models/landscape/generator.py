@@ -28,8 +28,9 @@ class Conditions:
 
     def __init__(self, labels: Tensor, styles: Tensor, tints: Tensor | None = None) -> None:
         """Take ``labels`` (B, H, W) int64, ``styles`` (B, N, D) and perhaps ``tints`` (B, T, h, w)."""
-        one_hot = torch.zeros(*labels.shape, styles.shape[1], dtype=styles.dtype, device=styles.device)
-        self._classes = one_hot.scatter_(3, labels[..., None], 1).permute(0, 3, 1, 2)  # (B, N, H, W)
+        each = torch.eye(styles.shape[1], dtype=styles.dtype, device=styles.device)
+        whole = F.embedding(labels, each).permute(0, 3, 1, 2)  # (B, N, H, W)
+        self._classes = {(labels.shape[1], labels.shape[2]): whole}
         self._tints = tints
         self.rows = _make_rows(styles, 0 if tints is None else tints.shape[1])
         self._shares: dict[tuple[int, int], Tensor] = {}
@@ -38,8 +39,7 @@ class Conditions:
     def shares(self, shape: tuple[int, int]) -> Tensor:
         """How much of each pixel each class has, its height, and its tints: (B, N + 1 + T, *shape)."""
         if shape not in self._shares:
-            factor = self._classes.shape[-2] // shape[0]
-            shares = self._classes if factor == 1 else F.avg_pool2d(self._classes, factor)
+            shares = self.classes(shape)
             height = torch.linspace(1, -1, shape[0], dtype=shares.dtype, device=shares.device)
             height = height.view(1, 1, -1, 1).expand(len(shares), 1, *shape)
             tints = [] if self._tints is None else [_resize(self._tints, shape)]
@@ -47,6 +47,18 @@ class Conditions:
             parts = [part.permute(0, 2, 3, 1) for part in (shares, height, *tints)]
             self._shares[shape] = torch.cat(parts, dim=3).permute(0, 3, 1, 2)
         return self._shares[shape]
+
+    def classes(self, shape: tuple[int, int]) -> Tensor:
+        """How much of each pixel each class has, of the means of twice the size."""
+        if shape not in self._classes:
+            self._classes[shape] = F.avg_pool2d(self.classes((2 * shape[0], 2 * shape[1])), 2)
+        return self._classes[shape]
+
+    def tints(self, at_most: tuple[int, int]) -> Tensor | None:
+        """The tints, not enlarged, or None where all are 0: (B, T, h, w)."""
+        if self._tints is None or not self._tints.any():
+            return None
+        return self._tints if self._tints.shape[2] <= at_most[0] else _resize(self._tints, at_most)
 
     def at(self, shape: tuple[int, int]) -> Tensor:
         """All of it as channels, (B, N + D + 1, *shape): each pixel has its classes' rows."""
@@ -103,10 +115,7 @@ class Modulation(nn.Module):
         """Modulate ``x`` (B, C, H, W); ``noise`` (B, 1 or more, H, W) if it is noisy."""
         shape = (x.shape[2], x.shape[3])
         if self.has_shapes:
-            channels = conditions.at(shape)
-            if self.sees_noise and noise is not None:
-                channels = torch.cat([channels, noise[:, 1:]], dim=1)
-            affine = self.affine(self.shared(channels))
+            affine = self.of_shapes(conditions.at(shape), noise)
         else:
             affine = look_up(conditions.shares(shape), self.rows(conditions.rows))
         gamma, beta, *gain = affine.chunk(3 if self.is_noisy else 2, dim=1)
@@ -115,6 +124,13 @@ class Modulation(nn.Module):
         if self.is_folded:
             return torch.addcmul(beta, x, gamma)
         return torch.addcmul(beta, self.norm(x), 1 + gamma)
+
+    def of_shapes(self, channels: Tensor, noise: Tensor | None) -> Tensor:
+        """Scale, shift, and how loud noise is, of each pixel of small sizes; ``noise`` may be seen, too."""
+        if self.sees_noise and noise is not None:
+            channels = torch.cat([channels, noise[:, 1:]], dim=1)
+        affine: Tensor = self.affine(self.shared(channels))
+        return affine
 
     @torch.no_grad()
     def fold(self) -> None:

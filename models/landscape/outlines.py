@@ -77,15 +77,27 @@ _IS_LEVEL = np.array([name in ("sea", "lake", "river") for name in CLASS_NAMES])
 
 @dataclass(frozen=True)
 class Outlines:
-    """Of each pixel: its nearest outline. All (H, W)."""
+    """Of each pixel: its nearest outline. All (H, W), or of some pixels (P,)."""
 
-    place: tuple[NDArray[np.int32], NDArray[np.int32]]  # its row and column
+    place: NDArray[np.int32]  # where it is, counted row by row
     beyond: Map  # the class on the other side
     distance: Field  # pixels
     level: Field  # 1 where the outline runs along, 0 where it is upright
     straight: Field  # 1 where it is straight, 0 where it is rough
     is_below: NDArray[np.bool_]  # whether the other side is the lower one
     drawn: float  # how much the map looks so: 0 for one of a photo, whose outlines are mostly rough
+
+    def of(self, pixels: NDArray[np.intp]) -> Outlines:
+        """Take those of some ``pixels`` (P,), counted row by row."""
+        return Outlines(
+            place=self.place.ravel()[pixels],
+            beyond=self.beyond.ravel()[pixels],
+            distance=self.distance.ravel()[pixels],
+            level=self.level.ravel()[pixels],
+            straight=self.straight.ravel()[pixels],
+            is_below=self.is_below.ravel()[pixels],
+            drawn=self.drawn,
+        )
 
 
 def find_outlines(labels: Map) -> Outlines | None:
@@ -99,14 +111,16 @@ def find_outlines(labels: Map) -> Outlines | None:
     is_edge = (rows != 0) | (columns != 0)
     if not is_edge.any():
         return None
-    place = tuple(ndimage.distance_transform_edt(~is_edge, return_distances=False, return_indices=True))
-    row, column = place[0] + rows[place], place[1] + columns[place]  # the nearest pixel beyond
+    row, column = ndimage.distance_transform_edt(~is_edge, return_distances=False, return_indices=True)
+    place = row * np.int32(labels.shape[1]) + column
+    row, column = row + rows.ravel()[place], column + columns.ravel()[place]  # the nearest pixel beyond
+    beyond = labels.ravel()[row * labels.shape[1] + column]
     own_row, own_column = np.ogrid[: labels.shape[0], : labels.shape[1]]
     down, right = (row - own_row).astype(np.float32), (column - own_column).astype(np.float32)
-    across = np.hypot(down, right)
+    across = np.sqrt(down * down + right * right)
     level, straight = _directions(down, right, across, max(labels.shape))
     drawn = _drawn_share(straight, is_edge, max(labels.shape))
-    return Outlines(place, labels[row, column], across - 0.5, level, straight, down > 0, drawn)
+    return Outlines(place, beyond, across - 0.5, level, straight, down > 0, drawn)
 
 
 def looks_drawn(outlines: Outlines | None) -> bool:
@@ -118,17 +132,23 @@ def naturalise(labels: Map, outlines: Outlines | None, seed: int) -> Map:
     """Move the outlines that were found in ``labels`` as ``seed`` says; what was drawn stays. A new map."""
     if outlines is None or not outlines.drawn:
         return labels.copy()
-    front = _in_front(labels, outlines)
-    longer = max(labels.shape)
-    noise = np.zeros(labels.shape, np.float32)
-    for number in np.unique(front[outlines.distance < longer / 8]):
+    longer, reach = max(labels.shape), _class_reach(labels)
+    # Most pixels are farther from any outline than it moves.
+    near = np.flatnonzero(outlines.distance < MOST_SPREADS * reach.max() * longer)
+    own, nearest = labels.ravel()[near], outlines.of(near)
+    front = _in_front(own, nearest)
+    noise = np.zeros(len(near), np.float32)
+    for number in np.unique(front):
         if _REACH[number]:
             drawn = _draw(labels.shape, _PROFILES[number], seed, number)
             # That of the outline, all along the way across it: no islets.
-            noise = np.where(front == number, drawn[outlines.place], noise)
-    moves = np.clip(noise, -MOST_SPREADS, MOST_SPREADS) * _reach(labels, outlines, front) * longer
-    moves = np.where(front == outlines.beyond, moves, -moves)  # what is in front grows where noise is high
-    return np.where(moves > outlines.distance, outlines.beyond, labels)
+            is_front = front == number
+            noise[is_front] = drawn.ravel()[nearest.place[is_front]]
+    moves = np.clip(noise, -MOST_SPREADS, MOST_SPREADS) * _reach(reach, own, nearest, front) * longer
+    moves = np.where(front == nearest.beyond, moves, -moves)  # what is in front grows where noise is high
+    natural = labels.copy()
+    natural.ravel()[near] = np.where(moves > nearest.distance, nearest.beyond, own)
+    return natural
 
 
 def _directions(down: Field, right: Field, across: Field, longer: int) -> tuple[Field, Field]:
@@ -144,33 +164,52 @@ def _directions(down: Field, right: Field, across: Field, longer: int) -> tuple[
     return np.asarray(yy / total, np.float32), np.asarray(straight, np.float32)
 
 
-def _in_front(labels: Map, outlines: Outlines) -> Map:
+def _in_front(own: Map, outlines: Outlines) -> Map:
     """The class whose profile each pixel's nearest outline has."""
-    lower = np.where(outlines.is_below, outlines.beyond, labels)
-    higher_rank = np.where(_RANK[labels] > _RANK[outlines.beyond], labels, outlines.beyond)
+    lower = np.where(outlines.is_below, outlines.beyond, own)
+    higher_rank = np.where(_RANK[own] > _RANK[outlines.beyond], own, outlines.beyond)
     return np.where((outlines.level < STEEP) | _IS_AIR[lower], higher_rank, lower)
 
 
-def _reach(labels: Map, outlines: Outlines, front: Map) -> Field:
-    """How far each pixel's nearest outline moves, in shares of the longer side."""
-    most = _REACH.copy()
-    for number in np.unique(labels):
-        most[number] = min(most[number], MAX_SHARE * _height(labels == number))
+def _class_reach(labels: Map) -> Field:
+    """One spread of how far the outline of each class of a map moves, in shares of the longer side: (N,)."""
+    reach = np.zeros_like(_REACH)
+    for number in np.flatnonzero(np.bincount(labels.ravel())):
+        reach[number] = min(_REACH[number], MAX_SHARE * _height(labels == number))
+    return reach
+
+
+def _reach(most: Field, own: Map, outlines: Outlines, front: Map) -> Field:
+    """How far each pixel's nearest outline moves, of ``most`` of each class."""
     reach = most[front] * outlines.straight * outlines.drawn
     sloping = SLOPING + (1 - SLOPING) * np.clip(2 * outlines.level - 1, 0, 1)
     reach = np.where(_IS_PEAKED[front], reach * sloping, reach)
     # Water is level: what is drawn level stays so, and its banks swing.
     reach = np.where(_IS_LEVEL[front], reach * np.clip(3 * (1 - outlines.level), 0, 1), reach)
-    for side in (labels, outlines.beyond):
+    for side in (own, outlines.beyond):
         reach = np.where(_IS_BUILT[side], np.minimum(reach, _REACH[side]), reach)
     return reach
 
 
 def _drawn_share(straight: Field, is_edge: NDArray[np.bool_], longer: int) -> float:
-    window = max(round(NEAR * longer), 1)
-    beside_corners = ndimage.maximum_filter(straight, window)  # corners are straight, too
+    beside_corners = find_maximum(straight, max(round(NEAR * longer), 1))  # corners are straight, too
     straightness = float(beside_corners[is_edge].mean())
     return min(max((straightness - FOUND) / (DRAWN - FOUND), 0.0), 1.0)
+
+
+def find_maximum(field: Field, window: int) -> Field:
+    """The maximum over ``window``² pixels around each, in a quarter of the time of scipy's."""
+    before, after = window // 2, (window - 1) // 2
+    for axis in (0, 1):
+        edges = [(before, after) if one == axis else (0, 0) for one in (0, 1)]
+        field = np.swapaxes(np.pad(field, edges, constant_values=-np.inf), 0, axis)
+        seen = 1  # pixels that each one holds the maximum of
+        while seen < window:
+            step = min(seen, window - seen)
+            field = np.maximum(field[:-step], field[step:])
+            seen += step
+        field = np.swapaxes(field, 0, axis)
+    return field
 
 
 def _height(is_class: NDArray[np.bool_]) -> float:
@@ -183,9 +222,10 @@ def _height(is_class: NDArray[np.bool_]) -> float:
 def _draw(shape: tuple[int, ...], profile: Profile, seed: int, number: int) -> Field:
     """Fractal noise of zero mean and unit spread, in forms as ``profile`` says: (H, W)."""
     generator = np.random.Generator(np.random.PCG64(np.random.SeedSequence([seed, _STREAM, int(number)])))
-    waves = fft.rfft2(generator.standard_normal(shape, dtype=np.float32)) * _spectrum(shape, profile)
-    noise = fft.irfft2(waves, shape)
-    return np.asarray(noise / noise.std(), np.float32)
+    # Each pixel of the noise is a sum of so many that even numbers do for normal ones.
+    even = np.frombuffer(generator.bytes(shape[0] * shape[1]), np.int8).reshape(shape)
+    noise = fft.irfft2(fft.rfft2(even.astype(np.float32)) * _spectrum(shape, profile), shape)
+    return np.asarray(noise / np.sqrt(np.vdot(noise, noise) / noise.size), np.float32)
 
 
 @lru_cache(maxsize=128)

@@ -25,8 +25,8 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
         shutil.copytree(ROOT / room, source / room, ignore=shutil.ignore_patterns("__pycache__"))
     for name in ("pyproject.toml", "prospero.py", "README.md", "LICENSE"):
         shutil.copy(ROOT / name, source)
-    (source / "models" / "gpt" / "compiled").mkdir(exist_ok=True)
-    (source / "models" / "gpt" / "compiled" / "kernel.so").touch()  # of this machine, and nobody else's
+    (source / "models" / "compiled").mkdir(exist_ok=True)
+    (source / "models" / "compiled" / "kernel.so").touch()  # of this machine, and nobody else's
     options = ["--no-deps", "--no-index", "--no-build-isolation", "--disable-pip-version-check", "--quiet"]
     command = [sys.executable, "-m", "pip", "wheel", *options, "--wheel-dir", str(folder), str(source)]
     subprocess.run(command, check=True)
@@ -67,7 +67,7 @@ def test_the_command_is_installed(installed: Path) -> None:
 
 def test_it_runs_from_anywhere(installed: Path, tmp_path: Path) -> None:
     program = """
-import prospero, service.endpoints.studio as studio, models.gpt.build as build
+import prospero, service.endpoints.studio as studio, models.build as build
 assert studio.read_files(studio.FOLDER)["index.html"].data
 print(prospero.__file__, studio.FOLDER, build.__file__)
 """

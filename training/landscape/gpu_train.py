@@ -15,8 +15,6 @@ import time
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-import torch
-import torch._dynamo
 from PIL import Image
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
@@ -60,8 +58,6 @@ def main() -> None:
     except TrainingError as error:
         raise SystemExit(f"error: {error}") from None
     deadline = time.monotonic() + args.seconds
-    torch._dynamo.config.suppress_errors = True  # what can't be compiled here runs as it is
-    torch._dynamo.config.recompile_limit = 64  # networks that share their code, at several sizes each
     settings, device = resolve_settings(PRESETS[args.preset], args.set), pick_device(args.device, None)
     args.out.mkdir(parents=True, exist_ok=True)
     data = read_packs(args.pack)

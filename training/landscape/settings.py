@@ -62,7 +62,6 @@ class LandscapeSettings(BatchSettings):
     blur_size: PositiveInt = 16
     num_styles: PositiveInt = 1000  # of a checkpoint's bank
     cuda_graph: bool = True  # on a GPU, capture the whole step once and replay it
-    compiled: tuple[Literal["generator", "label", "features", "heads"], ...] = ()  # by torch.compile
 
     @model_validator(mode="after")
     def _describes_a_model(self) -> LandscapeSettings:

@@ -83,19 +83,6 @@ class Trainer(Resumable):
         self._draws = torch.Generator(device)
         self._steps_here = 0
         self._graphs: dict[str, tuple[torch.cuda.CUDAGraph, dict[str, Tensor]]] = {}
-        self._compile()
-
-    def _compile(self) -> None:
-        """Have torch fuse what stands between products, of the parts that the settings name."""
-        parts: dict[str, list[nn.Module]] = {
-            "generator": [self.generator],
-            "label": [self.label_discriminator],
-            "features": list(self._features.values()),
-            "heads": list(self._heads.values()),
-        }
-        for name in self.settings.compiled:
-            for part in parts[name]:
-                part.compile(dynamic=False)
 
     def train_step(self, step: int) -> dict[str, Tensor]:
         """Step number ``step``: update discriminators, the generator, the average; the losses by name."""

@@ -95,7 +95,7 @@ def test_where_clients_share_the_slots_steps_are_short_and_all_texts_are_as_they
 ) -> None:
     kernel = load_kernel()
     if kernel is None:
-        pytest.skip("needs the compiled kernel: python -m models.gpt.build --here")
+        pytest.skip("needs the compiled kernel: python -m models.build --here")
     network = make_network(VOCABULARY, **shape)
     decoder, alone = Decoder(network, 16, kernel), Decoder(network, 1, kernel)
     monkeypatch.setattr(decoder.backend, "short_step", 4)

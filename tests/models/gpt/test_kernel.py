@@ -14,9 +14,9 @@ from typing import Any, Literal
 import pytest
 import torch
 
+from models.build import LEVELS, build, find_compiler, instruction_sets, kernel_path
 from models.gpt.attention_probe import attention_weights
 from models.gpt.backend import Chunk
-from models.gpt.build import LEVELS, build, find_compiler, instruction_sets, kernel_path
 from models.gpt.compiled import CompiledBackend
 from models.gpt.decoding import Decoder
 from models.gpt.determinism import is_row_invariant

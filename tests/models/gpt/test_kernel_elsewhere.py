@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from models.gpt.build import FLAGS, LEVELS, find_compiler
+from models.build import FLAGS, LEVELS, find_compiler
 
 PROGRAM = Path(__file__).parent / "rows_alone.cpp"
 

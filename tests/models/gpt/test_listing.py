@@ -150,7 +150,7 @@ def engine(request: pytest.FixtureRequest) -> TextEngine:
     tokenizer, kernel = make_bpe(), None
     network = make_network(len(tokenizer.pieces))
     if request.param == "kernel" and (kernel := load_kernel()) is None:
-        pytest.skip("needs the compiled kernel: python -m models.gpt.build --here")
+        pytest.skip("needs the compiled kernel: python -m models.build --here")
     if request.param == "device":
         return TextEngine(network.to(TEST_DEVICE), tokenizer, 3, draws_on_device=True)
     engine = TextEngine(network, tokenizer, 3, kernel=kernel)

@@ -84,7 +84,7 @@ def test_a_text_draws_at_each_step_whatever_waits(
 ) -> None:
     kernel = load_kernel() if is_compiled else None
     if is_compiled and kernel is None:
-        pytest.skip("needs the compiled kernel: python -m models.gpt.build --here")
+        pytest.skip("needs the compiled kernel: python -m models.build --here")
     decoder = Decoder(make_network(VOCABULARY, max_seq_len=1024, **changes), 12, kernel)
     sizes: list[int] = []
     read = decoder.backend.read

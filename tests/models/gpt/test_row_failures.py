@@ -28,7 +28,7 @@ def engine(request: pytest.FixtureRequest) -> TextEngine:
     network.embedding.weight[ALPHABET.index(POISON)] = torch.nan
     tokenizer, kernel = CharacterTokenizer(ALPHABET), None
     if request.param == "kernel" and (kernel := load_kernel()) is None:
-        pytest.skip("needs the compiled kernel: python -m models.gpt.build --here")
+        pytest.skip("needs the compiled kernel: python -m models.build --here")
     if request.param == "device":
         return TextEngine(network.to(TEST_DEVICE), tokenizer, 3, draws_on_device=True)
     return TextEngine(network, tokenizer, 3, kernel=kernel)

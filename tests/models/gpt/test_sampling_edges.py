@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from harness.device import TEST_DEVICE
-from models.gpt.build import build, find_compiler, instruction_sets
+from models.build import build, find_compiler, instruction_sets
 from models.gpt.device.adjusting import Tables
 from models.gpt.device.control import WORDS, Control, new_record
 from models.gpt.device.control import empty_records as empty

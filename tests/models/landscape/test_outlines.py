@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from scipy import ndimage
 
-from models.landscape.outlines import MOST_SPREADS, PROFILES, find_outlines, looks_drawn
+from models.landscape.outlines import MOST_SPREADS, PROFILES, find_maximum, find_outlines, looks_drawn
 from models.landscape.outlines import naturalise as move_outlines
 from models.landscape.palette import CLASS_NAMES, NUM_CLASSES
 
@@ -158,3 +159,9 @@ def test_a_larger_map_moves_by_as_large_a_share() -> None:
     small, large = (below("mountain", size // 2, shape=(size, size)) for size in (128, 512))
     shares = [np.mean([(naturalise(one, seed) != one).mean() for seed in range(4)]) for one in (small, large)]
     assert shares[0] == pytest.approx(shares[1], rel=0.4)
+
+
+@pytest.mark.parametrize("window", [1, 2, 5, 8])
+def test_the_maximum_around_each_pixel(window: int) -> None:
+    field = np.random.default_rng(0).standard_normal((20, 9), np.float32)
+    np.testing.assert_array_equal(find_maximum(field, window), ndimage.maximum_filter(field, window))

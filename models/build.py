@@ -1,25 +1,34 @@
 """The compiled kernels: which file belongs to this processor and these sources, and how it is made.
 
-    python -m models.gpt.build [--here]
+    python -m models.build [--here]
 
-Requests never wait for a compiler: without the file PyTorch's operators serve them, several times slower.
+Text's and landscapes' are one file. Requests never wait for a compiler: without the file PyTorch's operators
+serve them, texts several times slower.
 """
 
 from __future__ import annotations
 
 import hashlib
+import logging
 import os
 import platform
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
 
 from models.processor import has_tiles, processor_flags
 
-SOURCES = Path(__file__).parent / "kernels"
+log = logging.getLogger("prospero.kernel")
+
+T = TypeVar("T")
+
+SOURCES = [Path(__file__).parent / kind / "kernels" for kind in ("gpt", "landscape")]
 FOLDER = Path(__file__).parent / "compiled"
-LOSS = "PyTorch's operators serve text, several times slower"  # what serving without a kernel means
+# What serving without a kernel means.
+LOSS = "PyTorch's operators serve text, several times slower, and landscapes, at two thirds of the speed"
 COMPILERS = ("c++", "g++", "clang++")
 # No -ffast-math: sums must run in the order in which they are written. Contraction: a*b + c is one operation.
 FLAGS = (
@@ -62,9 +71,23 @@ def instruction_sets() -> list[str]:
 def kernel_path(level: str, folder: Path = FOLDER) -> Path:
     """Where the kernel for an instruction set lies; other sources or flags have another name."""
     digest = hashlib.sha256(" ".join(FLAGS + LEVELS[platform.machine()][level]).encode())
-    for source in sorted(SOURCES.iterdir()):
-        digest.update(source.read_bytes())
+    for folder_of_sources in SOURCES:
+        for source in sorted(folder_of_sources.iterdir()):
+            digest.update(source.read_bytes())
     return folder / f"{level}-{digest.hexdigest()[:12]}.so"
+
+
+def load_best(load: Callable[[Path], T], folder: Path = FOLDER) -> T | None:
+    """``load`` the best file for this processor that was compiled from today's sources and can be loaded."""
+    for level in instruction_sets():
+        path = kernel_path(level, folder)
+        if not path.exists():
+            continue
+        try:
+            return load(path)
+        except OSError as error:
+            log.warning("%s: cannot be loaded, served without it: %s", path, error)
+    return None
 
 
 def find_compiler() -> str | None:
@@ -80,7 +103,9 @@ def build(compiler: str, level: str, folder: Path = FOLDER, extra: tuple[str, ..
     path = kernel_path(level, folder)
     folder.mkdir(exist_ok=True)
     partial = path.with_suffix(f".{os.getpid()}")
-    sources = sorted(str(source) for source in SOURCES.glob("*.cpp"))
+    sources = sorted(
+        str(source) for folder_of_sources in SOURCES for source in folder_of_sources.glob("*.cpp")
+    )
     flags = (*FLAGS, *LEVELS[platform.machine()][level], *extra)
     subprocess.run([compiler, *flags, *sources, "-o", str(partial)], check=True)
     partial.replace(path)
@@ -103,12 +128,12 @@ def main(arguments: list[str]) -> int:
     for level in levels:
         try:
             if not kernel_path(level).exists():
-                print(f"compiling the text kernel for {level}", file=sys.stderr)
+                print(f"compiling the kernels for {level}", file=sys.stderr)
                 print(build(compiler, level))
             if is_here:
                 return 0
         except (subprocess.CalledProcessError, OSError) as error:
-            print(f"the kernel can't be compiled for {level}: {error}", file=sys.stderr)
+            print(f"the kernels can't be compiled for {level}: {error}", file=sys.stderr)
             failed.append(level)
     if is_here and failed:
         print(f"no kernel could be compiled: {LOSS}", file=sys.stderr)

@@ -8,8 +8,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from models import processor
-from models.gpt import build
+from models import build, processor
 
 
 def test_serving_goes_on_without_a_compiler(
