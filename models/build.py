@@ -3,7 +3,7 @@
     python -m models.build [--here]
 
 Text's and landscapes' are one file. Requests never wait for a compiler: without the file PyTorch's operators
-serve them, texts several times slower.
+serve them, texts several times slower, landscapes up to twice.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ T = TypeVar("T")
 SOURCES = [Path(__file__).parent / kind / "kernels" for kind in ("gpt", "landscape")]
 FOLDER = Path(__file__).parent / "compiled"
 # What serving without a kernel means.
-LOSS = "PyTorch's operators serve text, several times slower, and landscapes, at two thirds of the speed"
+LOSS = "PyTorch's operators serve text, several times slower, and landscapes, up to twice"
 COMPILERS = ("c++", "g++", "clang++")
 # No -ffast-math: sums must run in the order in which they are written. Contraction: a*b + c is one operation.
 FLAGS = (
@@ -86,7 +86,7 @@ def load_best(load: Callable[[Path], T], folder: Path = FOLDER) -> T | None:
         try:
             return load(path)
         except OSError as error:
-            log.warning("%s: cannot be loaded, served without it: %s", path, error)
+            log.warning("%s cannot be loaded, which is served without it: %s", path, error)
     return None
 
 

@@ -60,28 +60,30 @@ class PaintingKernel:
         Returns:
             (1, C, H + 2, W + 2).
         """
+        _check(x, shares, grows, rows, noise, tints)
         x, side_by_side = _last(x), shares.permute(0, 2, 3, 1).contiguous()
         _, height, width, num_classes = side_by_side.shape
         rows = rows.contiguous()
-        spread = None if tints is None else tints.contiguous()
-        loud = None if noise is None else noise.contiguous()
+        tints = None if tints is None else tints.contiguous()
+        noise = None if noise is None else noise.contiguous()
         out = _empty(x, height + 2, width + 2)
         modulate, *_ = self._functions(x.dtype)
         modulate(
             *_picture(x, grows), side_by_side.data_ptr(), num_classes, rows.data_ptr(),
-            None if spread is None else spread.data_ptr(), rows.shape[1] - num_classes - 1,
-            *((1, 1) if spread is None else spread.shape[2:]),
-            None if loud is None else loud.data_ptr(), SLOPE, out.data_ptr(),
+            None if tints is None else tints.data_ptr(), rows.shape[1] - num_classes - 1,
+            *((1, 1) if tints is None else tints.shape[2:]),
+            None if noise is None else noise.data_ptr(), SLOPE, out.data_ptr(),
         )  # fmt: skip
         return out
 
     def modulate_each(self, x: Tensor, figures: Tensor, noise: Tensor | None, grows: bool = False) -> Tensor:
         """The same with ``figures`` (1, 2 or 3 times C, H, W) of each pixel."""
+        _check(x, figures, grows, noise)
         x, figures = _last(x), _last(figures)
-        loud = None if noise is None else noise.contiguous()
+        noise = None if noise is None else noise.contiguous()
         out = _empty(x, figures.shape[2] + 2, figures.shape[3] + 2)
         _, modulate_each, _ = self._functions(x.dtype)
-        address = None if loud is None else loud.data_ptr()
+        address = None if noise is None else noise.data_ptr()
         modulate_each(*_picture(x, grows), figures.data_ptr(), address, SLOPE, out.data_ptr())
         return out
 
@@ -91,6 +93,7 @@ class PaintingKernel:
         Returns:
             (1, C, H, W); of the last block (1, C, H + 2, W + 2), after leaky ReLU, the edge repeated once.
         """
+        _check(skip, x, grows)
         skip, x = _last(skip), _last(x)
         edge = 2 if is_last else 0
         out = _empty(x, x.shape[2] + edge, x.shape[3] + edge)
@@ -112,11 +115,13 @@ class CompiledGenerator:
     """A folded generator on a CPU, in one of DTYPES; paints one picture at a time, as the generator does."""
 
     def __init__(self, generator: Generator, kernel: PaintingKernel) -> None:
+        assert all(one.is_folded for one in generator.modules() if isinstance(one, Modulation))
         self._generator, self._kernel = generator, kernel
 
     def __call__(self, labels: Tensor, styles: Tensor, noise: Sequence[Tensor], tints: Tensor) -> Tensor:
         """Paint as `Generator.forward`; batch 1."""
         generator = self._generator
+        assert len(labels) == 1
         conditions = Conditions(labels, styles, tints)
         x: Tensor = generator.stem(conditions.at((noise[0].shape[2], noise[0].shape[3])))
         is_padded = False
@@ -149,6 +154,14 @@ class CompiledGenerator:
 
 def _convolve(conv: nn.Conv2d, padded: Tensor) -> Tensor:
     return F.conv2d(padded, conv.weight, conv.bias)
+
+
+def _check(x: Tensor, painted: Tensor, grows: bool, *others: Tensor | None) -> None:
+    """What the kernel takes for granted: one picture, one type, ``painted`` of the size that is written."""
+    times = 2 if grows else 1
+    assert painted.shape[0] == x.shape[0] == 1
+    assert painted.shape[2:] == (times * x.shape[2], times * x.shape[3])
+    assert all(one is None or one.dtype == x.dtype for one in (painted, *others))
 
 
 def _last(x: Tensor) -> Tensor:

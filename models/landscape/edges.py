@@ -38,7 +38,7 @@ class RepeatEdge(torch.autograd.Function):
     """(B, C, H, W) → (B, C, H + 2, W + 2), channels last; as `F.pad(x, (1, 1, 1, 1), mode="replicate")`."""
 
     @staticmethod
-    def forward(_: Any, x: Tensor) -> Tensor:
+    def forward(ctx: Any, x: Tensor) -> Tensor:  # noqa: ARG004
         """Copy ``x`` into a larger tensor, then its edges, corners last."""
         batch, channels, height, width = x.shape
         shape = (batch, channels, height + 2, width + 2)
@@ -51,7 +51,7 @@ class RepeatEdge(torch.autograd.Function):
         return padded
 
     @staticmethod
-    def backward(_: Any, *grads: Tensor) -> Tensor:
+    def backward(ctx: Any, *grads: Tensor) -> Tensor:  # noqa: ARG004
         """Add the edges' gradients to those of what they repeat."""
         (grad,) = grads
         columns = grad[..., INSIDE].clone(memory_format=torch.channels_last)

@@ -1,4 +1,4 @@
-"""Enlarging in the type that comes in: autocast would go on in float32, with all that follows."""
+"""Enlarging in the type that comes in: on a GPU autocast would go on in float32, with all that follows."""
 
 from __future__ import annotations
 

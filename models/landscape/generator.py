@@ -51,11 +51,13 @@ class Conditions:
     def classes(self, shape: tuple[int, int]) -> Tensor:
         """How much of each pixel each class has, of the means of twice the size."""
         if shape not in self._classes:
+            if shape[0] > max(height for height, _ in self._classes):
+                raise ValueError(f"a map is not {shape[0]}×{shape[1]} at any size")
             self._classes[shape] = F.avg_pool2d(self.classes((2 * shape[0], 2 * shape[1])), 2)
         return self._classes[shape]
 
     def tints(self, at_most: tuple[int, int]) -> Tensor | None:
-        """The tints, not enlarged, or None where all are 0: (B, T, h, w)."""
+        """The tints, not enlarged: (B, T, h, w); None if there are none, or all are 0. Waits for a GPU."""
         if self._tints is None or not self._tints.any():
             return None
         return self._tints if self._tints.shape[2] <= at_most[0] else _resize(self._tints, at_most)

@@ -90,12 +90,12 @@ class Outlines:
     def of(self, pixels: NDArray[np.intp]) -> Outlines:
         """Take those of some ``pixels`` (P,), counted row by row."""
         return Outlines(
-            place=self.place.ravel()[pixels],
-            beyond=self.beyond.ravel()[pixels],
-            distance=self.distance.ravel()[pixels],
-            level=self.level.ravel()[pixels],
-            straight=self.straight.ravel()[pixels],
-            is_below=self.is_below.ravel()[pixels],
+            place=self.place.take(pixels),
+            beyond=self.beyond.take(pixels),
+            distance=self.distance.take(pixels),
+            level=self.level.take(pixels),
+            straight=self.straight.take(pixels),
+            is_below=self.is_below.take(pixels),
             drawn=self.drawn,
         )
 
@@ -113,8 +113,8 @@ def find_outlines(labels: Map) -> Outlines | None:
         return None
     row, column = ndimage.distance_transform_edt(~is_edge, return_distances=False, return_indices=True)
     place = row * np.int32(labels.shape[1]) + column
-    row, column = row + rows.ravel()[place], column + columns.ravel()[place]  # the nearest pixel beyond
-    beyond = labels.ravel()[row * labels.shape[1] + column]
+    row, column = row + rows.take(place), column + columns.take(place)  # the nearest pixel beyond
+    beyond = labels.take(row * np.int32(labels.shape[1]) + column)
     own_row, own_column = np.ogrid[: labels.shape[0], : labels.shape[1]]
     down, right = (row - own_row).astype(np.float32), (column - own_column).astype(np.float32)
     across = np.sqrt(down * down + right * right)
@@ -135,7 +135,7 @@ def naturalise(labels: Map, outlines: Outlines | None, seed: int) -> Map:
     longer, reach = max(labels.shape), _class_reach(labels)
     # Most pixels are farther from any outline than it moves.
     near = np.flatnonzero(outlines.distance < MOST_SPREADS * reach.max() * longer)
-    own, nearest = labels.ravel()[near], outlines.of(near)
+    own, nearest = labels.take(near), outlines.of(near)
     front = _in_front(own, nearest)
     noise = np.zeros(len(near), np.float32)
     for number in np.unique(front):
@@ -143,7 +143,7 @@ def naturalise(labels: Map, outlines: Outlines | None, seed: int) -> Map:
             drawn = _draw(labels.shape, _PROFILES[number], seed, number)
             # That of the outline, all along the way across it: no islets.
             is_front = front == number
-            noise[is_front] = drawn.ravel()[nearest.place[is_front]]
+            noise[is_front] = drawn.take(nearest.place[is_front])
     moves = np.clip(noise, -MOST_SPREADS, MOST_SPREADS) * _reach(reach, own, nearest, front) * longer
     moves = np.where(front == nearest.beyond, moves, -moves)  # what is in front grows where noise is high
     natural = labels.copy()
@@ -222,10 +222,10 @@ def _height(is_class: NDArray[np.bool_]) -> float:
 def _draw(shape: tuple[int, ...], profile: Profile, seed: int, number: int) -> Field:
     """Fractal noise of zero mean and unit spread, in forms as ``profile`` says: (H, W)."""
     generator = np.random.Generator(np.random.PCG64(np.random.SeedSequence([seed, _STREAM, int(number)])))
-    # Each pixel of the noise is a sum of so many that even numbers do for normal ones.
-    even = np.frombuffer(generator.bytes(shape[0] * shape[1]), np.int8).reshape(shape)
-    noise = fft.irfft2(fft.rfft2(even.astype(np.float32)) * _spectrum(shape, profile), shape)
-    return np.asarray(noise / np.sqrt(np.vdot(noise, noise) / noise.size), np.float32)
+    # Each pixel of the noise is a sum of so many that uniform numbers do as well as normal ones.
+    uniform = np.frombuffer(generator.bytes(shape[0] * shape[1]), np.int8).reshape(shape)
+    noise = fft.irfft2(fft.rfft2(uniform.astype(np.float32)) * _spectrum(shape, profile), shape)
+    return np.asarray(noise / np.sqrt(np.vdot(noise, noise) / noise.size + 1e-12), np.float32)
 
 
 @lru_cache(maxsize=128)

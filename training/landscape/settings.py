@@ -45,9 +45,7 @@ class LandscapeSettings(BatchSettings):
     generator_rate: PositiveFloat = 2e-4
     feature_rate: PositiveFloat = 2e-4  # of the heads on pretrained features
     label_rate: PositiveFloat = 4e-4  # of the label discriminator
-    warm_up: NonNegativeInt = (
-        0  # steps in which the rates rise: what is gone on with has no optimisers' moments
-    )
+    warm_up: NonNegativeInt = 0  # steps over which the rates rise: --start brings no moments
     cooldown: Share = 0.2  # of the steps, at the end, over which the rates fall to zero
     ema: Share = 0.999
     far_weight: NonNegativeFloat = 1.0  # of each feature discriminator's verdict on the whole picture
@@ -88,7 +86,7 @@ class LandscapeSettings(BatchSettings):
         )
 
     def rate_share_at(self, step: int) -> float:
-        """What every learning rate is multiplied by: 1, then linear to zero at the end."""
+        """What every learning rate is multiplied by: up to 1, and at the end to zero, both linear."""
         left = (self.steps - step) / max(self.cooldown * self.steps, 1)
         begun = (step + 1) / (self.warm_up + 1)
         return min(begun, left, 1.0)

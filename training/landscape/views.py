@@ -66,4 +66,4 @@ class _Take(torch.autograd.Function):
         (grad,) = grads
         into = grad.new_zeros(ctx.shape)
         into[ctx.saved_tensors] = grad
-        return into, None, None, None
+        return (into, *(None for _ in ctx.saved_tensors))

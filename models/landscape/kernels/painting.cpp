@@ -39,8 +39,8 @@ struct Source {
       : pixels(static_cast<const T*>(pixels)), height(height), width(width), channels(channels), grows(grows),
         mixed(grows ? size_t(width) * channels : 0), row(size_t(width) * channels * (grows ? 2 : 1)) {}
 
-  int rows() const { return grows ? 2 * height : height; }
-  int columns() const { return grows ? 2 * width : width; }
+  int painted_height() const { return grows ? 2 * height : height; }
+  int painted_width() const { return grows ? 2 * width : width; }
 
   const float* read(int y) {
     size_t line = size_t(width) * channels;
@@ -121,14 +121,14 @@ inline void add(std::vector<float>& sums, float weight, const float* row) {
   for (size_t c = 0; c < sums.size(); c++) sums[c] += weight * row[c];
 }
 
-// A row of figures of a pixel: what its channels are scaled and shifted by, and how loud noise is.
+// Paints one pixel. Of its figures a third each are what its channels are scaled by, shifted by, and noise's gain.
 template <class T, class F>
 void paint(const float* values, const F* figures, int channels, const T* noise, float slope, T* to) {
   const F *shift = figures + channels, *gain = shift + channels;
   if (noise) {
-    float loud = load(*noise);
+    float draw = load(*noise);
     for (int c = 0; c < channels; c++)
-      store(to[c], leaky(values[c] * load(figures[c]) + (load(shift[c]) + load(gain[c]) * loud), slope));
+      store(to[c], leaky(values[c] * load(figures[c]) + (load(shift[c]) + load(gain[c]) * draw), slope));
   } else {
     for (int c = 0; c < channels; c++) store(to[c], leaky(values[c] * load(figures[c]) + load(shift[c]), slope));
   }
@@ -136,7 +136,7 @@ void paint(const float* values, const F* figures, int channels, const T* noise, 
 
 template <class T>
 void modulate_each(Source<T> source, const T* figures, const T* noise, float slope, T* out) {
-  int height = source.rows(), width = source.columns(), channels = source.channels;
+  int height = source.painted_height(), width = source.painted_width(), channels = source.channels;
   for (int y = 0; y < height; y++) {
     const float* values = source.read(y);
     T* to = out + (size_t(y + 1) * (width + 2) + 1) * channels;
@@ -151,10 +151,10 @@ void modulate_each(Source<T> source, const T* figures, const T* noise, float slo
 
 template <class T>
 void modulate(Source<T> source, const Map<T>& map, const T* noise, float slope, T* out) {
-  int height = source.rows(), width = source.columns(), channels = source.channels;
+  int height = source.painted_height(), width = source.painted_width(), channels = source.channels;
   int size = (noise ? 3 : 2) * channels;  // scale, shift, and how loud noise is
   int num_rows = map.num_classes + 1 + map.num_tints;
-  std::vector<float> table(size_t(num_rows) * size), drawn(size), tinted(size);
+  std::vector<float> table(size_t(num_rows) * size), of_classes(size), tinted(size);
   for (size_t i = 0; i < table.size(); i++) table[i] = load(map.rows[i]);
   const float* of_height = &table[size_t(map.num_classes) * size];
   std::vector<Between> along;  // and tints of one row of pixels
@@ -168,15 +168,15 @@ void modulate(Source<T> source, const Map<T>& map, const T* noise, float slope, 
     T* to = out + (size_t(y + 1) * (width + 2) + 1) * channels;
     for (int x = 0; x < width; x++, values += channels, to += channels, shares += map.num_classes) {
       if (x == 0 || std::memcmp(shares - map.num_classes, shares, map.num_classes * sizeof(T))) {
-        for (int c = 0; c < size; c++) drawn[c] = tall * of_height[c];
+        for (int c = 0; c < size; c++) of_classes[c] = tall * of_height[c];
         for (int k = 0; k < map.num_classes; k++)
-          if (float share = load(shares[k])) add(drawn, share, &table[size_t(k) * size]);
+          if (float share = load(shares[k])) add(of_classes, share, &table[size_t(k) * size]);
       }
-      const float* figures = drawn.data();
+      const float* figures = of_classes.data();
       for (int t = 0; map.tints && t < map.num_tints; t++) {
         float tint = tints[size_t(t) * width + x];
         if (tint == 0) continue;
-        if (figures != tinted.data()) tinted = drawn;
+        if (figures != tinted.data()) tinted = of_classes;
         figures = tinted.data();
         add(tinted, tint, &table[size_t(map.num_classes + 1 + t) * size]);
       }
@@ -189,7 +189,7 @@ void modulate(Source<T> source, const Map<T>& map, const T* noise, float slope, 
 
 template <class T>
 void join(Source<T> source, const T* other, float weight, bool is_last, float slope, T* out) {
-  int height = source.rows(), width = source.columns(), channels = source.channels;
+  int height = source.painted_height(), width = source.painted_width(), channels = source.channels;
   size_t line = size_t(width) * channels;
   for (int y = 0; y < height; y++, other += line) {
     const float* values = source.read(y);

@@ -161,7 +161,7 @@ def test_a_larger_map_moves_by_as_large_a_share() -> None:
     assert shares[0] == pytest.approx(shares[1], rel=0.4)
 
 
-@pytest.mark.parametrize("window", [1, 2, 5, 8])
+@pytest.mark.parametrize("window", [1, 2, 5, 8, 12, 25])
 def test_the_maximum_around_each_pixel(window: int) -> None:
     field = np.random.default_rng(0).standard_normal((20, 9), np.float32)
     np.testing.assert_array_equal(find_maximum(field, window), ndimage.maximum_filter(field, window))
