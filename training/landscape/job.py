@@ -19,6 +19,7 @@ from training.evaluation.held_out import Evaluation
 from training.landscape.batches import Batches
 from training.landscape.dataset import add_data_arguments, describe, load_photos, plain_maps
 from training.landscape.export import METRIC, save_landscape
+from training.landscape.level_lines import remove_bands
 from training.landscape.settings import PRESETS
 from training.landscape.style_bank import NUM_COLOURS, StyleBank, make_bank
 from training.landscape.trainer import Trainer
@@ -68,7 +69,7 @@ def run(args: argparse.Namespace) -> int:
         args.save_every,
         shown=("label", "far", "near", "features"),
         scores=(METRIC, "frechet_lite2_near"),
-        snapshot=lambda: export(run, trainer, batches, styles, evaluation),
+        snapshot=lambda: export(run, trainer, batches, styles, evaluation, args.finish),
     )
     return train_and_publish(loop, args, METRIC)
 
@@ -106,11 +107,21 @@ def calm_snow(styles: torch.Tensor) -> torch.Tensor:
 
 
 def export(
-    run: Run, trainer: Trainer, batches: Batches, styles: StyleBank, evaluation: Evaluation | None
+    run: Run,
+    trainer: Trainer,
+    batches: Batches,
+    styles: StyleBank,
+    evaluation: Evaluation | None,
+    is_finishing: bool,
 ) -> None:
-    """Write the averaged generator as a checkpoint into the run's folder, with its metrics."""
+    """Write the averaged generator as a checkpoint into the run's folder, with its metrics.
+
+    At the end of the run, or where it is finished as it stands, bands are unlearnt before.
+    """
     calibration = [batches(CALIBRATION_STEP + number) for number in range(CALIBRATION_BATCHES)]
     served = trainer.make_served(calibration, styles)
+    if is_finishing or run.step == run.num_steps:
+        served = remove_bands(served, batches, trainer.settings.level_steps, run.say)
     facts: dict[str, Any] = {
         "steps": run.step,
         "pictures_seen": run.step * trainer.settings.batch,

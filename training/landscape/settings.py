@@ -59,6 +59,7 @@ class LandscapeSettings(BatchSettings):
     blur_weight: NonNegativeFloat = 1.0
     blur_size: PositiveInt = 16
     num_styles: PositiveInt = 1000  # of a checkpoint's bank
+    level_steps: NonNegativeInt = 500  # at the end, of unlearning bands below level lines
     cuda_graph: bool = True  # on a GPU, capture the whole step once and replay it
 
     @model_validator(mode="after")
@@ -127,5 +128,6 @@ PRESETS: dict[str, LandscapeSettings] = {
         discriminator_view=64,
         batch=4,
         steps=60,
+        level_steps=2,
     ),
 }

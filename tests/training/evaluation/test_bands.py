@@ -1,12 +1,15 @@
 """Bands that all seeds share are told from waves that come and go."""
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 import pytest
 
-from models.landscape.engine import LandscapeRequest
+from models.landscape.engine import LandscapeEngine, LandscapeRequest
 from training.evaluation.bands import bands
+
+CHECKPOINT = Path(__file__).resolve().parents[3] / "checkpoints" / "landscape"
 
 
 class Waves:
@@ -35,3 +38,8 @@ def test_a_common_band_shows_whole() -> None:
 
 def test_waves_hardly_show() -> None:
     assert bands(Waves(is_common=False)) < 20
+
+
+def test_the_bundled_model_has_unlearnt_most_of_its() -> None:
+    """41 before (`training/landscape/level_lines.py`)."""
+    assert bands(LandscapeEngine.load(CHECKPOINT, "cpu")) < 30
