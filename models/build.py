@@ -68,12 +68,16 @@ def instruction_sets() -> list[str]:
     return levels[levels.index(best) :]
 
 
+def find_sources() -> list[Path]:
+    """The files of all kernels, headers among them."""
+    return [source for folder in SOURCES for source in sorted(folder.iterdir())]
+
+
 def kernel_path(level: str, folder: Path = FOLDER) -> Path:
     """Where the kernel for an instruction set lies; other sources or flags have another name."""
     digest = hashlib.sha256(" ".join(FLAGS + LEVELS[platform.machine()][level]).encode())
-    for folder_of_sources in SOURCES:
-        for source in sorted(folder_of_sources.iterdir()):
-            digest.update(source.read_bytes())
+    for source in find_sources():
+        digest.update(source.read_bytes())
     return folder / f"{level}-{digest.hexdigest()[:12]}.so"
 
 
@@ -103,9 +107,7 @@ def build(compiler: str, level: str, folder: Path = FOLDER, extra: tuple[str, ..
     path = kernel_path(level, folder)
     folder.mkdir(exist_ok=True)
     partial = path.with_suffix(f".{os.getpid()}")
-    sources = sorted(
-        str(source) for folder_of_sources in SOURCES for source in folder_of_sources.glob("*.cpp")
-    )
+    sources = [str(source) for source in find_sources() if source.suffix == ".cpp"]
     flags = (*FLAGS, *LEVELS[platform.machine()][level], *extra)
     subprocess.run([compiler, *flags, *sources, "-o", str(partial)], check=True)
     partial.replace(path)

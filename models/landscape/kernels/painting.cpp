@@ -134,15 +134,15 @@ void paint(const float* values, const F* figures, int channels, const T* noise, 
   }
 }
 
-template <class T>
-void modulate_each(Source<T> source, const T* figures, const T* noise, float slope, T* out) {
+// Paints all pixels, whose figures `figures_of(y, x)` gives, asked in their order, and repeats the edge.
+template <class T, class FiguresOf>
+void paint_all(Source<T>& source, FiguresOf figures_of, const T* noise, float slope, T* out) {
   int height = source.painted_height(), width = source.painted_width(), channels = source.channels;
   for (int y = 0; y < height; y++) {
     const float* values = source.read(y);
     T* to = out + (size_t(y + 1) * (width + 2) + 1) * channels;
     for (int x = 0; x < width; x++, values += channels, to += channels) {
-      paint(values, figures, channels, noise, slope, to);
-      figures += (noise ? 3 : 2) * channels;
+      paint(values, figures_of(y, x), channels, noise, slope, to);
       if (noise) noise++;
     }
   }
@@ -150,9 +150,15 @@ void modulate_each(Source<T> source, const T* figures, const T* noise, float slo
 }
 
 template <class T>
+void modulate_each(Source<T> source, const T* figures, const T* noise, float slope, T* out) {
+  size_t size = (noise ? 3 : 2) * source.channels, line = source.painted_width() * size;
+  paint_all(source, [=](int y, int x) { return figures + y * line + x * size; }, noise, slope, out);
+}
+
+template <class T>
 void modulate(Source<T> source, const Map<T>& map, const T* noise, float slope, T* out) {
-  int height = source.painted_height(), width = source.painted_width(), channels = source.channels;
-  int size = (noise ? 3 : 2) * channels;  // scale, shift, and how loud noise is
+  int height = source.painted_height(), width = source.painted_width();
+  int size = (noise ? 3 : 2) * source.channels;  // scale, shift, and how loud noise is
   int num_rows = map.num_classes + 1 + map.num_tints;
   std::vector<float> table(size_t(num_rows) * size), of_classes(size), tinted(size);
   for (size_t i = 0; i < table.size(); i++) table[i] = load(map.rows[i]);
@@ -160,31 +166,27 @@ void modulate(Source<T> source, const Map<T>& map, const T* noise, float slope, 
   std::vector<Between> along;  // and tints of one row of pixels
   for (int x = 0; map.tints && x < width; x++) along.emplace_back(x, width, map.tint_width);
   std::vector<float> line(map.tint_width), tints(size_t(width) * map.num_tints);
-  const T* shares = map.shares;
-  for (int y = 0; y < height; y++) {
-    const float* values = source.read(y);
-    float tall = height > 1 ? 1 - 2.0f * y / (height - 1) : 1;
-    if (map.tints) read_tints(map, Between(y, height, map.tint_height), along, line.data(), tints.data());
-    T* to = out + (size_t(y + 1) * (width + 2) + 1) * channels;
-    for (int x = 0; x < width; x++, values += channels, to += channels, shares += map.num_classes) {
-      if (x == 0 || std::memcmp(shares - map.num_classes, shares, map.num_classes * sizeof(T))) {
-        for (int c = 0; c < size; c++) of_classes[c] = tall * of_height[c];
-        for (int k = 0; k < map.num_classes; k++)
-          if (float share = load(shares[k])) add(of_classes, share, &table[size_t(k) * size]);
-      }
-      const float* figures = of_classes.data();
-      for (int t = 0; map.tints && t < map.num_tints; t++) {
-        float tint = tints[size_t(t) * width + x];
-        if (tint == 0) continue;
-        if (figures != tinted.data()) tinted = of_classes;
-        figures = tinted.data();
-        add(tinted, tint, &table[size_t(map.num_classes + 1 + t) * size]);
-      }
-      paint(values, figures, channels, noise, slope, to);
-      if (noise) noise++;
+  auto figures_of = [&](int y, int x) {
+    const T* shares = map.shares + (size_t(y) * width + x) * map.num_classes;
+    if (x == 0 && map.tints)
+      read_tints(map, Between(y, height, map.tint_height), along, line.data(), tints.data());
+    if (x == 0 || std::memcmp(shares - map.num_classes, shares, map.num_classes * sizeof(T))) {
+      float tall = height > 1 ? 1 - 2.0f * y / (height - 1) : 1;
+      for (int c = 0; c < size; c++) of_classes[c] = tall * of_height[c];
+      for (int k = 0; k < map.num_classes; k++)
+        if (float share = load(shares[k])) add(of_classes, share, &table[size_t(k) * size]);
     }
-  }
-  repeat_edge(out, height, width, channels);
+    const float* figures = of_classes.data();
+    for (int t = 0; map.tints && t < map.num_tints; t++) {
+      float tint = tints[size_t(t) * width + x];
+      if (tint == 0) continue;
+      if (figures != tinted.data()) tinted = of_classes;
+      figures = tinted.data();
+      add(tinted, tint, &table[size_t(map.num_classes + 1 + t) * size]);
+    }
+    return figures;
+  };
+  paint_all(source, figures_of, noise, slope, out);
 }
 
 template <class T>
