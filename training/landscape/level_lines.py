@@ -6,6 +6,8 @@ paint maps with level lines as the generator does, less what the pictures of sev
 below the line; and other maps as they were painted before.
 
     python -m training.landscape.level_lines CHECKPOINT --pack photos.pack --out FOLDER
+
+What was measured of CHECKPOINT isn't told of what comes of it.
 """
 
 from __future__ import annotations
@@ -13,7 +15,7 @@ from __future__ import annotations
 import argparse
 import copy
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from types import MappingProxyType
@@ -25,7 +27,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 from torch import Tensor
 
-from models.checkpoint import load_weights, read_config, read_metrics, save_checkpoint
+from models.checkpoint import README_FILE, load_weights, read_config, read_metrics, save_checkpoint
 from models.ema import MovingAverage
 from models.landscape.config import LandscapeConfig
 from models.landscape.generator import Generator
@@ -36,6 +38,7 @@ from models.processor import has_tiles
 from training.arguments import pick_device, positive
 from training.landscape.batches import Batches
 from training.landscape.dataset import plain_maps
+from training.landscape.readme import readme_after_unlearning
 from training.landscape.settings import PRESETS, LandscapeSettings
 from training.landscape.style_bank import make_bank
 from training.optimizer_step import optimizer_step
@@ -61,6 +64,8 @@ LEAST = 40  # at a distance, for it to have a mean
 WINDOW = 31  # round about
 SPREAD = 12.0  # over which a step is drawn out
 LEFT = 3, 12  # below a line: steps up to the first stay, from the second on all is smoothed
+
+FACTS = ("steps", "pictures_seen", "training_seconds", "parameters")  # of a checkpoint's metrics: still true
 
 Map = NDArray[np.uint8]
 Array = NDArray[np.float32]
@@ -208,7 +213,7 @@ def _autocast(device: torch.device) -> torch.autocast:
     return torch.autocast(device.type, torch.bfloat16, enabled=is_faster)
 
 
-def main() -> None:
+def main(argv: Sequence[str] | None = None) -> None:
     """Command line."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -220,7 +225,7 @@ def main() -> None:
         "--steps", type=positive, default=LandscapeSettings.model_fields["level_steps"].default
     )
     parser.add_argument("--device", default="cpu")
-    args = parser.parse_args()
+    args = parser.parse_args(argv)
     device = pick_device(args.device, None)
     generator = Generator(read_config(args.checkpoint, LandscapeConfig))
     load_weights(args.checkpoint, generator)
@@ -230,8 +235,11 @@ def main() -> None:
     batches = Batches(data.shrink(settings.image_size), bank, settings, device)
     generator = generator.float().to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     student = remove_bands(generator, batches, args.steps, partial(print, flush=True))
-    readme = (args.checkpoint / "README.md").read_text()
-    save_checkpoint(args.out, student.config, round_weights(student), read_metrics(args.checkpoint), readme)
+    metrics = {name: value for name, value in read_metrics(args.checkpoint).items() if name in FACTS}
+    metrics["level_steps"] = args.steps
+    readme = args.checkpoint / README_FILE
+    told = readme_after_unlearning(readme.read_text() if readme.exists() else "", args.steps)
+    save_checkpoint(args.out, student.config, round_weights(student), metrics, told)
 
 
 if __name__ == "__main__":

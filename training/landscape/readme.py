@@ -36,6 +36,9 @@ made the weights is Apache-2.0.
 """
 
 
+KEPT_SECTIONS = ("Training", "Known weaknesses", "Terms")
+
+
 def write_readme(
     config: LandscapeConfig, settings: LandscapeSettings, metrics: Mapping[str, Any], has_sheet: bool
 ) -> str:
@@ -68,3 +71,19 @@ What they mean, and what they are measured beside: docs/training-landscape.md.
   shows what is drawn, a little varied, and the noise that form and grain come from.
 
 {WEAKNESSES + TERMS if is_siftflow else OWN_TERMS}"""
+
+
+def readme_after_unlearning(readme: str, steps: int) -> str:
+    """What a checkpoint's README still says of it, once its level lines were worked on for ``steps``.
+
+    Its figures, and the pictures that it shows, are of before.
+    """
+    title, *sections = readme.split("\n## ")
+    kept = [section for section in sections if section.partition("\n")[0] in KEPT_SECTIONS]
+    told = f"""{title.partition(chr(10))[0] or "# Landscape GAN"}
+
+The weights of a trained checkpoint after {steps} steps more, of unlearning bands below level lines
+(`training/landscape/level_lines.py`). Nothing has been measured since:
+`make eval-landscape MODEL=FOLDER` does.
+"""
+    return "\n## ".join([told, *kept])

@@ -1,19 +1,26 @@
 """Level lines: maps that have them, pictures without bands below them, and a generator that learns so."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
 
+from models.checkpoint import read_metrics, save_checkpoint
+from models.landscape.engine import LandscapeEngine
 from models.landscape.generator import Generator
 from models.landscape.palette import CLASS_NAMES, NUM_CLASSES
 from training.landscape import level_lines
 from training.landscape.batches import Batches
-from training.landscape.level_lines import draw_level_map, remove_bands, smooth_below
+from training.landscape.level_lines import draw_level_map, main, remove_bands, smooth_below
 from training.landscape.settings import PRESETS
 from training.landscape.style_bank import make_bank
+from training.photos.pack import write_pack
 from training.photos.photo_set import PhotoSet
+from training.storage import round_weights
 
 SKY, SEA, ROCK = (CLASS_NAMES.index(name) for name in ("sky", "sea", "rock"))
+SETTINGS = PRESETS["minute"].model_copy(update={"image_size": 128, "widths": (24, 24, 16, 8, 8)})
 LINE, BAND = 100, 50  # the horizon's row, and where the band begins below it
 
 
@@ -85,21 +92,33 @@ def test_level_maps_are_drawn_by_chance() -> None:
     assert {"sea", "grass", "sand", "lake"} <= seen
 
 
-def test_a_generator_learns_and_the_given_one_does_not(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def photos() -> PhotoSet:
+    """Four of noise, with maps of blocks."""
+    draws = np.random.default_rng(0)
+    pixels = draws.integers(0, 256, (4, 128, 128, 3), np.uint8)
+    maps = np.repeat(np.repeat(draws.integers(0, 3, (4, 8, 8), np.uint8), 16, 1), 16, 2)
+    return PhotoSet(tuple(f"{number}.jpg" for number in range(4)), pixels, maps)
+
+
+@pytest.fixture
+def generator(photos: PhotoSet) -> Generator:
+    """An untrained one, with the photos' styles."""
+    torch.manual_seed(0)
+    made = Generator(SETTINGS.model("noise", 4)).eval()
+    made.styles.copy_(make_bank(photos.photos, photos.maps).styles)
+    return made
+
+
+def test_a_generator_learns_and_the_given_one_does_not(
+    photos: PhotoSet, generator: Generator, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Towards a target that is brighter everywhere, since an untrained one paints no bands."""
     monkeypatch.setattr(level_lines, "RATE", 2e-3)
     monkeypatch.setattr(level_lines, "smooth_below", lambda pictures, *_: pictures + 0.2)
-    settings = PRESETS["minute"].model_copy(update={"image_size": 128, "widths": (24, 24, 16, 8, 8)})
-    draws = np.random.default_rng(0)
-    photos = draws.integers(0, 256, (4, 128, 128, 3), np.uint8)
-    maps = np.repeat(np.repeat(draws.integers(0, 3, (4, 8, 8), np.uint8), 16, 1), 16, 2)
-    data = PhotoSet(tuple(f"{number}.jpg" for number in range(4)), photos, maps)
-    bank = make_bank(photos, maps)
-    torch.manual_seed(0)
-    generator = Generator(settings.model("noise", 4)).eval()
-    generator.styles.copy_(bank.styles)
+    bank = make_bank(photos.photos, photos.maps)
     before = {name: tensor.clone() for name, tensor in generator.state_dict().items()}
-    student = remove_bands(generator, Batches(data, bank, settings, torch.device("cpu")), 12, print)
+    student = remove_bands(generator, Batches(photos, bank, SETTINGS, torch.device("cpu")), 12, print)
     after = student.state_dict()
     for name, tensor in generator.state_dict().items():
         torch.testing.assert_close(tensor, before[name], rtol=0, atol=0)
@@ -110,3 +129,28 @@ def test_a_generator_learns_and_the_given_one_does_not(monkeypatch: pytest.Monke
     with torch.no_grad():
         was, now = (network(labels, bank.styles[:1], noise) for network in (generator, student))
     assert (now - was).mean() > 0.05
+
+
+def test_a_checkpoint_loses_its_figures_with_its_bands(
+    photos: PhotoSet, generator: Generator, tmp_path: Path
+) -> None:
+    write_pack(photos, tmp_path / "photos.pack")
+    figures = {"steps": 9, "pictures_seen": 36, "frechet_lite2": 1.5}
+    true_still = "## Training\n\n- Long.\n\n## Terms\n\nNone.\n"
+    readme = f"# A model\n\n![a sheet](sheet.jpg)\n\n## Figures\n\n1.5\n\n{true_still}"
+    save_checkpoint(tmp_path / "before", generator.config, round_weights(generator), figures, readme)
+    arguments = ["before", "--pack", "photos.pack", "--out", "after"]
+    paths = [one if one.startswith("--") else str(tmp_path / one) for one in arguments]
+    main([*paths, "--steps", "2"])
+    after = tmp_path / "after"
+    assert read_metrics(after) == {"steps": 9, "pictures_seen": 36, "level_steps": 2}
+    told = (after / "README.md").read_text()
+    assert told.startswith("# A model\n")
+    assert "2 steps more" in told
+    assert told.endswith(f"\n\n{true_still}")
+    assert "1.5" not in told
+    assert "![" not in told
+    LandscapeEngine.load(after, "cpu")
+    (tmp_path / "before" / "README.md").unlink()
+    main([*paths, "--steps", "2"])
+    assert (after / "README.md").read_text().startswith("# Landscape GAN\n")
