@@ -6,6 +6,7 @@ other side is noticed: at once, and without polling.
 
 from __future__ import annotations
 
+import contextlib
 import select
 import socket
 import struct
@@ -70,7 +71,7 @@ class FrameBuffer:
 
 
 class Connection(Generic[Received]):
-    """The child process's end: blocking, one reader thread, any thread may send.
+    """The child process's end: blocking, one reader thread, any thread may send, or wake the reader.
 
     Args:
         decode: makes a message of a frame's body.
@@ -82,6 +83,8 @@ class Connection(Generic[Received]):
         self._frames = FrameBuffer()
         self._send_lock = threading.Lock()
         self._unsent = b""
+        self._woken, self._waker = socket.socketpair()
+        self._waker.setblocking(False)
 
     def send(self, message: Message, urgent: bool = True) -> None:
         """Send it, or, if it isn't ``urgent``, have it leave with the next that is or before the next wait.
@@ -96,7 +99,7 @@ class Connection(Generic[Received]):
                 self._flush()
 
     def receive(self, timeout: float | None) -> list[Received]:
-        """Wait up to ``timeout`` seconds (0 = only look, None = until something comes).
+        """Wait up to ``timeout`` seconds (0 = only look, None = until something comes), or until woken.
 
         Raises:
             EOFError: the HTTP process has gone, or closed the connection.
@@ -105,7 +108,7 @@ class Connection(Generic[Received]):
         if timeout != 0:
             with self._send_lock:
                 self._flush()
-            if not _readable(self._socket, timeout):
+            if not self._wait(timeout):
                 return []
         try:
             data = self._socket.recv(1 << 20, socket.MSG_DONTWAIT)
@@ -115,16 +118,26 @@ class Connection(Generic[Received]):
             raise EOFError("the HTTP process closed the connection")
         return [self._decode(body) for body in self._frames.feed(data)]
 
+    def wake(self) -> None:
+        """End the wait that `receive` is in, or the next one; any thread may."""
+        with contextlib.suppress(OSError):  # full of earlier calls, or closed
+            self._waker.send(b"\0")
+
     def close(self) -> None:
-        self._socket.close()
+        for one in (self._socket, self._woken, self._waker):
+            one.close()
+
+    def _wait(self, timeout: float | None) -> bool:
+        """Whether there is something to receive."""
+        poller = select.poll()
+        for one in (self._socket, self._woken):
+            poller.register(one, select.POLLIN)
+        ready = {number for number, _ in poller.poll(None if timeout is None else timeout * 1000)}
+        if self._woken.fileno() in ready:
+            self._woken.recv(1 << 12)
+        return self._socket.fileno() in ready
 
     def _flush(self) -> None:
         if self._unsent:
             self._socket.sendall(self._unsent)
             self._unsent = b""
-
-
-def _readable(sock: socket.socket, timeout: float | None) -> bool:
-    poller = select.poll()
-    poller.register(sock, select.POLLIN)
-    return bool(poller.poll(None if timeout is None else timeout * 1000))

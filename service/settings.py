@@ -70,10 +70,10 @@ class Settings(BaseSettings):
     landscape_queue: int = Field(64, ge=1, description="landscapes that may wait")
     segment_queue: int = Field(64, ge=1, description="photos that may wait")
     batch_wait_seconds: float = Field(
-        0.004, ge=0, le=60, description="images: a batch waits so long for likely others"
+        0.004, ge=0, le=60, description="images on a GPU: a batch waits so long for likely others"
     )
     max_batch_seconds: Seconds = Field(
-        1.0, description="images: a batch is capped to about this much of forward"
+        1.0, description="images on a GPU: a batch is capped to about this much of forward"
     )
     stream_interval_seconds: float = Field(
         0.018, ge=0, le=60, description="texts: the longest that a stream's pieces wait"

@@ -76,7 +76,7 @@ class LandscapeEngine:
         fitting = kernel if self._device.type == "cpu" and self._dtype in DTYPES and not is_fixed else None
         self._painter = CompiledGenerator(self._generator, fitting) if fitting else self._generator
         self._kernel_name = fitting.level if fitting else "none"
-        self._cores = Cores()
+        self.cores = Cores()  # what a CPU paints on, side by side
         self._metrics = dict(metrics)
         self._known = broad_table(
             len(generator.config.classes)
@@ -103,8 +103,14 @@ class LandscapeEngine:
         its bytes never depend on its batch.
         """
         if self.batches is None:
-            return self._cores.map(self._paint_alone, requests)
-        return map_in_two_ways(requests, self._is_full_square, self._paint_together, self._paint_alone)
+            return self.cores.map(self.paint, requests)
+        return map_in_two_ways(requests, self._is_full_square, self._paint_together, self.paint)
+
+    def paint(self, request: LandscapeRequest) -> NDArray[np.uint8]:
+        """Paint one picture, as `forward` does; on a CPU several threads may, one picture each."""
+        height, width = request.label_map.shape
+        inputs = [torch.from_numpy(one)[None].to(self._device) for one in self._inputs(request)]
+        return self._paint(*inputs)[0, :height, :width].cpu().numpy()
 
     def describe(self) -> dict[str, Any]:
         """Say what is loaded, for ``GET /models``."""
@@ -140,11 +146,6 @@ class LandscapeEngine:
     def _paint_together(self, requests: Sequence[LandscapeRequest]) -> list[NDArray[np.uint8]]:
         assert self.batches is not None
         return self.batches.map([partial(self.fill, request) for request in requests])
-
-    def _paint_alone(self, request: LandscapeRequest) -> NDArray[np.uint8]:
-        height, width = request.label_map.shape
-        inputs = [torch.from_numpy(one)[None].to(self._device) for one in self._inputs(request)]
-        return self._paint(*inputs)[0, :height, :width].cpu().numpy()
 
     def fill(self, request: LandscapeRequest, inputs: Sequence[NDArray[Any]]) -> None:
         """Write into a batch what the generator takes of one request: map, styles, tints, noises."""

@@ -46,7 +46,7 @@ class SegmenterEngine:
         self.network = network.to(self._device, self._dtype).eval()
         self.network.requires_grad_(requires_grad=False)
         self._metrics = dict(metrics)
-        self._cores = Cores()
+        self.cores = Cores()  # what a CPU labels on, side by side
         self.image_size = size = network.config.image_size
         self._scale = scale
         self.map_size = scale * size
@@ -73,8 +73,12 @@ class SegmenterEngine:
         runs by itself: a map's bytes never depend on its batch.
         """
         if self.batches is None:
-            return self._cores.map(self._label, photos)
-        return map_in_two_ways(photos, self._is_square, self._label_together, self._label)
+            return self.cores.map(self.label, photos)
+        return map_in_two_ways(photos, self._is_square, self._label_together, self.label)
+
+    def label(self, photo: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """Label one photo, as `forward` does; on a CPU several threads may, one photo each."""
+        return _likeliest(self.probabilities(photo)[None], self._scale)[0].cpu().numpy()
 
     def probabilities(self, photo: NDArray[np.uint8]) -> Tensor:
         """Return (N, h, w) class probabilities, averaged over the photo and its mirror image."""
@@ -113,9 +117,6 @@ class SegmenterEngine:
     def _classify(self, pictures: Tensor) -> Tensor:
         """Pictures (B, 3, S, S) to label maps (B, M, M) uint8."""
         return _likeliest(predict(self.network, pictures.to(self._dtype)), self._scale)
-
-    def _label(self, photo: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        return _likeliest(self.probabilities(photo)[None], self._scale)[0].cpu().numpy()
 
 
 def _likeliest(probabilities: Tensor, scale: int) -> Tensor:

@@ -33,7 +33,7 @@ class ImageMetrics:
 
         self.sent = Counter("prospero_images_total", "Images sent.", ["model"], registry=registry)
         size, seconds = "prospero_image_batch_size", "prospero_image_forward_seconds"
-        self._batch = histogram(size, "Images of a forward.", BATCH_SIZES)
+        self._batch = histogram(size, "Images of a forward; on a CPU, made at the same time.", BATCH_SIZES)
         self._forward_seconds = histogram(seconds, "Duration of a forward.", LATENCY_SECONDS)
         old = "prospero_landscape_batch_size", "prospero_landscape_forward_seconds"
         self._old_batch = histogram(old[0], f"Deprecated, gone in the next release: {size}.", BATCH_SIZES)

@@ -1,8 +1,8 @@
 """Engines as the worker's loop sees them: admit work, step, drop, whatever the kind of model.
 
 `ContinuousBatcher` steps a text engine that takes requests in between steps; `DynamicBatcher` gathers images
-into micro-batches for an engine that only knows ``forward(list) -> list``. Neither knows of sockets or of
-LitServe.
+into micro-batches for an engine that only knows ``forward(list) -> list``; a CPU makes each image on its own
+(side_by_side.py). None knows of sockets or of LitServe.
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ class Batcher(Protocol):
     capacity: int
     warmup_seconds: float
     description: dict[str, Any]
+    wake: Callable[[], None] = staticmethod(lambda: None)  # ends the loop's wait; any thread may call it
 
     def admit(self, key: int, request: bytes, stream: bool, rank: int | None = None) -> Failed | None:
         """Take a packed request in, see `Submit`; a refusal comes back as its last event."""
@@ -39,7 +40,17 @@ class Batcher(Protocol):
         """Forget a request; unknown keys are ignored."""
 
     def wait_seconds(self) -> float | None:
-        """How long the loop may wait for messages before `step`: None when there is nothing to do."""
+        """How long the loop may wait for messages before `step`: None when there is nothing to do.
+
+        ``math.inf``: until it is woken.
+        """
+
+    def running_since(self) -> float | None:
+        """When the oldest work began that goes on beside the loop, by time.monotonic; None: there is none.
+
+        Any thread may ask.
+        """
+        return None
 
     def step(self) -> Results | None:
         """Do one step of work; None if nothing came of it that anyone waits for."""
@@ -110,7 +121,7 @@ def _piece(stream: _Stream, event: Any, now: float) -> TextPiece:
     return piece
 
 
-class ContinuousBatcher:
+class ContinuousBatcher(Batcher):
     """Continuous batching: every step advances every running text; requests join and leave between steps.
 
     Pieces of a stream are coalesced, because messages cost more than what is in them. The first leaves at
@@ -141,7 +152,7 @@ class ContinuousBatcher:
         try:
             decoded = self._decode(request)
             if len(decoded.prompt) > LONG_PROMPT:
-                self._preparing.add(key, decoded)
+                self._preparing.add(key, decoded, self.wake)
             else:
                 self._engine.take(key, self._engine.prepare(decoded), rank)
         except CAUGHT as error:
@@ -167,7 +178,7 @@ class ContinuousBatcher:
         if not self._streams:
             return None
         is_idle = len(self._preparing) == len(self._streams) and not self._preparing.has_ready()
-        return PREPARING_SECONDS if is_idle else 0.0
+        return math.inf if is_idle else 0.0
 
     def _take_prepared(self) -> list[Event]:
         """Those that were made ready join the running texts; or an event that says why not."""
@@ -242,13 +253,12 @@ class ContinuousBatcher:
         return Results((*events, *failed), batch_size, time.monotonic() - began, 0)
 
 
-PREPARING_SECONDS = 0.001  # between two looks whether a prompt is ready, while nothing else is to be done
 PIECE_SECONDS = 0.0005  # between two pieces of any stream, in the mean; a piece costs a third of it
 ALONE_SECONDS = 0.0005  # in which the other pictures of the same request arrive
 COMPANY_SECONDS = 1.0  # for which others are expected, once there were any
 
 
-class DynamicBatcher:
+class DynamicBatcher(Batcher):
     """Micro-batching: the first work of a batch waits up to ``wait`` seconds for others to join it.
 
     Where others are to be expected: lately a batch had several, or one came while another was being made. A

@@ -16,8 +16,9 @@ from numpy.typing import NDArray
 from models.gpt.request import TextRequest
 from service.workers.batching import Batcher, ContinuousBatcher, DynamicBatcher
 from service.workers.messages import Event, LandscapeWork, Picture, SegmentWork
+from service.workers.side_by_side import SideBySideBatcher
 
-MAX_BATCH, MAX_GPU_BATCH = 8, 16  # images; beyond it a larger batch gains nothing
+MAX_BATCH = 16  # images; beyond it a larger batch gains nothing
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,7 @@ class TextLoader:
 
 @dataclass(frozen=True)
 class LandscapeLoader:
-    """Loads a ``landscape`` checkpoint; a batch is capped to about ``max_batch_seconds`` of forward."""
+    """Loads a ``landscape`` checkpoint; a GPU's batch is capped to about ``max_batch_seconds`` of forward."""
 
     folder: Path
     wait: float
@@ -74,7 +75,7 @@ class LandscapeLoader:
             return LandscapeRequest(label_map, work.seed, work.class_seeds, work.natural_outlines)
 
         example = LandscapeRequest(np.zeros((size, size), np.uint8), 0)
-        return _dynamic_batcher(engine, decode, example, self.wait, self.max_batch_seconds, device)
+        return _image_batcher(engine, engine.paint, decode, example, self.wait, self.max_batch_seconds)
 
 
 @dataclass(frozen=True)
@@ -101,23 +102,26 @@ class SegmentLoader:
             return np.frombuffer(work.photo, np.uint8).reshape(work.height, work.width, 3)
 
         example = np.zeros((256, 256, 3), np.uint8)
-        return _dynamic_batcher(engine, decode, example, self.wait, self.max_batch_seconds, device)
+        return _image_batcher(engine, engine.label, decode, example, self.wait, self.max_batch_seconds)
 
 
-def _dynamic_batcher(
+def _image_batcher(
     engine: Any,
+    make: Callable[[Any], Any],
     decode: Callable[[bytes], Any],
     example: Any,
     wait: float,
     max_batch_seconds: float,
-    device: str,
 ) -> Batcher:
+    """Batches for an engine that has sizes for them, on a GPU; else images side by side, each by ``make``."""
     engine.forward([example])  # the first pays for allocations that no later one does
     began = time.monotonic()
     engine.forward([example])
-    seconds = time.monotonic() - began
-    max_batch = max(1, min(MAX_BATCH if device == "cpu" else MAX_GPU_BATCH, int(max_batch_seconds / seconds)))
-    return DynamicBatcher(engine.forward, decode, _answer, max_batch, wait, engine.describe(), seconds)
+    seconds, description = time.monotonic() - began, engine.describe()
+    if engine.batches is None:
+        return SideBySideBatcher(engine.cores, make, decode, _answer, description, seconds)
+    max_batch = max(1, min(MAX_BATCH, int(max_batch_seconds / seconds)))
+    return DynamicBatcher(engine.forward, decode, _answer, max_batch, wait, description, seconds)
 
 
 def _answer(key: int, pixels: NDArray[np.uint8]) -> Event:

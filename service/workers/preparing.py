@@ -31,8 +31,10 @@ class Preparing:
     def __contains__(self, key: int) -> bool:
         return key in self._under_way
 
-    def add(self, key: int, request: Any) -> None:
-        self._under_way[key] = self._thread.submit(self._prepare, request)
+    def add(self, key: int, request: Any, tell: Callable[[], None]) -> None:
+        """Make it ready; ``tell`` is called then, or when it has failed, by another thread."""
+        self._under_way[key] = future = self._thread.submit(self._prepare, request)
+        future.add_done_callback(lambda _: tell())
 
     def drop(self, key: int) -> None:
         if (future := self._under_way.pop(key, None)) is not None:

@@ -1,7 +1,7 @@
 """The process that owns one model: LitServe starts and restarts it; its loop takes in, cancels, steps, sends.
 
-One thread does it all, so that nothing is ever asked of an engine before it has answered (how many threads a
-step takes is the engine's affair); a second only beats the heart, and a third, while a reload is under way,
+One thread does it all, so that nothing is ever asked of a batcher before it has answered (how many threads an
+engine takes is its own affair); a second only beats the heart, and a third, while a reload is under way,
 loads the new engine beside the running one.
 """
 
@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import math
 import os
 import signal
 import threading
@@ -118,7 +119,8 @@ class Worker:
         self._device = device
         self._connection = connect_worker(config.socket_path)
         self._step_began: float | None = None
-        self._retiring: list[Batcher] = []  # engines replaced by a reload that still finish their work
+        # What takes requests in, then those replaced by a reload that still finish their work.
+        self._batchers: list[Batcher] = []
         self._owner: dict[int, Batcher] = {}
         self._reloaded: Batcher | str = ""  # what a reload came to: an engine, or why there is none
         self._reloading: threading.Thread | None = None
@@ -126,42 +128,44 @@ class Worker:
     def run(self) -> None:
         self._connection.send(Starting(self._config.model, os.getpid()))
         threading.Thread(target=self._beat, name="heartbeat", daemon=True).start()
-        self._batcher = self._load()
+        self._batchers = [self._load()]
         freeze_gc()
         # From now on somebody may be waiting for this process, which ends when the HTTP process does.
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
-        self._connection.send(self._ready(self._batcher))
+        self._connection.send(self._ready(self._batchers[0]))
         while True:
             for message in self._connection.receive(self._wait_seconds()):
                 self._handle(message)
             self._take_reloaded()
-            for batcher in (self._batcher, *self._retiring):
+            for batcher in self._batchers:
                 if batcher.wait_seconds() == 0.0:
                     self._step(batcher)
 
     def _load(self) -> Batcher:
         try:
-            return self._config.load(self._device)
+            return self._load_wakeful()
         except (Exception, SystemExit) as error:
             self._connection.send(NotLoaded(str(error) or type(error).__name__))
             raise
 
+    def _load_wakeful(self) -> Batcher:
+        batcher = self._config.load(self._device)
+        batcher.wake = self._connection.wake
+        return batcher
+
     def _wait_seconds(self) -> float | None:
-        waits = [
-            wait
-            for batcher in (self._batcher, *self._retiring)
-            if (wait := batcher.wait_seconds()) is not None
-        ]
+        waits = [wait for batcher in self._batchers if (wait := batcher.wait_seconds()) is not None]
         if self._reloading is not None:
             waits.append(0.05)
-        return min(waits, default=None)
+        wait = min(waits, default=math.inf)
+        return None if wait == math.inf else wait
 
     def _handle(self, message: Submit | Cancel | Reload) -> None:
         match message:
             case Submit(key, request, stream, rank):
-                refusal = self._batcher.admit(key, request, stream, rank)
+                refusal = self._batchers[0].admit(key, request, stream, rank)
                 if refusal is None:
-                    self._owner[key] = self._batcher
+                    self._owner[key] = self._batchers[0]
                 else:
                     self._send(Results((refusal,), 0, 0.0, 0))
             case Cancel(key):
@@ -209,14 +213,18 @@ class Worker:
         # Sends from its own thread, so that silence means a stopped or dead process and not a long step.
         with contextlib.suppress(OSError):
             while True:
-                began = self._step_began
-                age = 0.0 if began is None else time.monotonic() - began
-                self._connection.send(Heartbeat(age, num_lines_dropped()))
+                self._connection.send(Heartbeat(self._age(), num_lines_dropped()))
                 time.sleep(HEARTBEAT_SECONDS)
+
+    def _age(self) -> float:
+        """Seconds since the oldest work under way began."""
+        starts = [self._step_began, *(batcher.running_since() for batcher in self._batchers)]
+        now = time.monotonic()
+        return now - min((start for start in starts if start is not None), default=now)
 
     def _load_again(self) -> None:
         try:
-            loaded = self._config.load(self._device)
+            loaded = self._load_wakeful()
             encode(self._ready(loaded))  # one that can't even be described can't be swapped in
             self._reloaded = loaded
         except (Exception, SystemExit) as error:
@@ -229,13 +237,14 @@ class Worker:
             if isinstance(self._reloaded, str):
                 self._connection.send(Reloaded(self._reloaded))
             else:
-                self._retiring.append(self._batcher)
-                self._batcher, self._reloaded = self._reloaded, ""
-                self._connection.send(self._ready(self._batcher))
+                self._batchers = [self._reloaded, *self._batchers]
+                self._reloaded = ""
+                self._connection.send(self._ready(self._batchers[0]))
                 self._connection.send(Reloaded(None))
-        if self._retiring:
-            self._retiring = [batcher for batcher in self._retiring if batcher.wait_seconds() is not None]
-            if not self._retiring:
+        if len(self._batchers) > 1:
+            current, *retiring = self._batchers
+            self._batchers = [current, *(one for one in retiring if one.wait_seconds() is not None)]
+            if len(self._batchers) == 1:
                 freeze_gc()
 
     def _ready(self, batcher: Batcher) -> FromWorker:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections.abc import Callable
@@ -14,12 +15,7 @@ from msgspec.msgpack import Decoder
 from harness.fakes import FakeEvent, FakeTextEngine
 from models.errors import RequestError
 from models.gpt.request import TextRequest
-from service.workers.batching import (
-    ALONE_SECONDS,
-    PREPARING_SECONDS,
-    ContinuousBatcher,
-    DynamicBatcher,
-)
+from service.workers.batching import ALONE_SECONDS, ContinuousBatcher, DynamicBatcher
 from service.workers.messages import Event, Failed, LandscapeWork, Picture, Results, TextPiece, pack
 from service.workers.preparing import LONG_PROMPT
 
@@ -219,7 +215,7 @@ def step_until(batcher: ContinuousBatcher, wanted: Callable[[list[Event]], bool]
         assert time.monotonic() < deadline, events
         wait = batcher.wait_seconds()
         assert wait is not None
-        time.sleep(wait)
+        time.sleep(min(wait, 0.001))
         results = batcher.step()
         events += results.events if results is not None else ()
     return events
@@ -253,11 +249,13 @@ def test_a_long_prompt_is_made_ready_while_others_draw() -> None:
             assert len(request.prompt) < LONG_PROMPT or go_on.wait(30)
             return super().prepare(request)
 
-    go_on = threading.Event()
+    go_on, woken = threading.Event(), threading.Event()
     batcher = text_batcher(engine=Slow(8))
+    batcher.wake = woken.set
     batcher.admit(1, text(LONG, max_tokens=1), stream=False)
-    assert batcher.wait_seconds() == PREPARING_SECONDS  # nothing to step yet, nor to spin for
+    assert batcher.wait_seconds() == math.inf  # nothing to step yet, nor to spin for
     assert batcher.step() is None
+    assert not woken.is_set()
     for key in (2, 3):
         batcher.admit(key, text(LONG), stream=False)
     batcher.admit(4, text(max_tokens=50), stream=True)
@@ -266,6 +264,7 @@ def test_a_long_prompt_is_made_ready_while_others_draw() -> None:
     assert {one.batch_size for one in results if one is not None} == {1}
     batcher.drop(2)
     go_on.set()
+    assert woken.wait(30)
     events = step_until(batcher, lambda events: {1, 3} <= {event.key for event in events})
     assert 2 not in {event.key for event in events}
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import socket
 import tempfile
+import threading
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -14,7 +17,7 @@ from msgspec.msgpack import Decoder
 
 from harness.fakes import FakeEvent, FakeTextEngine
 from models.gpt.request import TextRequest
-from service.ipc import FrameBuffer
+from service.ipc import FrameBuffer, encode
 from service.workers.batching import Batcher, ContinuousBatcher
 from service.workers.messages import (
     Cancel,
@@ -59,7 +62,7 @@ class Setup:
             self.description: dict[str, Any] = {}
             self.worker = Worker(WorkerConfig("gpt", path, "text", "info", self.load), "cpu")
             self.http, _ = listener.accept()
-        self.worker._batcher = self.load("cpu")
+        self.worker._batchers = [self.load("cpu")]
 
     def load(self, _: str) -> Batcher:
         return make_batcher(self.description)
@@ -69,7 +72,7 @@ class Setup:
         self.worker._handle(Submit(key, request, stream=True))
 
     def step(self) -> list[Results]:
-        self.worker._step(self.worker._batcher)
+        self.worker._step(self.worker._batchers[0])
         return [message for message in self.heard() if isinstance(message, Results)]
 
     def heard(self) -> list[Any]:
@@ -114,11 +117,11 @@ def test_who_has_failed_may_still_be_cancelled(setup: Setup) -> None:
     setup.submit(0, seed=13)
     setup.step()
     setup.worker._handle(Cancel(0))
-    assert setup.worker._batcher.wait_seconds() is None
+    assert setup.worker._batchers[0].wait_seconds() is None
 
 
 def test_an_engine_that_no_message_can_describe_is_not_swapped_in(setup: Setup) -> None:
-    old = setup.worker._batcher
+    (old,) = setup.worker._batchers
     for description, error in (({"parameters": 2**64}, "serialize"), ({"parameters": 3}, None)):
         setup.description = description
         setup.worker._handle(Reload())
@@ -129,4 +132,36 @@ def test_an_engine_that_no_message_can_describe_is_not_swapped_in(setup: Setup) 
         assert isinstance(reloaded, Reloaded)
         assert (error is None) == (reloaded.error is None) == any(isinstance(one, Ready) for one in ready)
         assert error is None or error in str(reloaded.error)
-        assert (setup.worker._batcher is old) == (error is not None)
+        assert (setup.worker._batchers[0] is old) == (error is not None)
+
+
+def test_the_heart_tells_of_work_beside_the_loop(setup: Setup, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert setup.worker._age() == 0.0
+    (batcher,) = setup.worker._batchers
+    began = time.monotonic() - 100
+    monkeypatch.setattr(batcher, "running_since", lambda: began)
+    assert 100 <= setup.worker._age() < 200
+    setup.worker._step_began = began - 100
+    assert 200 <= setup.worker._age() < 300
+
+
+def test_the_loop_waits_until_it_is_woken(setup: Setup, monkeypatch: pytest.MonkeyPatch) -> None:
+    (batcher,) = setup.worker._batchers
+    assert setup.worker._wait_seconds() is None
+    monkeypatch.setattr(batcher, "wait_seconds", lambda: math.inf)
+    assert setup.worker._wait_seconds() is None
+    connection = setup.worker._connection
+    for calls in (1, 100_000):  # more than any buffer takes
+        for _ in range(calls):
+            connection.wake()
+        assert connection.receive(None) == []
+        began = time.monotonic()
+        assert connection.receive(0.05) == []
+        assert time.monotonic() - began > 0.04
+    began = time.monotonic()
+    threading.Timer(0.1, connection.wake).start()
+    assert connection.receive(60.0) == []
+    assert 0.05 < time.monotonic() - began < 30
+    setup.http.sendall(encode(Cancel(7)))
+    connection.wake()
+    assert connection.receive(60.0) == [Cancel(7)]
