@@ -15,7 +15,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from models.build import FOLDER, load_best
+from models.landscape.edges import EdgeConv
 from models.landscape.generator import SLOPE, Block, Conditions, Generator, Modulation
+from models.processor import has_tiles
 
 DTYPES = (torch.float32, torch.bfloat16)
 
@@ -117,6 +119,8 @@ class CompiledGenerator:
     def __init__(self, generator: Generator, kernel: PaintingKernel) -> None:
         assert all(one.is_folded for one in generator.modules() if isinstance(one, Modulation))
         self._generator, self._kernel = generator, kernel
+        if next(generator.parameters()).dtype is torch.bfloat16 and has_tiles("bf16"):
+            self._lay_out()
 
     def __call__(self, labels: Tensor, styles: Tensor, noise: Sequence[Tensor], tints: Tensor) -> Tensor:
         """Paint as `Generator.forward`; batch 1."""
@@ -129,15 +133,27 @@ class CompiledGenerator:
             assert isinstance(block, Block)
             is_padded = block is generator.blocks[-1] and isinstance(block.attention, nn.Identity)
             x = block.attention(self._paint(block, x, conditions, draw, is_padded))
-        return torch.tanh(
-            _convolve(generator.head, x) if is_padded else generator.head(F.leaky_relu(x, SLOPE))
-        )
+        return torch.tanh(generator.head.convolve(x) if is_padded else generator.head(F.leaky_relu(x, SLOPE)))
 
     def _paint(self, block: Block, x: Tensor, conditions: Conditions, noise: Tensor, is_last: bool) -> Tensor:
         """A block, but for its attention; behind the last one is the head."""
-        h = _convolve(block.conv1, self._modulate(block.first, x, conditions, None, grows=False))
-        h = _convolve(block.conv2, self._modulate(block.second, h, conditions, noise, block.grows))
+        h = block.conv1.convolve(self._modulate(block.first, x, conditions, None, grows=False))
+        h = block.conv2.convolve(self._modulate(block.second, h, conditions, noise, block.grows))
         return self._kernel.join(block.skip(x), h, block.grows, is_last)
+
+    def _lay_out(self) -> None:
+        """Have weights laid out ahead for square pictures of the full size, which most are."""
+        generator, config = self._generator, self._generator.config
+        generator.stem.lay_out(config.first_size)
+        generator.head.lay_out(config.image_size)
+        for block, size in zip(generator.blocks, config.sizes, strict=True):
+            assert isinstance(block, Block)
+            before = size // 2 if block.grows else size
+            parts = {block.first: before, block.conv1: before, block.second: size, block.conv2: size}
+            for part, side in parts.items():
+                for conv in part.modules():
+                    if isinstance(conv, EdgeConv):
+                        conv.lay_out(side)
 
     def _modulate(
         self, modulation: Modulation, x: Tensor, conditions: Conditions, noise: Tensor | None, grows: bool
@@ -150,10 +166,6 @@ class CompiledGenerator:
             return self._kernel.modulate_each(x, figures, loud, grows)
         shares, tints = conditions.classes(shape), conditions.tints(at_most=shape)
         return self._kernel.modulate(x, shares, tints, modulation.rows(conditions.rows), loud, grows)
-
-
-def _convolve(conv: nn.Conv2d, padded: Tensor) -> Tensor:
-    return F.conv2d(padded, conv.weight, conv.bias)
 
 
 def _check(x: Tensor, painted: Tensor, grows: bool, *others: Tensor | None) -> None:

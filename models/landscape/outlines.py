@@ -152,16 +152,33 @@ def naturalise(labels: Map, outlines: Outlines | None, seed: int) -> Map:
 
 
 def _directions(down: Field, right: Field, across: Field, longer: int) -> tuple[Field, Field]:
-    """How level and how straight outlines are, from the ways to them: their structure tensor."""
+    """How level and how straight outlines are, from the ways to them: their structure tensor.
+
+    Cells of 2×2 pixels have one answer: it is an average over many of them.
+    """
     is_near = across < NEAR * longer + 1
+    window = max(round(WINDOW * longer / 2), 1)
     yy, xx, yx = (
-        ndimage.uniform_filter(np.where(is_near, product, np.float32(0)), max(round(WINDOW * longer), 1))
+        ndimage.uniform_filter(_sum_cells(np.where(is_near, product, np.float32(0))), window)
         for product in (down * down, right * right, down * right)
     )
     total = yy + xx + 1e-6
     coherence = np.sqrt((yy - xx) ** 2 + 4 * yx**2) / total
     straight = np.clip((coherence - ROUGH) / (STRAIGHT - ROUGH), 0, 1)
-    return np.asarray(yy / total, np.float32), np.asarray(straight, np.float32)
+    return _of_pixels(yy / total, down.shape), _of_pixels(straight, down.shape)
+
+
+def _sum_cells(field: Field) -> Field:
+    """Sums of 2×2 pixels, those at an odd edge of fewer: (H, W) → (H / 2, W / 2), rounded up."""
+    even = np.pad(field, [(0, side % 2) for side in field.shape])
+    cells: Field = even[::2, ::2] + even[1::2, ::2] + even[::2, 1::2] + even[1::2, 1::2]
+    return cells
+
+
+def _of_pixels(cells: Field, shape: tuple[int, ...]) -> Field:
+    """What cells of 2×2 pixels have, for each pixel: ``shape``."""
+    each: Field = cells.repeat(2, axis=0).repeat(2, axis=1)[: shape[0], : shape[1]]
+    return each
 
 
 def _in_front(own: Map, outlines: Outlines) -> Map:
@@ -173,10 +190,11 @@ def _in_front(own: Map, outlines: Outlines) -> Map:
 
 def _class_reach(labels: Map) -> Field:
     """One spread of how far the outline of each class of a map moves, in shares of the longer side: (N,)."""
-    reach = np.zeros_like(_REACH)
-    for number in np.flatnonzero(np.bincount(labels.ravel())):
-        reach[number] = min(_REACH[number], MAX_SHARE * _height(labels == number))
-    return reach
+    height, width = labels.shape
+    places = labels * np.int32(width) + np.arange(width, dtype=np.int32)
+    each = np.bincount(places.ravel(), minlength=len(_REACH) * width).reshape(-1, width)  # class and column
+    mean_height = each.sum(axis=1) / np.maximum(np.count_nonzero(each, axis=1), 1) / max(height, width)
+    return np.asarray(np.minimum(_REACH, MAX_SHARE * mean_height), np.float32)
 
 
 def _reach(most: Field, own: Map, outlines: Outlines, front: Map) -> Field:
@@ -212,19 +230,13 @@ def find_maximum(field: Field, window: int) -> Field:
     return field
 
 
-def _height(is_class: NDArray[np.bool_]) -> float:
-    """The mean height of a class where it is, in shares of the longer side."""
-    num_columns = int(is_class.any(axis=0).sum())
-    height: float = np.count_nonzero(is_class) / max(num_columns, 1) / max(is_class.shape)
-    return height
-
-
 def _draw(shape: tuple[int, ...], profile: Profile, seed: int, number: int) -> Field:
     """Fractal noise of zero mean and unit spread, in forms as ``profile`` says: (H, W)."""
     generator = np.random.Generator(np.random.PCG64(np.random.SeedSequence([seed, _STREAM, int(number)])))
-    # Each pixel of the noise is a sum of so many that uniform numbers do as well as normal ones.
-    uniform = np.frombuffer(generator.bytes(shape[0] * shape[1]), np.int8).reshape(shape)
-    noise = fft.irfft2(fft.rfft2(uniform.astype(np.float32)) * _spectrum(shape, profile), shape)
+    loud = _spectrum(shape, profile)
+    # Each pixel of the noise is a sum of so many waves that uniform numbers do as well as normal ones.
+    uniform = np.frombuffer(generator.bytes(2 * loud.size), np.int8).astype(np.float32)
+    noise = fft.irfft2(uniform.view(np.complex64).reshape(loud.shape) * loud, shape)
     return np.asarray(noise / np.sqrt(np.vdot(noise, noise) / noise.size + 1e-12), np.float32)
 
 
@@ -235,5 +247,6 @@ def _spectrum(shape: tuple[int, ...], profile: Profile) -> Field:
     down = np.float32(longer * stretch) * fft.fftfreq(shape[0]).astype(np.float32)[:, None]
     along = np.float32(longer / stretch) * fft.rfftfreq(shape[1]).astype(np.float32)[None]
     loud = (down**2 + along**2 + FEWEST_WAVES**2) ** (-profile.falloff / 2)
+    loud[:, 0] *= 2**0.5  # of which the way back leaves out half
     loud[0, 0] = 0
     return np.asarray(loud, np.float32)

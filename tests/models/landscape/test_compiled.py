@@ -18,6 +18,7 @@ from models.landscape.config import LandscapeConfig
 from models.landscape.engine import LandscapeEngine, LandscapeRequest
 from models.landscape.generator import SLOPE, Generator, look_up
 from models.landscape.palette import CLASS_NAMES, NUM_CLASSES
+from models.processor import has_tiles
 
 ALL_LEVELS = {level: flags for levels in LEVELS.values() for level, flags in levels.items()}
 KERNELS = Path(compiled.__file__).parent / "kernels"
@@ -181,6 +182,24 @@ def test_a_generator_paints_what_it_painted(
             ours = CompiledGenerator(generator, kernel)(labels, generator.styles[:1], noise, tints)
             assert wanted.std() > 0.05
             torch.testing.assert_close(ours, wanted, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.skipif(not has_tiles("bf16"), reason="no processor that multiplies bfloat16")
+@pytest.mark.parametrize("width", [64, 40])
+def test_weights_laid_out_ahead_paint_the_same(
+    kernel: PaintingKernel, width: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    labels = np.full((64, width), CLASS_NAMES.index("sky"), np.uint8)
+    labels[30:] = CLASS_NAMES.index("sea")
+    painted = []
+    for is_ahead in (True, False):
+        monkeypatch.setattr("models.landscape.compiled.has_tiles", lambda _, found=is_ahead: found)
+        engine = LandscapeEngine(make_generator(), "cpu", {}, dtype=torch.bfloat16, kernel=kernel)
+        head = engine._generator.head
+        assert (head._ahead is not None) == is_ahead
+        painted.append(engine.paint(LandscapeRequest(labels, 3)))
+    ahead, each_time = painted
+    np.testing.assert_array_equal(ahead, each_time)
 
 
 def test_an_engine_paints_the_same_with_it_and_without(kernel: PaintingKernel) -> None:
