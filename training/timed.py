@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
@@ -31,24 +32,32 @@ class Trainer(Protocol):
         ...
 
 
+@dataclass(frozen=True)
+class Pace:
+    """How fast steps are, and what finding out took."""
+
+    next_step: int  # number of the first that was not timed
+    steps_per_second: float
+    seconds: float  # loading, compiling, capturing, and the timed steps
+
+
 def train(
     trainer: Trainer,
     deadline: float,
+    pace: Pace,
     log: Path,
     plan: Callable[[int], None],
     keep: Callable[[], object],
 ) -> dict[str, float]:
-    """Time a few steps, plan the rest, take them; how many, how fast.
+    """Plan as many steps as the time allows at this pace, take them; how many, how fast.
 
     Args:
         deadline: by time.monotonic.
         plan: is told how many steps there will be.
         keep: writes what is learnt so far.
     """
-    began = time.monotonic()
-    step, rate = _time_steps(trainer, (began + deadline) / 2)
-    rate_known = time.monotonic()
-    steps = step + max(int(rate * (deadline - time.monotonic() - SAVING_SECONDS)), 1)
+    step = pace.next_step
+    steps = step + max(int(pace.steps_per_second * (deadline - time.monotonic() - SAVING_SECONDS)), 1)
     plan(steps)
     sums: dict[str, Tensor] = {}
     num_summed = 0
@@ -73,22 +82,26 @@ def train(
     return {
         "steps": step,
         "planned_steps": steps,
-        "steps_per_second": round(rate, 3),
-        "seconds_to_rate": round(rate_known - began, 1),  # loading, compiling, capturing, and the timed steps
+        "steps_per_second": round(pace.steps_per_second, 3),
+        "seconds_to_rate": round(pace.seconds, 1),
         "memory_gib": round(torch.cuda.max_memory_allocated() / 2**30, 2) if on_card else 0.0,
     }
 
 
-def _time_steps(trainer: Trainer, until: float) -> tuple[int, float]:
-    """Take the first steps, few if it is `until`; how many, and how many a second but for the warm-up."""
-    for step in range(WARM_UP_STEPS):
+def time_steps(trainer: Trainer, deadline: float, first: int = 0) -> Pace:
+    """Take a few steps, from number `first` on: for half of the time at most, but one after the warm-up."""
+    started = time.monotonic()
+    until = (started + deadline) / 2
+    warm = first + WARM_UP_STEPS
+    for step in range(first, warm):
         trainer.train_step(step)
     began = _now(trainer.device)
-    step = WARM_UP_STEPS
-    while step == WARM_UP_STEPS or (step < WARM_UP_STEPS + TIMED_STEPS and time.monotonic() < until):
+    step = warm
+    while step == warm or (step < warm + TIMED_STEPS and time.monotonic() < until):
         trainer.train_step(step)
         step += 1
-    return step, (step - WARM_UP_STEPS) / (_now(trainer.device) - began)
+    ended = _now(trainer.device)
+    return Pace(step, (step - warm) / (ended - began), ended - started)
 
 
 def card_use(trainer: Trainer, step: int, steps_per_second: float) -> dict[str, float]:
@@ -100,19 +113,19 @@ def card_use(trainer: Trainer, step: int, steps_per_second: float) -> dict[str, 
     return {"step_flops": flops, "flops_share": round(flops * steps_per_second / PEAK_FLOPS, 4)}
 
 
-def profile(trainer: Trainer, file: Path) -> None:
-    """Take a few steps, PROFILE_SECONDS at most, and write which operators and kernels took how long.
+def profile(trainer: Trainer, file: Path, first: int = 0) -> None:
+    """Take a few steps, from number `first` on, and write which operators and kernels took how long.
 
-    They count for learning and for nothing else: the first step is taken anew afterwards.
+    PROFILE_SECONDS at most. They count for learning and for nothing else: step `first` is still to be taken.
     """
-    trainer.train_step(0)  # libraries load
+    trainer.train_step(first)  # libraries load
     began = _now(trainer.device)
     activities = [torch.profiler.ProfilerActivity.CPU]
     if trainer.device.type == "cuda":
         activities.append(torch.profiler.ProfilerActivity.CUDA)
     with torch.profiler.profile(activities=activities, record_shapes=True, acc_events=True) as profiler:
         for step in range(1, 1 + PROFILED_STEPS):
-            trainer.train_step(step)
+            trainer.train_step(first + step)
             if _now(trainer.device) - began > PROFILE_SECONDS:
                 break
     order = f"self_{trainer.device.type}_time_total".replace("cuda", "device")

@@ -37,7 +37,10 @@ def test_each_line_is_the_mean_of_the_steps_since_the_last(
     monkeypatch.setattr(timed, "LOG_EVERY", 10)
     planned: list[int] = []
     log = tmp_path / "log.jsonl"
-    facts = timed.train(Counter(), time.monotonic() + 0.5, log, planned.append, lambda: None)
+    counter, deadline = Counter(), time.monotonic() + 0.5
+    pace = timed.time_steps(counter, deadline)
+    assert pace.next_step == 7
+    facts = timed.train(counter, deadline, pace, log, planned.append, lambda: None)
     assert planned == [facts["planned_steps"]]
     lines = [json.loads(line) for line in log.read_text().splitlines()]
     assert [line["step"] for line in lines] == list(range(10, 10 * len(lines) + 1, 10))

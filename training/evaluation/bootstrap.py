@@ -14,7 +14,8 @@ SEED = 17
 
 
 def around(value: float, resampled: Sequence[float]) -> Interval:
-    """Put the spread of resampled values around the value itself."""
+    """Put the spread of resampled values, but for those that are NaN, around the value itself."""
     tail = (1 - CONFIDENCE) / 2
-    low, high = np.quantile(resampled, [tail, 1 - tail]) - np.mean(resampled)
+    known = np.array([one for one in resampled if not np.isnan(one)] or [np.nan])
+    low, high = np.quantile(known, [tail, 1 - tail]) - known.mean()
     return value + float(low), value + float(high)

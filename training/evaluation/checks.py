@@ -8,7 +8,7 @@ from training.eval_segmenter.engine import MIN_MEAN_IOU, MIN_PIXEL_ACCURACY
 from training.evaluation.bootstrap import Interval
 from training.evaluation.edges import SIDES
 from training.evaluation.measure import Result
-from training.evaluation.metrics import HIGHER_IS_BETTER
+from training.evaluation.metrics import HIGHER_IS_BETTER, over
 from training.evaluation.single import MAIN_PHOTOS
 
 MIN_CONTRAST = (
@@ -46,13 +46,13 @@ class Check:
 def check(result: Result) -> list[Check]:
     """Every check that the result allows."""
     table, real, drawn = result.table, result.table["real"], result.drawn["all"]
-    share = table["paintings"]["mean_iou"] / real["mean_iou"]
+    share = over(table["paintings"]["mean_iou"], real["mean_iou"])
     checks = [
         Check("judge: pixel accuracy", result.judge["pixel_accuracy"], MIN_PIXEL_ACCURACY, None, True),
         Check("judge: mean IoU", result.judge["mean_iou"], MIN_MEAN_IOU, None, True),
     ]
     for baseline in ("class_mean", "collapsed"):
-        contrast = table[baseline]["frechet_judge"] / real["frechet_judge"]
+        contrast = over(table[baseline]["frechet_judge"], real["frechet_judge"])
         checks.append(Check(f"frechet_judge: {baseline} over real", contrast, MIN_CONTRAST, None, True))
     single = result.single[MAIN_PHOTOS]
     for name, must, goal in (("frechet_lite2", 2.0, 1.4), ("frechet_lite2_near", 3.0, 1.8)):
@@ -94,4 +94,4 @@ def worse_than(result: Result, other: str) -> list[str]:
 
 def _scale(result: Result, name: str, unit: float) -> Interval:
     low, high = result.intervals[name]
-    return low / unit, high / unit
+    return over(low, unit), over(high, unit)

@@ -15,7 +15,7 @@ from training.evaluation.bands import bands
 from training.evaluation.bootstrap import Interval
 from training.evaluation.feature_extractor import FeatureExtractor, Traits, join_traits
 from training.evaluation.lite2 import Lite2
-from training.evaluation.metrics import METRICS, interval, measure
+from training.evaluation.metrics import METRICS, interval, measure, over
 from training.evaluation.painter import Painter
 from training.evaluation.paintings import (
     Paintings,
@@ -170,6 +170,6 @@ class Bench:
         for name in DRAWN_METRICS:
             metric = METRICS[name]
             found[name] = metric(drawn, self.real)
-            found[f"{name}_ratio"] = metric(drawn, self.real) / metric(twin, self.real)
+            found[f"{name}_ratio"] = over(metric(drawn, self.real), metric(twin, self.real))
             found[f"{name}_ratio_interval"] = interval(metric, drawn, rows, self.real, twin)
         return found

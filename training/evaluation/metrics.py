@@ -64,6 +64,11 @@ METRICS: dict[str, Metric] = {
 HIGHER_IS_BETTER = {"mean_iou", "pixel_accuracy", "precision", "recall", "diversity", "diversity_lab"}
 
 
+def over(found: float, base: float) -> float:
+    """One value over another; NaN over 0, as a mean IoU may be where few maps were painted."""
+    return found / base if base else float("nan")
+
+
 def measure(subject: Traits, real: Traits) -> dict[str, float]:
     """Every metric."""
     return {name: metric(subject, real) for name, metric in METRICS.items()}
@@ -82,7 +87,7 @@ def interval(
     def value(rows: NDArray[np.int64], reals: NDArray[np.int64]) -> float:
         references = real.take(reals)
         found = metric(subject.take(rows), references)
-        return found if other is None else found / metric(other.take(rows), references)
+        return found if other is None else over(found, metric(other.take(rows), references))
 
     draw = np.random.default_rng(bootstrap.SEED)
     members = [np.flatnonzero(clusters == cluster) for cluster in np.unique(clusters)]

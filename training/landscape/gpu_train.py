@@ -32,7 +32,7 @@ from training.photos.pack import read_packs
 from training.photos.sheet import encode, tile
 from training.places import check_report_folder
 from training.storage import shrink_tensor
-from training.timed import card_use, profile, train
+from training.timed import card_use, profile, time_steps, train
 
 SHARD_BYTES = 15 << 20
 SHEET_ROWS = 4
@@ -84,8 +84,8 @@ def main() -> None:
         trainer.settings = settings.model_copy(update={"cuda_graph": False})
         profile(trainer, args.out / "profile.txt")
         trainer.settings = settings
-    log = args.out / "log.jsonl"
-    facts = train(trainer, deadline, log, plan, lambda: keep(("generator", "averaged")))
+    log, pace = args.out / "log.jsonl", time_steps(trainer, deadline)
+    facts = train(trainer, deadline, pace, log, plan, lambda: keep(("generator", "averaged")))
     keep(trainer.networks())
     calibration = [batches(CALIBRATION_STEP + number) for number in range(CALIBRATION_BATCHES)]
     served = trainer.make_served(calibration, choose_styles(bank, settings.num_styles, data.chances))

@@ -9,6 +9,8 @@ which is scored at home (`prospero evaluate text`), with the rate and the card's
 from __future__ import annotations
 
 import argparse
+import copy
+import dataclasses
 import json
 import os
 import time
@@ -29,7 +31,7 @@ from training.text.reading import TINY_SHAKESPEARE_URL
 from training.text.settings import PRESETS
 from training.text.tokenizing import make_tokenizer
 from training.text.trainer import Trainer
-from training.timed import card_use, profile, train
+from training.timed import Pace, card_use, profile, time_steps, train
 
 MOST_PROCESSES = 12  # an epoch of Shakespeare takes one of them 2 s, and the device six steps
 
@@ -71,15 +73,27 @@ def main() -> None:
     def plan(steps: int) -> None:
         trainer.settings = trainer.batches.settings = settings.model_copy(update={"steps": steps})
 
-    if args.profile:
-        profile(trainer, args.out / "profile.txt")
-    facts = train(trainer, deadline, args.out / "log.jsonl", plan, lambda: keep(trainer, tokenizer, args.out))
+    pace = time_usual_steps(trainer, deadline, args.out / "profile.txt" if args.profile else None)
+    log = args.out / "log.jsonl"
+    facts = train(trainer, deadline, pace, log, plan, lambda: keep(trainer, tokenizer, args.out))
     keep(trainer, tokenizer, args.out)
     facts["tokens_per_second"] = facts["steps_per_second"] * settings.batch * settings.max_seq_len
-    facts |= card_use(trainer, int(facts["steps"]) - 1, facts["steps_per_second"])
+    facts |= card_use(trainer, settings.echo_steps, facts["steps_per_second"])
     batches.close()
     facts_file.write_text(json.dumps(facts, indent=2) + "\n")
     print(json.dumps(facts))
+
+
+def time_usual_steps(trainer: Trainer, deadline: float, profile_file: Path | None) -> Pace:
+    """Time, and perhaps profile, steps of windows as most are; all but the place in the data is undone."""
+    usual = trainer.settings.echo_steps
+    before = copy.deepcopy(trainer.state())
+    pace = time_steps(trainer, deadline, usual)
+    if profile_file is not None:
+        profile(trainer, profile_file, usual)
+    now = trainer.state()
+    trainer.restore(before | {name: now[name] for name in ("shard", "place")})
+    return dataclasses.replace(pace, next_step=0)
 
 
 def spare_cores() -> int:

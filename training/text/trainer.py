@@ -86,7 +86,7 @@ class Trainer:
         self._rates = [[group["lr"] for group in o.param_groups] for o in self.optimisers]
         self._loss: nn.Module = Loss(self.network, settings.attention_dropout)
         if settings.compiled:
-            self._loss.compile()
+            self._loss.compile(dynamic=False)
         if ranks.world > 1:
             self._loss = DistributedDataParallel(self._loss)
 
@@ -106,7 +106,9 @@ class Trainer:
         precision = (
             torch.autocast(self.device.type, torch.bfloat16) if self.settings.autocast else nullcontext()
         )
-        with precision:
+        # Windows that are cut come in a few steps at the start: not worth another minute of compiling.
+        is_apart = self.settings.compiled and windows.shape[1] - 1 < self.settings.context_at(step)
+        with precision, torch.compiler.set_stance("force_eager") if is_apart else nullcontext():
             loss, cost = self._loss(windows, self._weights(windows), self._loop(windows))
         (loss + self.settings.loop_penalty * cost).backward()
         nn.utils.clip_grad_norm_(self.network.parameters(), self.settings.gradient_clip)

@@ -1,8 +1,12 @@
 """Kernel distance, precision and recall, nearest neighbours and patches, against what they must be."""
 
+import math
+
 import numpy as np
 import pytest
 
+from training.evaluation.bootstrap import around
+from training.evaluation.metrics import over
 from training.evaluation.patches import pyramid, sample_patches, sliced_wasserstein
 from training.evaluation.statistics import distances, kernel_distance, nearest, precision, recall
 
@@ -16,6 +20,14 @@ def test_kernel_distance_is_unbiased_and_sees_a_shift() -> None:
     assert abs(np.mean(same)) < 3 * np.std(same) / np.sqrt(len(same))
     assert min(same) < 0 < max(same)
     assert kernel_distance(normal(60, 0) + 1, normal(90, 1)) > 10 * np.std(same)
+
+
+def test_a_ratio_to_nothing_is_unknown_and_so_is_its_interval_alone() -> None:
+    assert over(3.0, 2.0) == 1.5
+    assert math.isnan(over(3.0, 0.0))
+    known = [1.0, 2.0, 3.0]
+    assert around(2.0, [*known, math.nan]) == around(2.0, known)
+    assert all(math.isnan(end) for end in around(2.0, [math.nan]))
 
 
 def test_precision_and_recall_tell_few_modes_from_noise() -> None:

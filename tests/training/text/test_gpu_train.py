@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import signal
 import subprocess
@@ -88,9 +89,76 @@ def test_a_compiled_step_takes_the_same_way(text: Path, monkeypatch: pytest.Monk
     assert not seen
     assert losses(True, "traces") == pytest.approx(plain, rel=1e-5)
     assert set(seen) == {"traces"}
-    monkeypatch.setattr(torch._dynamo.config, "suppress_errors", True)
-    assert losses(True, "fails") == pytest.approx(plain, rel=1e-5)
+    with torch._dynamo.config.patch(suppress_errors=True):
+        assert losses(True, "fails") == pytest.approx(plain, rel=1e-5)
     assert set(seen) == {"traces", "fails"}
+
+
+@pytest.mark.parametrize("is_profiled", [False, True])
+def test_timed_steps_are_of_the_usual_windows_and_teach_nothing(
+    text: Path, tmp_path: Path, is_profiled: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(timed, "WARM_UP_STEPS", 1)
+    monkeypatch.setattr(timed, "TIMED_STEPS", 3)
+    settings = PRESETS["tiny"].model_copy(update={"echo_steps": 30, "max_seq_len": 128})
+    corpus = read_corpus(str(text), None, settings.split, settings.held_back)
+    tokenizer = make_tokenizer(corpus.training, settings)
+    config = settings.network_config(len(tokenizer.pieces), "none")
+    batches = make_batches(corpus.training, tokenizer, settings)
+    trainer = Trainer(config, settings, batches, torch.device("cpu"))
+    before = copy.deepcopy(trainer.state())
+    widths: list[int] = []
+    draw = batches.draw
+
+    def watched(step: int) -> torch.Tensor:
+        windows = draw(step)
+        widths.append(windows.shape[1])
+        return windows
+
+    monkeypatch.setattr(batches, "draw", watched)
+    profile_file = tmp_path / "profile.txt" if is_profiled else None
+    pace = gpu_train.time_usual_steps(trainer, time.monotonic() + 60, profile_file)
+    assert pace.next_step == 0
+    assert pace.steps_per_second > 0
+    assert set(widths) == {129}
+    assert profile_file is None or profile_file.exists()
+    after = trainer.state()
+    assert after["place"] == len(widths)
+    for name in ("network", "average"):
+        for key, tensor in before[name].items():
+            assert torch.equal(after[name][key], tensor)
+    assert all(not one["state"] for one in after["optimisers"])
+    trainer.train_step(0)
+    assert widths[-1] == 65  # the short ones that teach copying
+
+
+def test_windows_that_are_cut_are_not_compiled(text: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[tuple[int, ...]] = []
+
+    def traced(module: torch.fx.GraphModule, inputs: list[Any]) -> Any:
+        seen.append(
+            next(
+                tuple(one.shape)
+                for one in inputs
+                if isinstance(one, torch.Tensor) and one.dtype == torch.int64
+            )
+        )
+        return module.forward
+
+    make = torch.compile
+    monkeypatch.setattr(torch, "compile", lambda *args, **options: make(*args, **options, backend=traced))
+    torch._dynamo.reset()
+    settings = PRESETS["tiny"].model_copy(update={"compiled": True, "echo_steps": 6, "max_seq_len": 128})
+    corpus = read_corpus(str(text), None, settings.split, settings.held_back)
+    tokenizer = make_tokenizer(corpus.training, settings)
+    config = settings.network_config(len(tokenizer.pieces), "none")
+    batches = make_batches(corpus.training, tokenizer, settings)
+    trainer = Trainer(config, settings, batches, torch.device("cpu"))
+    trainer.train_step(0)
+    assert not seen
+    trainer.train_step(3)
+    assert {shape[1] for shape in seen} == {129}
+    torch._dynamo.reset()
 
 
 def test_the_preset_comes_home_in_small_files() -> None:
