@@ -93,8 +93,8 @@ ROWS: dict[str, list[Panel]] = {
     ],
     "Images": [
         Panel("Images", "reqps", rate_by("model", "prospero_images_total")),
-        Panel("A forward", "s", p50_p95("prospero_image_forward_seconds")),
-        Panel("Images of a forward", "short", p50_p95("prospero_image_batch_size")),
+        Panel("An image, or a batch", "s", p50_p95("prospero_image_forward_seconds")),
+        Panel("Images at a time", "short", p50_p95("prospero_image_batch_size")),
     ],
     "Connections": [
         Panel("Open, of what may be", "percentunit", by_instance("instance:prospero_connections:saturation")),

@@ -6,6 +6,7 @@ import os
 import string
 import time
 from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,8 +20,9 @@ from models.gpt.request import TextRequest
 from models.gpt.tokenizer import CharacterTokenizer
 from service.catalog import Entry
 from service.settings import Settings
-from service.workers.batching import Batcher, ContinuousBatcher, DynamicBatcher
+from service.workers.batching import Batcher, ContinuousBatcher
 from service.workers.messages import LandscapeWork, Picture, SegmentWork
+from service.workers.side_by_side import SideBySideBatcher
 
 
 @dataclass
@@ -143,11 +145,23 @@ class FakeTextLoader:
         return ContinuousBatcher(engine, decode, self.interval, description, self.step_seconds)
 
 
+class OneCore:
+    """What `models.cores.Cores` is, without torch, so that fakes load at once."""
+
+    count = 1
+
+    def __init__(self) -> None:
+        self._thread = ThreadPoolExecutor(1)
+
+    def start(self, function: Callable[..., Any], *args: Any) -> Future[Any]:
+        return self._thread.submit(function, *args)
+
+
 @dataclass(frozen=True)
 class FakeImageLoader:
     """A landscape engine that paints every class in a grey of its own, or a segmenter that sees only sky.
 
-    While there is a file ``hold`` in the folder, a forward goes on, and says so by a file ``held``.
+    While there is a file ``hold`` in the folder, an image goes on, and says so by a file ``held``.
     """
 
     folder: Path
@@ -156,14 +170,14 @@ class FakeImageLoader:
     def __call__(self, device: str) -> Batcher:
         decode = Decoder(LandscapeWork | SegmentWork).decode
 
-        def forward(works: list[Any]) -> list[Any]:
+        def make(work: Any) -> Any:
             time.sleep(self.seconds)
             while (self.folder / "hold").exists():
                 (self.folder / "held").touch()
                 time.sleep(0.01)
-            if any(getattr(work, "seed", 0) == 666 for work in works):
+            if getattr(work, "seed", 0) == 666:
                 raise UnpicklableError
-            return works
+            return work
 
         def answer(key: int, work: LandscapeWork | SegmentWork) -> Picture:
             if isinstance(work, SegmentWork):
@@ -172,7 +186,7 @@ class FakeImageLoader:
             return Picture(key, grey.tobytes(), work.height, work.width, 3)
 
         description = {"device": device, "dtype": "none"}
-        return DynamicBatcher(forward, decode, answer, 8, 0.004, description, self.seconds)
+        return SideBySideBatcher(OneCore(), make, decode, answer, description, self.seconds)
 
 
 @dataclass(frozen=True)

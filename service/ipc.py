@@ -133,8 +133,8 @@ class Connection(Generic[Received]):
         for one in (self._socket, self._woken):
             poller.register(one, select.POLLIN)
         ready = {number for number, _ in poller.poll(None if timeout is None else timeout * 1000)}
-        if self._woken.fileno() in ready:
-            self._woken.recv(1 << 12)
+        while self._woken.fileno() in ready and len(self._woken.recv(1 << 12)) == 1 << 12:
+            pass
         return self._socket.fileno() in ready
 
     def _flush(self) -> None:

@@ -39,6 +39,7 @@ class Pace:
     next_step: int  # number of the first that was not timed
     steps_per_second: float
     seconds: float  # loading, compiling, capturing, and the timed steps
+    more_seconds: float = 0.0  # that steps of another kind, which are yet to come, take beyond that rate
 
 
 def train(
@@ -57,7 +58,8 @@ def train(
         keep: writes what is learnt so far.
     """
     step = pace.next_step
-    steps = step + max(int(pace.steps_per_second * (deadline - time.monotonic() - SAVING_SECONDS)), 1)
+    seconds = deadline - time.monotonic() - SAVING_SECONDS - pace.more_seconds
+    steps = step + max(int(pace.steps_per_second * seconds), 1)
     plan(steps)
     sums: dict[str, Tensor] = {}
     num_summed = 0

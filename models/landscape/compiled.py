@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from models.build import FOLDER, load_best
-from models.landscape.edges import EdgeConv
+from models.landscape.edges import repeat_edge
 from models.landscape.generator import SLOPE, Block, Conditions, Generator, Modulation
 from models.processor import has_tiles
 
@@ -119,41 +119,59 @@ class CompiledGenerator:
     def __init__(self, generator: Generator, kernel: PaintingKernel) -> None:
         assert all(one.is_folded for one in generator.modules() if isinstance(one, Modulation))
         self._generator, self._kernel = generator, kernel
-        if next(generator.parameters()).dtype is torch.bfloat16 and has_tiles("bf16"):
+        self._lays_out = False
+        self._laid_out: dict[tuple[nn.Conv2d, torch.Size], Tensor] = {}  # weights, for inputs of a shape
+        if generator.styles.dtype is torch.bfloat16 and has_tiles("bf16"):
             self._lay_out()
 
-    def __call__(self, labels: Tensor, styles: Tensor, noise: Sequence[Tensor], tints: Tensor) -> Tensor:
+    def __call__(
+        self, labels: Tensor, styles: Tensor, noise: Sequence[Tensor], tints: Tensor | None
+    ) -> Tensor:
         """Paint as `Generator.forward`; batch 1."""
         generator = self._generator
         assert len(labels) == 1
         conditions = Conditions(labels, styles, tints)
-        x: Tensor = generator.stem(conditions.at((noise[0].shape[2], noise[0].shape[3])))
+        x = self._convolve_within(generator.stem, conditions.at((noise[0].shape[2], noise[0].shape[3])))
         is_padded = False
         for block, draw in zip(generator.blocks, noise, strict=True):
             assert isinstance(block, Block)
             is_padded = block is generator.blocks[-1] and isinstance(block.attention, nn.Identity)
             x = block.attention(self._paint(block, x, conditions, draw, is_padded))
-        return torch.tanh(generator.head.convolve(x) if is_padded else generator.head(F.leaky_relu(x, SLOPE)))
+        if is_padded:
+            return torch.tanh(self._convolve(generator.head, x))
+        return torch.tanh(self._convolve_within(generator.head, F.leaky_relu(x, SLOPE)))
 
     def _paint(self, block: Block, x: Tensor, conditions: Conditions, noise: Tensor, is_last: bool) -> Tensor:
         """A block, but for its attention; behind the last one is the head."""
-        h = block.conv1.convolve(self._modulate(block.first, x, conditions, None, grows=False))
-        h = block.conv2.convolve(self._modulate(block.second, h, conditions, noise, block.grows))
+        h = self._convolve(block.conv1, self._modulate(block.first, x, conditions, None, grows=False))
+        h = self._convolve(block.conv2, self._modulate(block.second, h, conditions, noise, block.grows))
         return self._kernel.join(block.skip(x), h, block.grows, is_last)
 
+    def _convolve_within(self, conv: nn.Conv2d, x: Tensor) -> Tensor:
+        """Convolve ``x`` (1, C, H, W), its edge repeated once all around."""
+        return self._convolve(conv, repeat_edge(x))
+
+    def _convolve(self, conv: nn.Conv2d, padded: Tensor) -> Tensor:
+        if self._lays_out:
+            self._laid_out[conv, padded.shape] = lay_out(conv, padded.shape)
+        weight = self._laid_out.get((conv, padded.shape))
+        if weight is None:
+            return F.conv2d(padded, conv.weight, conv.bias)
+        return convolve_laid_out(padded, weight, conv)
+
     def _lay_out(self) -> None:
-        """Have weights laid out ahead for square pictures of the full size, which most are."""
-        generator, config = self._generator, self._generator.config
-        generator.stem.lay_out(config.first_size)
-        generator.head.lay_out(config.image_size)
-        for block, size in zip(generator.blocks, config.sizes, strict=True):
-            assert isinstance(block, Block)
-            before = size // 2 if block.grows else size
-            parts = {block.first: before, block.conv1: before, block.second: size, block.conv2: size}
-            for part, side in parts.items():
-                for conv in part.modules():
-                    if isinstance(conv, EdgeConv):
-                        conv.lay_out(side)
+        """Have weights laid out for square pictures of the full size, which most are, by painting one."""
+        generator, size = self._generator, self._generator.config.image_size
+        shapes = generator.config.noise_shapes(size, size)
+        noise = [generator.styles.new_zeros((1, *shape)) for shape in shapes]
+        labels = torch.zeros((1, size, size), dtype=torch.int64)
+        self._lays_out = True
+        try:
+            with torch.inference_mode():
+                self(labels, generator.styles[:1], noise, None)
+        except (AttributeError, RuntimeError):  # a PyTorch of another day: without, it only takes longer
+            self._laid_out.clear()
+        self._lays_out = False
 
     def _modulate(
         self, modulation: Modulation, x: Tensor, conditions: Conditions, noise: Tensor | None, grows: bool
@@ -162,10 +180,24 @@ class CompiledGenerator:
         shape = (times * x.shape[2], times * x.shape[3])
         loud = None if noise is None else noise[:, :1]
         if modulation.has_shapes:
-            figures = modulation.of_shapes(conditions.at(shape), noise)
+            figures = modulation.of_shapes(conditions.at(shape), noise, self._convolve_within)
             return self._kernel.modulate_each(x, figures, loud, grows)
         shares, tints = conditions.classes(shape), conditions.tints(at_most=shape)
         return self._kernel.modulate(x, shares, tints, modulation.rows(conditions.rows), loud, grows)
+
+
+def lay_out(conv: nn.Conv2d, shape: torch.Size) -> Tensor:
+    """Weights as oneDNN would lay them out in each convolution of an input of ``shape``: an opaque tensor."""
+    how = conv.padding, conv.stride, conv.dilation, conv.groups
+    laid_out: Tensor = torch.ops.aten.mkldnn_reorder_conv2d_weight(conv.weight.to_mkldnn(), *how, shape)
+    return laid_out
+
+
+def convolve_laid_out(x: Tensor, weight: Tensor, conv: nn.Conv2d) -> Tensor:
+    """Convolve ``x`` as ``conv`` would, with its laid out ``weight``: the same bits, but not in float32."""
+    how = conv.padding, conv.stride, conv.dilation, conv.groups
+    convolved: Tensor = torch.ops.mkldnn._convolution_pointwise(x, weight, conv.bias, *how, "none", [], None)
+    return convolved
 
 
 def _check(x: Tensor, painted: Tensor, grows: bool, *others: Tensor | None) -> None:

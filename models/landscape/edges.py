@@ -20,31 +20,10 @@ class EdgeConv(nn.Conv2d):
 
     def __init__(self, inputs: int, outputs: int) -> None:
         super().__init__(inputs, outputs, 3)
-        self._ahead: tuple[tuple[int, ...], Tensor] | None = None  # the shape that weights were laid out for
 
     def forward(self, x: Tensor) -> Tensor:
         """Convolve ``x``, its edge repeated once all around."""
-        return self.convolve(repeat_edge(x))
-
-    def convolve(self, padded: Tensor) -> Tensor:
-        """Convolve what has its edge already: (B, in, H + 2, W + 2) → (B, out, H, W)."""
-        if self._ahead is None or padded.shape != self._ahead[0]:
-            return super().forward(padded)
-        laid_out = self._ahead[1]
-        convolved: Tensor = torch.ops.mkldnn._convolution_pointwise(
-            padded, laid_out, self.bias, self.padding, self.stride, self.dilation, 1, "none", [], None
-        )
-        return convolved
-
-    @torch.no_grad()
-    def lay_out(self, side: int) -> None:
-        """Lay weights out for one (in, side, side), as oneDNN does each time on a CPU; then they're learnt.
-
-        Gives the same bits in bfloat16, in float32 others.
-        """
-        shape = (1, self.in_channels, side + 2, side + 2)
-        how = self.padding, self.stride, self.dilation, 1, shape
-        self._ahead = shape, torch.ops.aten.mkldnn_reorder_conv2d_weight(self.weight.to_mkldnn(), *how)
+        return super().forward(repeat_edge(x))
 
 
 def repeat_edge(x: Tensor) -> Tensor:

@@ -41,7 +41,7 @@ class LandscapeRequest:
 
 
 class LandscapeEngine:
-    """A loaded landscape checkpoint. Not thread-safe: one worker owns it."""
+    """A loaded landscape checkpoint, for one thread; but on a CPU several may `paint`."""
 
     def __init__(
         self,

@@ -9,7 +9,7 @@ maps hold palette ids and no holes.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 import torch.nn.functional as F
@@ -19,6 +19,7 @@ from models.landscape.config import LandscapeConfig
 from models.landscape.edges import EdgeConv
 from models.landscape.enlarge import enlarge
 
+Convolve = Callable[[EdgeConv, Tensor], Tensor]
 SLOPE = 0.2  # of the leaky ReLUs
 HEAD_WIDTH = 64  # channels of one attention head, about
 
@@ -127,12 +128,15 @@ class Modulation(nn.Module):
             return torch.addcmul(beta, x, gamma)
         return torch.addcmul(beta, self.norm(x), 1 + gamma)
 
-    def of_shapes(self, channels: Tensor, noise: Tensor | None) -> Tensor:
+    def of_shapes(
+        self, channels: Tensor, noise: Tensor | None, convolve: Convolve = nn.Module.__call__
+    ) -> Tensor:
         """Scale, shift, and how loud noise is, of each pixel of small sizes; ``noise`` may be seen, too."""
         if self.sees_noise and noise is not None:
             channels = torch.cat([channels, noise[:, 1:]], dim=1)
-        affine: Tensor = self.affine(self.shared(channels))
-        return affine
+        first, relu = self.shared
+        assert isinstance(first, EdgeConv)
+        return convolve(self.affine, relu(convolve(first, channels)))
 
     @torch.no_grad()
     def fold(self) -> None:

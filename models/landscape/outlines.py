@@ -235,7 +235,7 @@ def _draw(shape: tuple[int, ...], profile: Profile, seed: int, number: int) -> F
     generator = np.random.Generator(np.random.PCG64(np.random.SeedSequence([seed, _STREAM, int(number)])))
     loud = _spectrum(shape, profile)
     # Each pixel of the noise is a sum of so many waves that uniform numbers do as well as normal ones.
-    uniform = np.frombuffer(generator.bytes(2 * loud.size), np.int8).astype(np.float32)
+    uniform = np.frombuffer(generator.bytes(2 * loud.size), np.int8).astype(np.float32) + np.float32(0.5)
     noise = fft.irfft2(uniform.view(np.complex64).reshape(loud.shape) * loud, shape)
     return np.asarray(noise / np.sqrt(np.vdot(noise, noise) / noise.size + 1e-12), np.float32)
 

@@ -24,7 +24,7 @@ MIN_MAP_SIDE = 256  # of a map's longer side
 
 
 class SegmenterEngine:
-    """A loaded segmenter checkpoint. Not thread-safe: one worker owns it."""
+    """A loaded segmenter checkpoint, for one thread; but on a CPU several may `label`."""
 
     def __init__(
         self,

@@ -33,8 +33,14 @@ class ImageMetrics:
 
         self.sent = Counter("prospero_images_total", "Images sent.", ["model"], registry=registry)
         size, seconds = "prospero_image_batch_size", "prospero_image_forward_seconds"
-        self._batch = histogram(size, "Images of a forward; on a CPU, made at the same time.", BATCH_SIZES)
-        self._forward_seconds = histogram(seconds, "Duration of a forward.", LATENCY_SECONDS)
+        self._batch = histogram(
+            size,
+            "Images of a forward; on a CPU those being made when one begins, itself included.",
+            BATCH_SIZES,
+        )
+        self._forward_seconds = histogram(
+            seconds, "Duration of a forward: of a batch on a GPU, of one image on a CPU.", LATENCY_SECONDS
+        )
         old = "prospero_landscape_batch_size", "prospero_landscape_forward_seconds"
         self._old_batch = histogram(old[0], f"Deprecated, gone in the next release: {size}.", BATCH_SIZES)
         self._old_seconds = histogram(

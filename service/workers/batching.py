@@ -31,7 +31,9 @@ class Batcher(Protocol):
     capacity: int
     warmup_seconds: float
     description: dict[str, Any]
-    wake: Callable[[], None] = staticmethod(lambda: None)  # ends the loop's wait; any thread may call it
+    wake: Callable[[], None] = staticmethod(
+        lambda: None
+    )  # the worker's: ends its wait; any thread may call it
 
     def admit(self, key: int, request: bytes, stream: bool, rank: int | None = None) -> Failed | None:
         """Take a packed request in, see `Submit`; a refusal comes back as its last event."""

@@ -114,7 +114,9 @@ def _image_batcher(
     max_batch_seconds: float,
 ) -> Batcher:
     """Batches for an engine that has sizes for them, on a GPU; else images side by side, each by ``make``."""
-    engine.forward([example])  # the first pays for allocations that no later one does
+    engine.forward(
+        [example] * engine.cores.count
+    )  # the first pays for threads and memory, as no later one does
     began = time.monotonic()
     engine.forward([example])
     seconds, description = time.monotonic() - began, engine.describe()

@@ -86,7 +86,7 @@ class NotLoaded(Message):
 
 
 class Heartbeat(Message):
-    """Sent by a thread of its own. ``step_seconds`` is the age of the step under way, 0 when idle."""
+    """Sent by a thread of its own. ``step_seconds`` is the age of the oldest work under way, 0 when idle."""
 
     step_seconds: float
     lines_dropped: int = 0  # of the worker's output, since it began
@@ -151,7 +151,10 @@ def is_last(event: Event) -> bool:
 
 
 class Results(Message):
-    """What one step gave: its events, how many requests it worked on, and how long it took."""
+    """What one step gave: its events, how many requests it worked on, and how long it took.
+
+    On a CPU an image is a step, beside others that are being made: these count with it.
+    """
 
     events: tuple[Event, ...]
     batch_size: int

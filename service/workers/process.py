@@ -119,7 +119,7 @@ class Worker:
         self._device = device
         self._connection = connect_worker(config.socket_path)
         self._step_began: float | None = None
-        # What takes requests in, then those replaced by a reload that still finish their work.
+        # The current one, which takes requests in, and behind it those replaced by a reload, with work left.
         self._batchers: list[Batcher] = []
         self._owner: dict[int, Batcher] = {}
         self._reloaded: Batcher | str = ""  # what a reload came to: an engine, or why there is none
@@ -137,9 +137,8 @@ class Worker:
             for message in self._connection.receive(self._wait_seconds()):
                 self._handle(message)
             self._take_reloaded()
-            for batcher in self._batchers:
-                if batcher.wait_seconds() == 0.0:
-                    self._step(batcher)
+            self._step_all()
+            self._let_go()
 
     def _load(self) -> Batcher:
         try:
@@ -175,6 +174,11 @@ class Worker:
                 if self._reloading is None:
                     self._reloading = threading.Thread(target=self._load_again, name="reload", daemon=True)
                     self._reloading.start()
+
+    def _step_all(self) -> None:
+        for batcher in self._batchers:
+            if batcher.wait_seconds() == 0.0:
+                self._step(batcher)
 
     def _step(self, batcher: Batcher) -> None:
         self._step_began = time.monotonic()
@@ -241,10 +245,13 @@ class Worker:
                 self._reloaded = ""
                 self._connection.send(self._ready(self._batchers[0]))
                 self._connection.send(Reloaded(None))
-        if len(self._batchers) > 1:
-            current, *retiring = self._batchers
-            self._batchers = [current, *(one for one in retiring if one.wait_seconds() is not None)]
-            if len(self._batchers) == 1:
+
+    def _let_go(self) -> None:
+        """Forget what a reload replaced and has nothing left to do."""
+        kept = [one for one in self._batchers[1:] if one.wait_seconds() is not None]
+        if len(kept) < len(self._batchers) - 1:
+            self._batchers[1:] = kept
+            if not kept:
                 freeze_gc()
 
     def _ready(self, batcher: Batcher) -> FromWorker:

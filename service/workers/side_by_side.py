@@ -9,23 +9,28 @@ import math
 import time
 from collections.abc import Callable
 from concurrent.futures import Future
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 from service.workers.batching import CAUGHT, Batcher
 from service.workers.failures import guarded_failure
 from service.workers.messages import Event, Failed, Results
 
-if TYPE_CHECKING:
-    from models.cores import Cores
-
 AT_HAND = 2  # images for each core that are with the worker: the one it makes, and its next
+
+
+class Cores(Protocol):
+    """The part of ``models.cores.Cores`` that is used here; it imports torch."""
+
+    count: int
+
+    def start(self, function: Callable[..., Results], *args: Any) -> Future[Results]: ...
 
 
 class SideBySideBatcher(Batcher):
     """As many images at a time as there are cores; the worker's loop goes on, and is woken when one is done.
 
     Args:
-        make: what a core does for one request; of several requests at a time.
+        make: one request to one image; several threads call it at a time.
     """
 
     def __init__(
@@ -49,11 +54,10 @@ class SideBySideBatcher(Batcher):
 
     def admit(self, key: int, request: bytes, stream: bool, rank: int | None = None) -> Failed | None:
         try:
-            decoded = self._decode(request)
+            image = self._cores.start(self._make_one, key, self._decode(request))
         except CAUGHT as error:
             return guarded_failure(key, error, "admitting an image")
-        self._images[key] = image = self._cores.start(self._make_one, key, decoded)
-        wake = self.wake
+        self._images[key], wake = image, self.wake
         image.add_done_callback(lambda _: wake())
         return None
 
@@ -76,11 +80,11 @@ class SideBySideBatcher(Batcher):
     def _make_one(self, key: int, request: Any) -> Results:
         """In a core's thread."""
         began = self._began[key] = time.monotonic()
-        company = len(self._began)
+        batch_size = len(self._began)  # how many are being made
         try:
             event = self._answer(key, self._make(request))
         except CAUGHT as error:
             event = guarded_failure(key, error, "making an image")
         finally:
             del self._began[key]
-        return Results((event,), company, time.monotonic() - began, 0)
+        return Results((event,), batch_size, time.monotonic() - began, 0)

@@ -60,6 +60,8 @@ def ask(url: str, query: str) -> list[Any]:
         answer = httpx.get(f"{url}/api/v1/query", params={"query": query}, timeout=10)
     except httpx.TransportError:
         return []  # not up yet
+    if answer.status_code == 503:
+        return []  # it still reads what it has on disk
     assert answer.status_code == 200, f"{query}: {answer.text}"
     series = answer.json()["data"]["result"]
     return [one for one in series if one["value"][1] != "NaN"]

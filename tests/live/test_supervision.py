@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import os
 import signal
 import time
@@ -96,6 +97,20 @@ def test_what_was_in_flight_is_answered(
     assert post(server, prompt="a", max_tokens=2, seed=0).json()["choices"][0]["text"] == "ab"
 
 
+def test_an_image_that_never_ends_costs_what_is_with_its_worker(server: Server) -> None:
+    """One is being made, its next is at hand; the third waits in the queue."""
+    hold, model = server.log.parent / "hold", "fake-landscape"
+    sketch = {"sketch": base64.b64encode(png()).decode()}
+    hold.touch()
+    with ThreadPoolExecutor(3) as pool:
+        url = server.url + "/generate/landscape"
+        images = [pool.submit(httpx.post, url, json=sketch, timeout=60) for _ in range(3)]
+        wait_until(lambda: running(server, model) == 2 and waiting(server, model) == 1)
+        wait_until(lambda: sum(image.done() for image in images) == 2, seconds=20)
+        hold.unlink()
+        assert sorted(image.result().status_code for image in images) == [200, 503, 503]
+
+
 @pytest.mark.parametrize("blow", [kill, stop])
 def test_queued_requests_survive(server: Server, blow: Callable[[Server], None]) -> None:
     with ThreadPoolExecutor(5) as pool:
@@ -131,10 +146,10 @@ def test_the_other_endpoint_goes_on(server: Server) -> None:
 
 def test_restarts_are_counted(server: Server) -> None:
     name = "prospero_worker_restarts_total"
-    before = total(server, name, model="fake-text")
+    text, landscape = (total(server, name, model=model) for model in ("fake-text", "fake-landscape"))
     kill(server)
-    wait_until(lambda: total(server, name, model="fake-text") == before + 1)
-    assert total(server, name, model="fake-landscape") == 0
+    wait_until(lambda: total(server, name, model="fake-text") == text + 1)
+    assert total(server, name, model="fake-landscape") == landscape
 
 
 def test_too_many_restarts_end_the_server(tmp_path: Path) -> None:

@@ -65,7 +65,13 @@ WINDOW = 31  # round about
 SPREAD = 12.0  # over which a step is drawn out
 LEFT = 3, 12  # below a line: steps up to the first stay, from the second on all is smoothed
 
-FACTS = ("steps", "pictures_seen", "training_seconds", "parameters")  # of a checkpoint's metrics: still true
+FACTS = (
+    "steps",
+    "pictures_seen",
+    "training_seconds",
+    "parameters",
+    "level_steps",
+)  # of a checkpoint's metrics: still true
 
 Map = NDArray[np.uint8]
 Array = NDArray[np.float32]
@@ -236,9 +242,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     generator = generator.float().to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     student = remove_bands(generator, batches, args.steps, partial(print, flush=True))
     metrics = {name: value for name, value in read_metrics(args.checkpoint).items() if name in FACTS}
-    metrics["level_steps"] = args.steps
+    metrics["level_steps"] = args.steps + metrics.get("level_steps", 0)
     readme = args.checkpoint / README_FILE
-    told = readme_after_unlearning(readme.read_text() if readme.exists() else "", args.steps)
+    told = readme_after_unlearning(readme.read_text() if readme.exists() else "", metrics["level_steps"])
     save_checkpoint(args.out, student.config, round_weights(student), metrics, told)
 
 

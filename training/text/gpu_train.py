@@ -12,6 +12,7 @@ import argparse
 import copy
 import dataclasses
 import json
+import math
 import os
 import time
 from pathlib import Path
@@ -26,6 +27,7 @@ from training.arguments import pick_device, resolve_settings
 from training.errors import TrainingError
 from training.places import check_report_folder
 from training.text.corpus import read_corpus
+from training.text.echo import SHORT_PART
 from training.text.feeding import make_batches, make_weights
 from training.text.reading import TINY_SHAKESPEARE_URL
 from training.text.settings import PRESETS
@@ -47,7 +49,7 @@ def main() -> None:
     parser.add_argument("--preset", choices=sorted(PRESETS), default="gpu")
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE")
     parser.add_argument("--device", default="cuda")
-    parser.add_argument("--profile", action="store_true", help="write where the first steps' time goes")
+    parser.add_argument("--profile", action="store_true", help="write where a few steps' time goes")
     parser.add_argument(
         "--processes", type=int, default=spare_cores(), help="that split the text anew for the next epochs"
     )
@@ -85,15 +87,24 @@ def main() -> None:
 
 
 def time_usual_steps(trainer: Trainer, deadline: float, profile_file: Path | None) -> Pace:
-    """Time, and perhaps profile, steps of windows as most are; all but the place in the data is undone."""
+    """Time, and perhaps profile, steps of windows as most are; all but the place in the data is undone.
+
+    Those of cut windows, at the start, are timed too, so that the plan knows of them.
+    """
     usual = trainer.settings.echo_steps
+    num_cut = math.ceil(usual * SHORT_PART)
     before = copy.deepcopy(trainer.state())
+    cut = time_steps(trainer, deadline) if num_cut else None
     pace = time_steps(trainer, deadline, usual)
     if profile_file is not None:
         profile(trainer, profile_file, usual)
     now = trainer.state()
     trainer.restore(before | {name: now[name] for name in ("shard", "place")})
-    return dataclasses.replace(pace, next_step=0)
+    if trainer.device.type == "cuda":
+        del before, now
+        torch.cuda.reset_peak_memory_stats()
+    more = num_cut * (1 / cut.steps_per_second - 1 / pace.steps_per_second) if cut else 0.0
+    return dataclasses.replace(pace, next_step=0, more_seconds=max(more, 0.0))
 
 
 def spare_cores() -> int:

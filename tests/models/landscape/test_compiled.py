@@ -15,6 +15,7 @@ from models.build import FLAGS, LEVELS, find_compiler, instruction_sets
 from models.landscape import compiled
 from models.landscape.compiled import DTYPES, CompiledGenerator, PaintingKernel
 from models.landscape.config import LandscapeConfig
+from models.landscape.edges import EdgeConv
 from models.landscape.engine import LandscapeEngine, LandscapeRequest
 from models.landscape.generator import SLOPE, Generator, look_up
 from models.landscape.palette import CLASS_NAMES, NUM_CLASSES
@@ -191,15 +192,41 @@ def test_weights_laid_out_ahead_paint_the_same(
 ) -> None:
     labels = np.full((64, width), CLASS_NAMES.index("sky"), np.uint8)
     labels[30:] = CLASS_NAMES.index("sea")
-    painted = []
+    hits, painted = [], []
+    convolve = compiled.convolve_laid_out
+
+    def counted(x: Tensor, weight: Tensor, conv: nn.Conv2d) -> Tensor:
+        hits.append(conv)
+        return convolve(x, weight, conv)
+
+    monkeypatch.setattr(compiled, "convolve_laid_out", counted)
     for is_ahead in (True, False):
-        monkeypatch.setattr("models.landscape.compiled.has_tiles", lambda _, found=is_ahead: found)
+        monkeypatch.setattr(compiled, "has_tiles", lambda _, found=is_ahead: found)
         engine = LandscapeEngine(make_generator(), "cpu", {}, dtype=torch.bfloat16, kernel=kernel)
-        head = engine._generator.head
-        assert (head._ahead is not None) == is_ahead
+        edged = [one for one in engine._generator.modules() if isinstance(one, EdgeConv)]
+        hits.clear()
         painted.append(engine.paint(LandscapeRequest(labels, 3)))
+        assert set(hits) == (set(edged) if is_ahead and width == 64 else set())
     ahead, each_time = painted
     np.testing.assert_array_equal(ahead, each_time)
+
+
+@pytest.mark.parametrize("error", [AttributeError, RuntimeError])
+def test_a_pytorch_that_lays_out_nothing_paints_all_the_same(
+    kernel: PaintingKernel, error: type[Exception], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise error("no such operator")
+
+    labels = np.full((64, 64), CLASS_NAMES.index("sky"), np.uint8)
+    painted = []
+    for is_ahead in (True, False):
+        monkeypatch.setattr(compiled, "has_tiles", lambda _, found=is_ahead: found)
+        monkeypatch.setattr(compiled, "convolve_laid_out", refuse)
+        monkeypatch.setattr(compiled, "lay_out", refuse)
+        engine = LandscapeEngine(make_generator(), "cpu", {}, dtype=torch.bfloat16, kernel=kernel)
+        painted.append(engine.paint(LandscapeRequest(labels, 3)))
+    np.testing.assert_array_equal(painted[0], painted[1])
 
 
 def test_an_engine_paints_the_same_with_it_and_without(kernel: PaintingKernel) -> None:

@@ -7,6 +7,7 @@ import socket
 import tempfile
 import threading
 import time
+import weakref
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -133,6 +134,23 @@ def test_an_engine_that_no_message_can_describe_is_not_swapped_in(setup: Setup) 
         assert (error is None) == (reloaded.error is None) == any(isinstance(one, Ready) for one in ready)
         assert error is None or error in str(reloaded.error)
         assert (setup.worker._batchers[0] is old) == (error is not None)
+
+
+def test_what_a_reload_replaced_is_let_go_when_its_work_is_done(setup: Setup) -> None:
+    old = weakref.ref(setup.worker._batchers[0])
+    setup.submit(0, seed=1, max_tokens=3)
+    setup.worker._handle(Reload())
+    assert setup.worker._reloading is not None
+    setup.worker._reloading.join()
+    setup.worker._take_reloaded()
+    for _ in range(3):
+        assert old() is not None
+        assert len(setup.worker._batchers) == 2
+        setup.worker._let_go()
+        setup.worker._step_all()
+    setup.worker._let_go()
+    assert len(setup.worker._batchers) == 1
+    assert old() is None  # by its references alone: the collector passes over what was there at the start
 
 
 def test_the_heart_tells_of_work_beside_the_loop(setup: Setup, monkeypatch: pytest.MonkeyPatch) -> None:

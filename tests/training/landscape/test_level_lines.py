@@ -151,6 +151,8 @@ def test_a_checkpoint_loses_its_figures_with_its_bands(
     assert "1.5" not in told
     assert "![" not in told
     LandscapeEngine.load(after, "cpu")
+    main([str(after), *paths[1:], "--steps", "1"])
+    assert read_metrics(after)["level_steps"] == 3
     (tmp_path / "before" / "README.md").unlink()
     main([*paths, "--steps", "2"])
     assert (after / "README.md").read_text().startswith("# Landscape GAN\n")
