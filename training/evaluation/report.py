@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
@@ -45,9 +46,18 @@ are scored against the map that was given; holes and bare blots are left out."""
 
 
 def as_json(result: Result) -> dict[str, Any]:
-    """Everything, with the checks' marks."""
+    """Everything, with the checks' marks; None for what is no number, which JSON has no word for."""
     checks = [asdict(one) | {"mark": one.mark} for one in check(result)]
-    return asdict(result) | {"checks": checks} | _pix2pix(result)
+    everything: dict[str, Any] = _known(asdict(result) | {"checks": checks} | _pix2pix(result))
+    return everything
+
+
+def _known(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _known(one) for key, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [_known(one) for one in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def as_markdown(result: Result, checkpoint: str) -> str:

@@ -1,6 +1,7 @@
 """The whole evaluation on a handful of photos, with painters whose worth is known."""
 
 import json
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -179,6 +180,9 @@ def test_report_shows_every_figure(result: Result) -> None:
     kept = json.loads(json.dumps(as_json(result)))
     assert {one["mark"] for one in kept["checks"]} <= {"goal", "must", "missed"}
     assert len(check(result)) == 13
+    unknown = as_json(replace(result, bands=math.nan))
+    assert unknown["bands"] is None
+    assert json.loads(json.dumps(unknown, allow_nan=False)) == unknown
 
 
 def test_marks() -> None:
