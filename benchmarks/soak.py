@@ -24,8 +24,8 @@ from harness.load import SKETCH, Clients
 from harness.probes import Samples, is_idle, metrics, post_raw, sum_of, wait_until, worker_pid
 from harness.server import Server, fake_server
 
-STILL_SECONDS, STILL_GROWTH = 30.0, 0.01  # memory that has grown by less in so long stands still
-WARM_UP_SECONDS = 300.0  # at most
+STILL_ANSWERS, STILL_GROWTH = 10_000, 0.01  # memory that has grown by less in so many stands still
+WARM_UP_SECONDS = 600.0  # at most
 KNOWN = {200, 422, 429, 499, 503, 504}  # 500 has no place here
 BAD_BODIES: list[Any] = [{}, {"prompt": 7}, {"prompt": "a", "n": 9}, {"prompt": "refuse"}, []]
 
@@ -37,6 +37,10 @@ class Mixed(Clients):
         super().__init__(url)
         self._server = server
         self.left: Counter[str] = Counter()
+
+    @property
+    def num_answered(self) -> int:
+        return self.books.statuses.total()
 
     async def _client(self, client: httpx.AsyncClient) -> None:
         acts = [self._whole, self._stream, self._picture, self._deadline, self._bad, self._leave]
@@ -87,8 +91,8 @@ def trouble(server: Server, seconds: float) -> None:
         time.sleep(min(15.0, seconds / 10))
 
 
-def warm_up(pid: int) -> None:
-    """Wait until the process's memory stands still under load.
+def warm_up(pid: int, load: Mixed) -> None:
+    """Wait until the process's memory stands still under ``load``.
 
     The HTTP process takes 45,000 requests for that, from 85 to 137 MB, and 160,000 more add 0.2 %: of it
     1.5 MB are alive (tracemalloc), the rest is what allocators keep of their fullest moments.
@@ -97,8 +101,9 @@ def warm_up(pid: int) -> None:
     while (now := resident_kilobytes(pid)) > before * (1 + STILL_GROWTH):
         if time.monotonic() - began > WARM_UP_SECONDS:
             raise SystemExit(f"memory grows even after {WARM_UP_SECONDS:g} s: {before} -> {now} kB")
-        before = now
-        time.sleep(STILL_SECONDS)
+        before, enough = now, load.num_answered + STILL_ANSWERS
+        while load.num_answered < enough and time.monotonic() - began < WARM_UP_SECONDS:
+            time.sleep(1)
 
 
 def open_files(pid: int) -> int:
@@ -150,7 +155,8 @@ def main() -> int:
         fake_server(Path(folder), FAKE_KINDS="gpt,landscape", **limits) as server,
     ):
         pid = http_pid(server)
-        asyncio.run(Mixed(server.url, server).run(arguments.clients, 0, lambda: warm_up(pid)))
+        load = Mixed(server.url, server)
+        asyncio.run(load.run(arguments.clients, 0, lambda: warm_up(pid, load)))
         wait_until(lambda: is_idle(server), seconds=60)
         time.sleep(6)  # uvicorn closes idle connections after five
         before = resident_kilobytes(pid), open_files(pid)
@@ -160,7 +166,7 @@ def main() -> int:
         time.sleep(6)
         after = resident_kilobytes(pid), open_files(pid)
     answered = {f"{route} {status}": count for (route, status), count in sorted(load.books.statuses.items())}
-    print(f"{sum(load.books.statuses.values())} answers: {answered}")
+    print(f"{load.num_answered} answers: {answered}")
     print(f"left: {dict(load.left)}; streams cut by a lost worker: {load.books.cut_streams}")
     growth = after[0] / before[0] - 1
     print(f"memory {before[0]} -> {after[0]} kB ({growth:+.1%}), open files {before[1]} -> {after[1]}")
