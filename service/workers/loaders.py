@@ -114,9 +114,7 @@ def _image_batcher(
     max_batch_seconds: float,
 ) -> Batcher:
     """Batches for an engine that has sizes for them, on a GPU; else images side by side, each by ``make``."""
-    engine.forward(
-        [example] * engine.cores.count
-    )  # the first pays for threads and memory, as no later one does
+    engine.forward([example] * engine.cores.count)  # the first pay for threads and memory, as no later do
     began = time.monotonic()
     engine.forward([example])
     seconds, description = time.monotonic() - began, engine.describe()

@@ -169,7 +169,7 @@ class Bench:
         found: dict[str, float | Interval] = {}
         for name in DRAWN_METRICS:
             metric = METRICS[name]
-            found[name] = metric(drawn, self.real)
-            found[f"{name}_ratio"] = over(metric(drawn, self.real), metric(twin, self.real))
+            found[name] = value = metric(drawn, self.real)
+            found[f"{name}_ratio"] = over(value, metric(twin, self.real))
             found[f"{name}_ratio_interval"] = interval(metric, drawn, rows, self.real, twin)
         return found

@@ -65,13 +65,8 @@ WINDOW = 31  # round about
 SPREAD = 12.0  # over which a step is drawn out
 LEFT = 3, 12  # below a line: steps up to the first stay, from the second on all is smoothed
 
-FACTS = (
-    "steps",
-    "pictures_seen",
-    "training_seconds",
-    "parameters",
-    "level_steps",
-)  # of a checkpoint's metrics: still true
+# Of a checkpoint's metrics: what is still true.
+FACTS = ("steps", "pictures_seen", "training_seconds", "parameters", "level_steps")
 
 Map = NDArray[np.uint8]
 Array = NDArray[np.float32]

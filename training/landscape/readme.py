@@ -35,8 +35,7 @@ or filled what maps left open: it was trained on photos for research and non-com
 made the weights is Apache-2.0.
 """
 
-
-KEPT_SECTIONS = ("Training", "Known weaknesses", "Terms")
+KEPT_SECTIONS = ("Training", "Known weaknesses", "Terms")  # where only figures and pictures are of before
 
 
 def write_readme(
