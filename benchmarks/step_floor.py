@@ -36,6 +36,13 @@ from training.text import trainer as text_trainer
 from training.text.data import Batches
 
 BYTES_PER_SECOND, FLOPS_PER_SECOND = 3.02e12, 793e12  # benchmarks/RESULTS-gpu.md
+ATEN = torch.ops.aten
+ON_A_CARD = {  # attention, which is counted by the name that it has there
+    ATEN._scaled_dot_product_flash_attention_for_cpu: ATEN._scaled_dot_product_flash_attention,
+    ATEN._scaled_dot_product_flash_attention_for_cpu_backward: (
+        ATEN._scaled_dot_product_flash_attention_backward
+    ),
+}
 MOVE_NOTHING = ("_unsafe_view", "empty", "empty_like", "new_empty", "new_empty_strided")
 SHOWN = 0.015  # of the whole floor: what has less goes into one row
 Row = np.ndarray[Any, np.dtype[np.float64]]  # operators, bytes, floating-point operations, seconds
@@ -57,8 +64,11 @@ class Counter(TorchDispatchMode):
         if func.is_view or not made or func.overloadpacket.__name__ in MOVE_NOTHING:
             return out
         num_bytes = sum(_bytes_of(one) for one in [*read.values(), *made])
-        count = flop_registry.get(func.overloadpacket)
+        packet = func.overloadpacket
+        count = flop_registry.get(ON_A_CARD.get(packet, packet))
         flops = count(*args, **(kwargs or {}), out_val=out) if count else 0
+        if packet in ON_A_CARD and any(one is True for one in args):  # causal: half is not seen
+            flops //= 2
         seconds = max(num_bytes / BYTES_PER_SECOND, flops / FLOPS_PER_SECOND)
         self.sums[_kind(func, args, flops)] += [1, num_bytes, flops, seconds]
         return out

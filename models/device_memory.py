@@ -1,4 +1,7 @@
-"""A process's share of a GPU's memory: bounded before anything is loaded, asked before much is taken."""
+"""A process's share of a GPU's memory, bounded before anything is loaded, asked before much is taken.
+
+And whether the GPU still works for this process.
+"""
 
 from __future__ import annotations
 
@@ -17,6 +20,15 @@ def take_share(device: str, share: float) -> None:
     if place.type == "cuda":
         torch.cuda.set_device(place)
         torch.cuda.set_per_process_memory_fraction(share, place)
+
+
+def check_alive(device: str) -> None:
+    """Raises what a GPU raises once it is past all work for this process; lack of memory is no such thing.
+
+    After an illegal address or a failed assertion in a kernel every call fails, until another process begins.
+    """
+    if torch.device(device).type == "cuda":
+        torch.cuda.synchronize(device)
 
 
 def free_bytes(device: torch.device) -> int:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -52,39 +53,45 @@ def train(
 ) -> dict[str, float]:
     """Plan as many steps as the time allows at this pace, take them; how many, how fast.
 
+    In the first half of the time the plan follows the pace that steps have.
+
     Args:
         deadline: by time.monotonic.
         plan: is told how many steps there will be.
         keep: writes what is learnt so far.
     """
     step = pace.next_step
-    seconds = deadline - time.monotonic() - SAVING_SECONDS - pace.more_seconds
-    steps = step + max(int(pace.steps_per_second * seconds), 1)
+    began = time.monotonic()
+    steps = step + max(int(pace.steps_per_second * (_left(deadline) - pace.more_seconds)), 1)
     plan(steps)
     sums: dict[str, Tensor] = {}
-    num_summed = 0
+    counts: Counter[str] = Counter()  # a step may lack some of the losses
     kept_at = time.monotonic()
     with log.open("w") as file:
-        while step < steps and time.monotonic() < deadline - SAVING_SECONDS / 2:
+        while step < steps and _left(deadline) > -SAVING_SECONDS / 2:
             for name, loss in trainer.train_step(step).items():
                 if isinstance(loss, Tensor):
                     sums[name] = sums.get(name, torch.zeros_like(loss)) + loss
+                    counts[name] += 1
             step += 1
-            num_summed += 1
             if step % LOG_EVERY == 0:
-                means = {name: round(float(total) / num_summed, 4) for name, total in sums.items()}
+                means = {name: round(float(total) / counts[name], 4) for name, total in sums.items()}
                 file.write(json.dumps({"step": step, **means}) + "\n")
                 file.flush()
-                sums, num_summed = {}, 0
+                sums, counts = {}, Counter()
             if time.monotonic() - kept_at > KEEP_EVERY:
                 keep()
                 kept_at = time.monotonic()
-    _now(trainer.device)
+                if _left(deadline) > kept_at - began:  # afterwards rates may fall, by a plan that stays
+                    steps = step + int((step - pace.next_step) / (kept_at - began) * _left(deadline))
+                    plan(steps)
+    seconds = _now(trainer.device) - began
     on_card = trainer.device.type == "cuda"
     return {
         "steps": step,
         "planned_steps": steps,
         "steps_per_second": round(pace.steps_per_second, 3),
+        "sustained_steps_per_second": round((step - pace.next_step) / seconds, 3),
         "seconds_to_rate": round(pace.seconds, 1),
         "memory_gib": round(torch.cuda.max_memory_allocated() / 2**30, 2) if on_card else 0.0,
     }
@@ -106,12 +113,20 @@ def time_steps(trainer: Trainer, deadline: float, first: int = 0) -> Pace:
     return Pace(step, (step - warm) / (ended - began), ended - started)
 
 
-def card_use(trainer: Trainer, step: int, steps_per_second: float) -> dict[str, float]:
-    """Floating-point operations of a step, products and convolutions, both ways; their share of the peak."""
+def card_use(
+    trainer: Trainer, step: int, steps_per_second: float, is_causal: bool = False
+) -> dict[str, float]:
+    """Floating-point operations of a step, products and convolutions, both ways; their share of the peak.
+
+    Of causal attention only what is seen is counted, which is half of what PyTorch counts.
+    """
     # What is compiled has no operators to count.
     with torch.compiler.set_stance("force_eager"), FlopCounterMode(display=False) as counter:
         trainer.train_step(step)
-    flops = int(counter.get_total_flops())
+    flops = counter.get_total_flops()
+    if is_causal:
+        counts = counter.get_flop_counts()["Global"]
+        flops -= sum(count for name, count in counts.items() if "scaled_dot_product" in str(name)) // 2
     return {"step_flops": flops, "flops_share": round(flops * steps_per_second / PEAK_FLOPS, 4)}
 
 
@@ -138,6 +153,11 @@ def profile(trainer: Trainer, file: Path, first: int = 0) -> None:
         for by_shape in (False, True)
     ]
     file.write_text(f"{step} steps\n" + "\n".join(tables))
+
+
+def _left(deadline: float) -> float:
+    """Seconds until what is learnt has to be saved."""
+    return deadline - SAVING_SECONDS - time.monotonic()
 
 
 def _now(device: torch.device) -> float:

@@ -55,7 +55,7 @@ def rate(network: GPT, batch: int, seconds: float, compiled: bool) -> dict[str, 
     if compiled:
         for cache in (plain.keys, plain.values):  # or it refuses to capture what writes to them
             torch._dynamo.mark_static_address(cache)
-        step = torch.compile(plain.step, mode="reduce-overhead", fullgraph=True)
+        step = torch.compile(plain.step, mode="reduce-overhead", fullgraph=True, dynamic=False)
     device = plain.places.device
 
     def text() -> int:

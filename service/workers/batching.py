@@ -34,6 +34,9 @@ class Batcher(Protocol):
     wake: Callable[[], None] = staticmethod(
         lambda: None
     )  # the worker's: ends its wait; any thread may call it
+    check: Callable[[], None] = staticmethod(
+        lambda: None
+    )  # the loader's: raises if the device is past all work, when something has failed
 
     def admit(self, key: int, request: bytes, stream: bool, rank: int | None = None) -> Failed | None:
         """Take a packed request in, see `Submit`; a refusal comes back as its last event."""

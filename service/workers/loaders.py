@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -46,7 +46,8 @@ class TextLoader:
             engine.step()
             seconds.append(time.monotonic() - began)
         decode = Decoder(TextRequest).decode
-        return ContinuousBatcher(engine, decode, self.interval, engine.describe(), max(seconds))
+        batcher = ContinuousBatcher(engine, decode, self.interval, engine.describe(), max(seconds))
+        return _watched(batcher, device)
 
 
 @dataclass(frozen=True)
@@ -75,7 +76,8 @@ class LandscapeLoader:
             return LandscapeRequest(label_map, work.seed, work.class_seeds, work.natural_outlines)
 
         example = LandscapeRequest(np.zeros((size, size), np.uint8), 0)
-        return _image_batcher(engine, engine.paint, decode, example, self.wait, self.max_batch_seconds)
+        batcher = _image_batcher(engine, engine.paint, decode, example, self.wait, self.max_batch_seconds)
+        return _watched(batcher, device)
 
 
 @dataclass(frozen=True)
@@ -102,7 +104,8 @@ class SegmentLoader:
             return np.frombuffer(work.photo, np.uint8).reshape(work.height, work.width, 3)
 
         example = np.zeros((256, 256, 3), np.uint8)
-        return _image_batcher(engine, engine.label, decode, example, self.wait, self.max_batch_seconds)
+        batcher = _image_batcher(engine, engine.label, decode, example, self.wait, self.max_batch_seconds)
+        return _watched(batcher, device)
 
 
 def _image_batcher(
@@ -122,6 +125,14 @@ def _image_batcher(
         return SideBySideBatcher(engine.cores, make, decode, _answer, description, seconds)
     max_batch = max(1, min(MAX_BATCH, int(max_batch_seconds / seconds)))
     return DynamicBatcher(engine.forward, decode, _answer, max_batch, wait, description, seconds)
+
+
+def _watched(batcher: Batcher, device: str) -> Batcher:
+    """A batcher that finds out, when something has failed, whether anything can still be done."""
+    from models.device_memory import check_alive
+
+    batcher.check = partial(check_alive, device)
+    return batcher
 
 
 def _answer(key: int, pixels: NDArray[np.uint8]) -> Event:

@@ -145,6 +145,11 @@ class Failed(Message):
 Event = TextPiece | Picture | Failed
 
 
+def is_fault(event: Event) -> bool:
+    """Whether it failed by no fault of the client's."""
+    return isinstance(event, Failed) and event.status >= 500
+
+
 def is_last(event: Event) -> bool:
     """Whether nothing more comes for its key."""
     return not isinstance(event, TextPiece) or event.finish_reason is not None

@@ -40,6 +40,7 @@ from service.workers.messages import (
     Starting,
     Submit,
     connect_worker,
+    is_fault,
     is_last,
 )
 
@@ -167,6 +168,8 @@ class Worker:
                     self._owner[key] = self._batchers[0]
                 else:
                     self._send(Results((refusal,), 0, 0.0, 0))
+                    if is_fault(refusal):
+                        self._batchers[0].check()
             case Cancel(key):
                 if (batcher := self._owner.pop(key, None)) is not None:
                     batcher.drop(key)
@@ -186,10 +189,14 @@ class Worker:
         self._step_began = None
         if results is None:
             return
+        has_fault = False
         for event in results.events:
             if is_last(event):
                 self._owner.pop(event.key, None)
+                has_fault = has_fault or is_fault(event)
         self._send(results)
+        if has_fault:
+            batcher.check()
 
     def _send(self, results: Results) -> None:
         """Send what a step gave; an event that no message can carry fails alone."""

@@ -12,16 +12,17 @@ from __future__ import annotations
 import argparse
 import json
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 from PIL import Image
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
 from models.landscape.engine import LandscapeEngine, LandscapeRequest
 from training.arguments import pick_device, resolve_settings
 from training.errors import TrainingError
+from training.files import write_atomically
 from training.landscape.batches import Batches
 from training.landscape.dataset import describe, plain_maps
 from training.landscape.job import CALIBRATION_BATCHES, CALIBRATION_STEP, choose_styles
@@ -76,17 +77,17 @@ def main() -> None:
     def plan(steps: int) -> None:
         trainer.settings = trainer.settings.model_copy(update={"steps": steps})
 
-    def keep(names: Iterable[str]) -> None:
-        for name in names:
-            save_shards(trainer.networks()[name], args.out, name)
+    def keep() -> None:
+        for name, network in trainer.networks().items():
+            save_shards(network, args.out, name)
 
     if args.profile:
         trainer.settings = settings.model_copy(update={"cuda_graph": False})
         profile(trainer, args.out / "profile.txt")
         trainer.settings = settings
     log, pace = args.out / "log.jsonl", time_steps(trainer, deadline)
-    facts = train(trainer, deadline, pace, log, plan, lambda: keep(("generator", "averaged")))
-    keep(trainer.networks())
+    facts = train(trainer, deadline, pace, log, plan, keep)
+    keep()
     calibration = [batches(CALIBRATION_STEP + number) for number in range(CALIBRATION_BATCHES)]
     served = trainer.make_served(calibration, choose_styles(bank, settings.num_styles, data.chances))
     save_shards(served, args.out, "served")
@@ -114,7 +115,7 @@ def save_shards(module: nn.Module, folder: Path, name: str) -> None:
         shards[-1][key] = small
         size += small.nbytes
     for number, tensors in enumerate(shards):
-        save_file(tensors, folder / f"{name}-{number}.safetensors")
+        write_atomically(folder / f"{name}-{number}.safetensors", save(tensors))
 
 
 def load_shards(folder: Path, name: str) -> dict[str, Tensor]:

@@ -73,11 +73,10 @@ class Trainer(Resumable):
         self._label_loss = LabelLoss(device)
         learnt = [weight for discriminator in self._heads.values() for weight in discriminator.learnt()]
         self._optimisers = {
-            "generator": self._adam(self.generator.parameters(), settings.generator_rate),
-            "feature_discriminators": self._adam(learnt, settings.feature_rate),
-            "label_discriminator": self._adam(self.label_discriminator.parameters(), settings.label_rate),
+            "generator": self._adam(self.generator.parameters()),
+            "feature_discriminators": self._adam(learnt),
+            "label_discriminator": self._adam(self.label_discriminator.parameters()),
         }
-        self._rates = {name: group["lr"] for name, group in self._groups()}
         self._rows = batches.rows(0)
         self._falling = torch.ones((), device=device)
         self._draws = torch.Generator(device)
@@ -88,13 +87,21 @@ class Trainer(Resumable):
         """Step number ``step``: update discriminators, the generator, the average; the losses by name."""
         self._rows.copy_(self._batches.rows(step))
         self._falling.fill_(self.settings.falling_share_at(step))
-        for name, group in self._groups():
-            rate = self._rates[name] * self.settings.rate_share_at(step)
-            group["lr"].fill_(rate) if isinstance(group["lr"], Tensor) else group.update(lr=rate)
+        self._set_rates(step)
         self._draws.manual_seed(self.settings.seed * 1_000_003 + step)
         losses = self._run(self.settings.networks[step % len(self.settings.networks)])
         self.average.update(step + 1)
         return {name: loss.clone() for name, loss in losses.items()}
+
+    def _set_rates(self, step: int) -> None:
+        rates = {
+            "generator": self.settings.generator_rate,
+            "feature_discriminators": self.settings.feature_rate,
+            "label_discriminator": self.settings.label_rate,
+        }
+        for name, group in self._groups():
+            rate = rates[name] * self.settings.rate_share_at(step)
+            group["lr"].fill_(rate) if isinstance(group["lr"], Tensor) else group.update(lr=rate)
 
     def _run(self, network: str) -> dict[str, Tensor]:
         """Do the step's work, looking through one network.
@@ -258,10 +265,11 @@ class Trainer(Resumable):
             (name, group) for name, optimiser in self._optimisers.items() for group in optimiser.param_groups
         ]
 
-    def _adam(self, weights: Any, rate: float) -> torch.optim.Adam:
+    def _adam(self, weights: Any) -> torch.optim.Adam:
+        """Make an optimiser; each step sets its rate."""
         if self.device.type != "cuda":
-            return torch.optim.Adam(weights, rate, BETAS)
-        held = torch.tensor(rate, device=self.device)
+            return torch.optim.Adam(weights, betas=BETAS)
+        held = torch.zeros((), device=self.device)  # a captured step reads it
         return torch.optim.Adam(weights, held, BETAS, fused=True, capturable=True)
 
     def _autocast(self) -> torch.autocast:

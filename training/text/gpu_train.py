@@ -80,7 +80,7 @@ def main() -> None:
     facts = train(trainer, deadline, pace, log, plan, lambda: keep(trainer, tokenizer, args.out))
     keep(trainer, tokenizer, args.out)
     facts["tokens_per_second"] = facts["steps_per_second"] * settings.batch * settings.max_seq_len
-    facts |= card_use(trainer, settings.echo_steps, facts["steps_per_second"])
+    facts |= card_use(trainer, settings.echo_steps, facts["steps_per_second"], is_causal=True)
     batches.close()
     facts_file.write_text(json.dumps(facts, indent=2) + "\n")
     print(json.dumps(facts))

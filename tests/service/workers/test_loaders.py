@@ -1,11 +1,13 @@
-"""Loaders: as many threads for an engine that a reload brings as for the first."""
+"""Loaders: a reload has as many threads as the first load; a batcher asks its own device after a fault."""
 
 from collections.abc import Iterator
+from pathlib import Path
 from threading import Thread
 
 import pytest
 import torch
 
+from models import device_memory
 from models.cores import Cores
 from service.workers import loaders
 
@@ -35,3 +37,13 @@ def test_a_reload_has_as_many_threads_as_the_first_load(asked: int | None, given
     reload.start()
     reload.join()
     assert counts == [given, given]
+
+
+def test_after_a_fault_a_batcher_asks_its_device(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+    monkeypatch.setattr(device_memory, "check_alive", asked.append)
+    loader = loaders.TextLoader(Path("checkpoints/gpt-shakespeare"), 1, 0.0, None)
+    batcher = loader("cpu")
+    assert not asked
+    batcher.check()
+    assert asked == ["cpu"]

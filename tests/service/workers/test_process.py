@@ -183,3 +183,41 @@ def test_the_loop_waits_until_it_is_woken(setup: Setup, monkeypatch: pytest.Monk
     setup.http.sendall(encode(Cancel(7)))
     connection.wake()
     assert connection.receive(60.0) == [Cancel(7)]
+
+
+class Dead(Exception):
+    """The device is past all work."""
+
+
+def test_a_fault_ends_a_worker_whose_device_is_dead(setup: Setup, monkeypatch: pytest.MonkeyPatch) -> None:
+    batcher = setup.worker._batchers[0]
+    checks: list[str] = []
+
+    def fail(*_: object) -> None:
+        raise RuntimeError("an illegal memory access was encountered")
+
+    def find_dead() -> None:
+        raise Dead
+
+    monkeypatch.setattr(batcher, "check", lambda: checks.append("alive"), raising=False)
+    setup.submit(1, seed=0)
+    assert setup.step()  # what goes well asks nothing
+    assert not checks
+    with monkeypatch.context() as context:
+        context.setattr(batcher, "admit", lambda key, *_: Failed(key, 422, "too long", "prompt"))
+        setup.submit(2, seed=0)  # nor does what the client did wrong
+    assert not checks
+    monkeypatch.setattr(Engine, "step", fail)
+    setup.submit(3, seed=0)
+    *_, results = setup.step()  # behind the refusal
+    assert {event.status for event in results.events if isinstance(event, Failed)} == {500}
+    assert checks == ["alive"]
+    setup.submit(4, seed=0)  # it was no more than a fault, so the next is taken in
+    monkeypatch.setattr(batcher, "check", find_dead)
+    with pytest.raises(Dead):
+        setup.step()
+    failed = [event for message in setup.heard() if isinstance(message, Results) for event in message.events]
+    assert [event.key for event in failed] == [4]  # told before the end
+    monkeypatch.setattr(batcher, "admit", lambda key, *_: Failed(key, 500, "internal error", None))
+    with pytest.raises(Dead):
+        setup.submit(5, seed=0)

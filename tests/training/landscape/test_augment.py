@@ -1,9 +1,15 @@
 """Augmentation: picture and labels move together, what is hidden is not judged, gradients pass."""
 
+import io
+
+import numpy as np
 import torch
+from PIL import Image
+from scipy.ndimage import gaussian_filter
 
 from models.landscape.palette import UNLABELLED
-from training.landscape.augment import Draws, augment, cut_out, move, shift_colours
+from training.landscape.augment import NOISE, Draws, add_noise, augment, cut_out, move, shift_colours
+from training.photos.pack import QUALITY
 
 
 def draws(count: int = 8, groups: int = 1) -> Draws:
@@ -56,3 +62,17 @@ def test_groups_change_in_the_same_way() -> None:
     assert torch.equal(both_labels[:4], both_labels[4:])
     assert torch.allclose(both[:4], both[4:])
     assert not torch.allclose(both[0], both[1])
+
+
+def test_noise_is_louder_than_what_compression_leaves() -> None:
+    photo = np.random.default_rng(0).normal(128, 40, (3, 8, 8)).repeat(8, axis=1).repeat(8, axis=2)
+    pixels = gaussian_filter(photo, (0, 2, 2)).clip(0, 255).astype(np.uint8).transpose(1, 2, 0)
+    file = io.BytesIO()
+    Image.fromarray(pixels).save(file, "WEBP", quality=QUALITY)
+    with Image.open(file) as kept:
+        left = np.asarray(kept.convert("RGB")).astype(float) - pixels
+    noise = add_noise(torch.zeros(8, 3, 64, 64), draws())
+    loud = noise.std(dim=(1, 2, 3))
+    assert (loud > NOISE[0] * 0.95).all()
+    assert loud.mean() * 127.5 > left.std()
+    assert not torch.equal(noise[0], noise[1])
