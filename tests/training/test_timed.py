@@ -26,7 +26,8 @@ class Counting:
         time.sleep(0.002)
         self.work = self.work @ self.work
         loss = torch.tensor(float(step))
-        return {"loss": loss, "epoch": 1} | ({"more": loss} if step % 2 else {})
+        more = {"more": loss} if step % 2 else {}
+        return {"loss": loss, "epoch": 1, **more}
 
 
 def test_each_line_is_the_mean_of_the_steps_since_the_last(

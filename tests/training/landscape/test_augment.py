@@ -9,7 +9,6 @@ from scipy.ndimage import gaussian_filter
 
 from models.landscape.palette import UNLABELLED
 from training.landscape.augment import NOISE, Draws, add_noise, augment, cut_out, move, shift_colours
-from training.photos.pack import QUALITY
 
 
 def draws(count: int = 8, groups: int = 1) -> Draws:
@@ -68,7 +67,7 @@ def test_noise_is_louder_than_what_compression_leaves() -> None:
     photo = np.random.default_rng(0).normal(128, 40, (3, 8, 8)).repeat(8, axis=1).repeat(8, axis=2)
     pixels = gaussian_filter(photo, (0, 2, 2)).clip(0, 255).astype(np.uint8).transpose(1, 2, 0)
     file = io.BytesIO()
-    Image.fromarray(pixels).save(file, "WEBP", quality=QUALITY)
+    Image.fromarray(pixels).save(file, "WEBP", quality=85)
     with Image.open(file) as kept:
         left = np.asarray(kept.convert("RGB")).astype(float) - pixels
     noise = add_noise(torch.zeros(8, 3, 64, 64), draws())
