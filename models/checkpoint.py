@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from pydantic import ConfigDict, ValidationError
 
 from models.earlier_names import EarlierNames
+from models.errors import reason_of
 
 if TYPE_CHECKING:
     import torch
@@ -75,7 +76,7 @@ def read_config(folder: Path, config_type: type[C]) -> C:
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"]) or "config"
-        raise CheckpointError(f"{path}: {where}: {first['msg']}") from None
+        raise CheckpointError(f"{path}: {where}: {reason_of(first)}") from None
 
 
 def read_metrics(folder: Path) -> dict[str, Any]:

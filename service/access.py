@@ -11,6 +11,7 @@ from pathlib import Path
 
 from pydantic import SecretStr, ValidationError
 
+from models.errors import reason_of
 from service.api_key import ApiKey
 from service.settings import Settings, variable_of
 
@@ -19,8 +20,8 @@ def read_keys(settings: Settings) -> dict[str, ApiKey]:
     """All API keys by secret, from the setting and from the file; with none, none is asked for.
 
     Raises:
-        OSError: the file can't be read.
-        ValueError: the file is no text or holds no key, or a key is asked for on /metrics and there is none.
+        ValueError: the file can't be read, is no text or holds no key, or a key is asked for on /metrics and
+            there is none.
     """
     given = {key.get_secret_value() for key in settings.api_keys}
     keys = _without_names("key", sorted(given))
@@ -36,6 +37,8 @@ def _keys_of_file(path: Path) -> dict[str, ApiKey]:
     setting = variable_of("api_keys_file")
     try:
         text = path.read_text(encoding="utf-8-sig")
+    except OSError as error:
+        raise ValueError(f"{setting}: {path}: {error.strerror}") from None
     except UnicodeDecodeError:
         raise ValueError(f"{setting}: {path} is no text in UTF-8") from None
     if path.suffix == ".toml":
@@ -69,7 +72,7 @@ def _keys_of_toml(where: str, text: str) -> dict[str, ApiKey]:
         except ValidationError as error:
             first = error.errors(include_input=False)[0]
             place = ".".join(str(part) for part in first["loc"])
-            raise ValueError(f"{where}: {name}: {place}: {first['msg']}") from None
+            raise ValueError(f"{where}: {name}: {place}: {reason_of(first)}") from None
         secret = key.key.get_secret_value()
         if secret in keys:
             raise ValueError(f"{where}: {name} and {keys[secret].name} have the same key")

@@ -160,7 +160,7 @@ class Application:
             return  # whether any is asked for is decided at the start
         try:
             self._keys = read_keys(self._settings)
-        except (OSError, ValueError) as error:
+        except ValueError as error:
             log.error("the API keys stay as they were: %s", error)
             return
         self._expect_keys()

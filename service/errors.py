@@ -15,6 +15,8 @@ from pydantic import BaseModel, ValidationError
 from starlette.responses import Response
 from starlette.types import Scope
 
+from models.errors import reason_of
+
 Body = TypeVar("Body", bound=BaseModel)
 
 
@@ -65,6 +67,7 @@ class ApiError(Exception):
         self.message = message
         self.field = field
         self.retry_after = retry_after
+        self.ends_connection = status == 408  # the rest of its body may still come, and pass for a request
 
     def body(self) -> bytes:
         return error_body(self.status, self.message, self.field)
@@ -73,7 +76,7 @@ class ApiError(Exception):
         headers = {} if self.retry_after is None else {"Retry-After": str(self.retry_after)}
         if self.status == 401:
             headers["WWW-Authenticate"] = "Bearer"
-        if self.status == 408:  # its body may still come, and would pass for the next request
+        if self.ends_connection:
             headers["Connection"] = "close"
         return headers
 
@@ -120,15 +123,9 @@ def from_validation(error: ValidationError, prefix: Sequence[str] = ()) -> ApiEr
     same_field = [one for one in complaints if one["loc"][:1] == complaints[0]["loc"][:1]]
     meant = max(same_field, key=lambda one: (len(one["loc"]), not one["type"].endswith("_type")))
     path = [*prefix, *(str(part) for part in meant["loc"] if not _is_branch(part))]
-    return ApiError(422, _message(meant), ".".join(path) or None)
+    return ApiError(422, reason_of(meant), ".".join(path) or None)
 
 
 def _is_branch(part: Any) -> bool:
     # Members of a union show up in pydantic's path as type names such as "list[str]" or "constrained-str".
     return isinstance(part, str) and ("[" in part or part in {"str", "constrained-str", "float", "int"})
-
-
-def _message(first: Any) -> str:
-    if first["type"] == "extra_forbidden":
-        return "unknown field"
-    return str(first["msg"]).removeprefix("Value error, ")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 from collections.abc import Mapping
 from typing import Any, Literal, get_args, get_origin
 
@@ -27,7 +26,7 @@ PRINT_CONFIG = "--print-config"
 
 
 def read_flags(program: str, arguments: list[str]) -> dict[str, Any]:
-    """The settings that are given as flags, by name, as strings or from JSON; unknown ones end it."""
+    """The settings that are given as flags, by name, as strings; unknown ones end it."""
     parser = argparse.ArgumentParser(
         prog=program,
         usage=f"{program} [FLAG …]",
@@ -41,8 +40,7 @@ def read_flags(program: str, arguments: list[str]) -> dict[str, Any]:
         if field.annotation is bool:
             parser.add_argument(flag_of(name), action=argparse.BooleanOptionalAction, help=text)
         else:
-            kind = json.loads if get_origin(field.annotation) is dict else str
-            parser.add_argument(flag_of(name), type=kind, metavar=_placeholder(name, field), help=text)
+            parser.add_argument(flag_of(name), metavar=_placeholder(name, field), help=text)
     parser.add_argument(
         PRINT_CONFIG, action="store_true", help="print every setting, and where it comes from"
     )

@@ -6,6 +6,7 @@ The only module of the service that reads the environment.
 from __future__ import annotations
 
 import ipaddress
+import json
 import os
 import re
 import sys
@@ -61,7 +62,7 @@ class Settings(BaseSettings):
 
     # How much at once.
     text_slots: int = Field(64, ge=1, le=4096, description="texts generated at once")
-    text_weights: dict[str, Literal["auto", "bfloat16", "int16", "int8"]] = Field(
+    text_weights: Annotated[dict[str, Literal["auto", "bfloat16", "int16", "int8"]], NoDecode] = Field(
         {},
         description='of text models, by name; JSON in the environment. "auto": 16 bits, as this processor '
         "multiplies them faster",
@@ -180,6 +181,16 @@ class Settings(BaseSettings):
         if field.field_name == "cors_origins":  # an origin has no path, and browsers write it in lower case
             return tuple(one.rstrip("/").lower() for one in parts)
         return parts
+
+    @field_validator("text_weights", mode="before")
+    @classmethod
+    def _from_json(cls, value: object) -> object:
+        if isinstance(value, str):
+            with suppress(ValueError):
+                value = json.loads(value)
+        if not isinstance(value, dict):
+            raise ValueError('must be JSON such as {"gpt-shakespeare": "int8"}')
+        return value
 
     @field_validator("host")
     @classmethod

@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 import torch
 from pydantic import ValidationError
 
+from models.errors import reason_of
 from training.errors import TrainingError
 from training.run import Settings, read_settings
 
@@ -106,7 +107,7 @@ def resolve_settings(base: S, overrides: list[str]) -> S:
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"]) or "settings"
-        raise TrainingError(f"--set {where}: {first['msg']}") from None
+        raise TrainingError(f"--set {where}: {reason_of(first)}") from None
 
 
 def pick_device(name: str, threads: int | None) -> torch.device:

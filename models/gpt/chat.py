@@ -14,6 +14,7 @@ from typing import Annotated, Literal, NamedTuple
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from models.checkpoint import CheckpointError
+from models.errors import reason_of
 
 CHAT_TEMPLATE_FILE = "chat_template.json"
 
@@ -67,6 +68,6 @@ def read_chat_template(folder: Path) -> ChatTemplate | None:
         return ChatTemplate.model_validate(json.loads(path.read_text(encoding="utf-8")))
     except ValidationError as error:
         first = error.errors()[0]
-        raise CheckpointError(f"{path}: {'.'.join(map(str, first['loc']))}: {first['msg']}") from None
+        raise CheckpointError(f"{path}: {'.'.join(map(str, first['loc']))}: {reason_of(first)}") from None
     except (OSError, ValueError) as error:
         raise CheckpointError(f"{path}: {error}") from None

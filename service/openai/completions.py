@@ -41,7 +41,7 @@ class CompletionsEndpoint:
         model = self._context.find_for(request, body.model)
         make_form = partial(CompletionForm, body, _echoes(body, model))
         work = TextWork(
-            len(body.prompt), body.n, body.requests, body.stream, body.timeout, body.return_timings
+            len(body.prompts), body.n, body.requests, body.stream, body.timeout, body.return_timings
         )
         return await answer_text(self._context, request, model.client, work, make_form)
 
@@ -49,9 +49,9 @@ class CompletionsEndpoint:
 def _echoes(body: CompletionBody, model: LoadedModel) -> list[str]:
     """What the texts begin with: each prompt, or nothing."""
     if not body.echo:
-        return [""] * len(body.prompt)
+        return [""] * len(body.prompts)
     assert model.entry.tokenizer is not None  # every text model has one
-    return [one if isinstance(one, str) else decode(model.entry.tokenizer, one) for one in body.prompt]
+    return [one if isinstance(one, str) else decode(model.entry.tokenizer, one) for one in body.prompts]
 
 
 class CompletionForm(OpenAIForm):

@@ -9,19 +9,20 @@ from __future__ import annotations
 import secrets
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, cast
 
 import msgspec
 from pydantic import (
     AfterValidator,
     BaseModel,
-    BeforeValidator,
     ConfigDict,
+    Discriminator,
     Field,
     GetJsonSchemaHandler,
     StrictBool,
     StrictInt,
     StrictStr,
+    Tag,
     ValidationInfo,
     field_validator,
 )
@@ -58,15 +59,25 @@ TextPrompts = Annotated[list[PromptText], Field(min_length=1, max_length=MAX_PRO
 TokenPrompts = Annotated[list[TokenPrompt], Field(min_length=1, max_length=MAX_PROMPTS, fail_fast=True)]
 
 
-def _as_list(prompt: Any) -> Any:
-    """A prompt alone, of text or of token ids, as a list of one."""
-    is_tokens = isinstance(prompt, list) and prompt and isinstance(prompt[0], int)
-    return [prompt] if isinstance(prompt, str) or is_tokens else prompt
+def _form_of(prompt: Any) -> str | None:
+    """Which form of a prompt this is or wants to be, as its first item says; None for none of them."""
+    if not isinstance(prompt, list):
+        return "str" if isinstance(prompt, str) else None
+    if prompt and isinstance(prompt[0], list):
+        return "list[list[int]]"
+    return "list[int]" if prompt and isinstance(prompt[0], int) else "list[str]"
 
 
-Prompts = Annotated[
-    TextPrompts | TokenPrompts,
-    BeforeValidator(_as_list, json_schema_input_type=PromptText | TextPrompts | TokenPrompt | TokenPrompts),
+Prompt = Annotated[
+    Annotated[PromptText, Tag("str")]
+    | Annotated[TextPrompts, Tag("list[str]")]
+    | Annotated[TokenPrompt, Tag("list[int]")]
+    | Annotated[TokenPrompts, Tag("list[list[int]]")],
+    Discriminator(
+        _form_of,
+        custom_error_type="no_prompt",
+        custom_error_message="Input should be a text, token ids, or a list of either",
+    ),
 ]
 
 
@@ -144,7 +155,7 @@ class CompletionBody(SamplingBody):
 
     model_config = ConfigDict(title="CompletionRequest")
 
-    prompt: Prompts = Field(
+    prompt: Prompt = Field(
         description="Text, or token ids, or a list of either: "
         f"of token ids at most {MAX_TOKENS_TOGETHER} together.",
         examples=["ROMEO:"],
@@ -163,10 +174,16 @@ class CompletionBody(SamplingBody):
             raise ValueError("not supported here, but as n")
         return value
 
+    @property
+    def prompts(self) -> Sequence[str | Sequence[int]]:
+        """Each of them, be it one alone."""
+        is_one = _form_of(self.prompt) in ("str", "list[int]")
+        return cast(Sequence[str | Sequence[int]], [self.prompt] if is_one else self.prompt)
+
     def requests(self) -> list[TextRequest]:
         """One for each choice of each prompt."""
         prompt_logprobs = self.logprobs if self.echo else None
-        return self.draw(self.prompt, prompt_logprobs=prompt_logprobs)
+        return self.draw(self.prompts, prompt_logprobs=prompt_logprobs)
 
 
 class CompletionLogprobs(BaseModel):

@@ -177,3 +177,7 @@ def test_keys_are_read_anew(server: Server, folder: Path) -> None:
     assert ask(server, "hocus-pocus").status_code == 200
     reload("[alice", "the API keys stay as they were")
     assert ask(server, "open-sesame").status_code == 200
+    (folder / "keys.toml").unlink()
+    server.process.send_signal(signal.SIGHUP)
+    wait_until(lambda: "keys.toml: No such file or directory" in server.read_log())
+    assert ask(server, "open-sesame").status_code == 200

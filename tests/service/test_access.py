@@ -38,13 +38,16 @@ def test_a_file_without_keys_refuses_to_start(
     assert capsys.readouterr().err == f"prospero: PROSPERO_API_KEYS_FILE: {tmp_path / 'keys'} holds no key\n"
 
 
-@pytest.mark.parametrize("path", ["", "/nowhere/keys"])
+@pytest.mark.parametrize(
+    ("path", "said"),
+    [("", ".: Is a directory"), ("/nowhere/keys", "/nowhere/keys: No such file or directory")],
+)
 def test_a_file_that_is_not_there_refuses_to_start(
-    path: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    path: str, said: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("PROSPERO_API_KEYS_FILE", path)
     assert main("prospero serve", []) == 2
-    assert len(capsys.readouterr().err.splitlines()) == 1
+    assert capsys.readouterr().err == f"prospero: PROSPERO_API_KEYS_FILE: {said}\n"
 
 
 def test_a_file_in_another_encoding_is_named(tmp_path: Path) -> None:
@@ -92,8 +95,9 @@ def test_named_keys_of_a_file(tmp_path: Path) -> None:
         ("[alice", "is no TOML"),
         ('key = "secret-one"', "key must be a table"),
         ("[alice]\nconcurrency = 1", "alice: key: Field required"),
-        ('[alice]\nkey = ""', "alice: key: "),
-        ('[alice]\nkey = "secret-one"\nrate = 1', "alice: rate: Extra inputs"),
+        ('[alice]\nkey = ""', "alice: key: is empty"),
+        ('[alice]\nkey = "secret-one"\nmodels = []', "alice: models: is empty"),
+        ('[alice]\nkey = "secret-one"\nrate = 1', "alice: rate: unknown field"),
         ('[alice]\nkey = "secret-one"\nconcurrency = 0', "alice: concurrency: "),
         ('[alice]\nkey = "secret-one"\nrequests_per_second = inf', "alice: requests_per_second"),
         ('["two words"]\nkey = "secret-one"', "two words: name: "),

@@ -89,6 +89,9 @@ def test_what_is_no_flag_is_refused(arguments: list[str], capsys: pytest.Capture
         ({"PROSPERO_PROT": "9001"}, [], "unknown setting PROSPERO_PROT"),
         ({}, ["--checkpoints", "/nowhere"], "/nowhere: no such folder of checkpoints"),
         ({}, ["--device", "tpu"], "--device: "),
+        ({}, ["--text-weights", "int8"], '--text-weights: must be JSON such as {"'),
+        ({}, ["--text-weights", '["int8"]'], '--text-weights: must be JSON such as {"'),
+        ({"PROSPERO_TEXT_WEIGHTS": "int8"}, [], 'PROSPERO_TEXT_WEIGHTS: must be JSON such as {"'),
     ],
 )
 def test_a_wrong_value_is_one_line_that_names_it(

@@ -17,6 +17,7 @@ from typing import Any, get_args
 import torch
 from pydantic import ValidationError
 
+from models.errors import reason_of
 from models.lab.config import Data, LabConfig
 from models.lab.frames import Viewer
 from models.lab.trainer import Trainer
@@ -141,7 +142,7 @@ def read_config(args: argparse.Namespace) -> LabConfig:
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
-        raise TrainingError(f"{where}: {first['msg'].removeprefix('Value error, ')}") from None
+        raise TrainingError(f"{where}: {reason_of(first)}") from None
 
 
 def _watch(

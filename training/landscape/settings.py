@@ -14,6 +14,7 @@ from pydantic import (
     model_validator,
 )
 
+from models.errors import reason_of
 from models.landscape.config import LandscapeConfig
 from training.landscape.style_bank import STYLE_SIZE
 from training.run import Settings
@@ -67,7 +68,7 @@ class LandscapeSettings(BatchSettings):
         try:
             self.model("", 1)
         except ValidationError as error:
-            raise ValueError(error.errors()[0]["msg"]) from None
+            raise ValueError(reason_of(error.errors()[0])) from None
         if self.image_size % min(self.discriminator_view, self.image_size):
             raise ValueError(f"image_size is no multiple of discriminator_view ({self.discriminator_view})")
         return self

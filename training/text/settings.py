@@ -7,6 +7,7 @@ from typing import ClassVar, Literal
 
 from pydantic import Field, ValidationError, model_validator
 
+from models.errors import reason_of
 from models.gpt.config import GPTConfig
 from models.seq2seq.lstm import LSTMConfig
 from training.run import Settings
@@ -86,7 +87,7 @@ class TextSettings(Settings):
         try:
             self.network_config(self.vocabulary, "")
         except ValidationError as error:
-            raise ValueError(error.errors()[0]["msg"].removeprefix("Value error, ")) from None
+            raise ValueError(reason_of(error.errors()[0])) from None
         return self
 
     def context_at(self, step: int) -> int:

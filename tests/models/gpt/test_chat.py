@@ -35,7 +35,7 @@ def test_a_checkpoint_may_have_none(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("text", "why"),
-    [("{", "Expecting"), ("[]", "valid dictionary"), ('{"system": ""}', "user"), (None, "extra")],
+    [("{", "Expecting"), ("[]", "an object"), ('{"system": ""}', "user"), (None, "extra")],
 )
 def test_a_broken_one_is_refused_by_name(tmp_path: Path, text: str | None, why: str) -> None:
     path = tmp_path / CHAT_TEMPLATE_FILE

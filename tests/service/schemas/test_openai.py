@@ -10,8 +10,10 @@ import pytest
 from models.gpt.request import TextRequest
 from service.errors import ApiError
 from service.openai.body import UNSUPPORTED, read_body
+from service.schemas.chat import ChatBody
 from service.schemas.fields import MAX_SEED
 from service.schemas.openai import CompletionBody
+from service.schemas.text import MAX_PROMPT_CHARACTERS
 
 
 def requests(**body: Any) -> list[TextRequest]:
@@ -30,6 +32,39 @@ def requests(**body: Any) -> list[TextRequest]:
 )
 def test_the_forms_of_a_prompt(prompt: Any, prompts: list[Any]) -> None:
     assert [one.prompt for one in requests(prompt=prompt)] == prompts
+
+
+@pytest.mark.parametrize(
+    ("change", "field", "words"),
+    [
+        ({"prompt": 5}, "prompt", "a text, token ids, or a list of either"),
+        ({"prompt": {}}, "prompt", "a text, token ids, or a list of either"),
+        ({"prompt": []}, "prompt", "is empty"),
+        ({"prompt": "a" * (MAX_PROMPT_CHARACTERS + 1)}, "prompt", "at most"),
+        ({"prompt": ["a", "a" * (MAX_PROMPT_CHARACTERS + 1)]}, "prompt.1", "at most"),
+        ({"prompt": [1, -1]}, "prompt.1", "greater than or equal to 0"),
+        ({"prompt": [1, "a"]}, "prompt.1", "valid integer"),
+        ({"prompt": ["a", 1]}, "prompt.1", "valid string"),
+        ({"prompt": [[1], ["a"]]}, "prompt.1.0", "valid integer"),
+        ({"stream_options": "x"}, "stream_options", "Input should be an object"),
+        ({"logit_bias": [1]}, "logit_bias", "Input should be an object"),
+    ],
+)
+def test_what_is_wrong_is_told_of_what_was_sent(change: dict[str, Any], field: str, words: str) -> None:
+    with pytest.raises(ApiError) as caught:
+        requests(**{"prompt": "a", **change})
+    assert (caught.value.status, caught.value.field) == (422, field)
+    assert words in caught.value.message
+
+
+@pytest.mark.parametrize(
+    ("messages", "field"),
+    [(["x"], "messages.0"), ([{"role": "user", "content": ["x"]}], "messages.0.content.0")],
+)
+def test_no_class_of_ours_is_named_to_a_client(messages: list[Any], field: str) -> None:
+    with pytest.raises(ApiError) as caught:
+        read_body(ChatBody, json.dumps({"messages": messages}).encode())
+    assert (caught.value.field, caught.value.message) == (field, "Input should be an object")
 
 
 def test_with_a_seed_each_prompt_is_drawn_as_if_it_were_alone() -> None:

@@ -77,7 +77,7 @@ def test_only_an_earlier_animation_is_replaced(tmp_path: Path, capsys: pytest.Ca
     ("arguments", "words"),
     [
         (["--set", "generator_width=1000"], "generator_width"),
-        (["--set", "widht=10"], "widht"),
+        (["--set", "widht=10"], "widht: unknown field"),
         (["--set", "loss"], "KEY=VALUE"),
         (["--set", "data=drawn"], "points"),
         (["--config", "nowhere.json"], "nowhere.json"),
