@@ -65,8 +65,9 @@ def add_studio(app: FastAPI, folder: Path = FOLDER) -> frozenset[str]:
         file = files.get(request.path_params["name"])
         if file is None:
             raise HTTPException(404)
+        request.scope["route"] = parts  # for the counts; FastAPI's own routes tell it themselves
         return await file.answer(request)
 
-    app.router.routes.append(Route("/", files[INDEX].answer, include_in_schema=False))
-    app.router.routes.append(Route("/studio/{name:path}", part, include_in_schema=False))
+    parts = Route("/studio/{name:path}", part, include_in_schema=False)
+    app.router.routes += [Route("/", files[INDEX].answer, include_in_schema=False), parts]
     return frozenset({"/", *(f"/studio/{name}" for name in files)})

@@ -93,7 +93,12 @@ class LimitedBody:
     async def _discard(self) -> None:
         # A client in the middle of sending seldom reads: hear it out, within reason, and then tell it.
         while not self._complete and self._size < DRAIN_FACTOR * self._max_bytes:
-            message = await self._timed()
+            try:
+                message = await self._timed()
+            except ApiError:  # it takes too long, but a smaller one is what would help
+                error = self._too_large()
+                error.ends_connection = True
+                raise error from None
             self._size += len(message.get("body", b""))
             self._complete = message["type"] == "http.disconnect" or not message.get("more_body", False)
         raise self._too_large()

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from models.landscape.cie_lab import rgb_to_lab
 from service.images.background import find_background
 from service.images.label_sets import FOREIGN_SETS, OWN_SET, LabelSet, foreign_set
-from service.images.palette_match import NEAR_DELTA_E, unpack
+from service.images.palette_match import NEAR_DELTA_E, SOFT, unpack
 
 _THEIRS_DELTA_E: Final = 2.0  # so near a colour of another palette, and …
 _NOT_OURS_DELTA_E: Final = 3.0  # … so far from any of the one that was meant, is the other's
@@ -63,11 +63,13 @@ def _share(lab: NDArray[np.float32], shares: NDArray[np.float64], meant: LabelSe
 
 
 def about_background(codes: NDArray[np.uint16], packed: NDArray[np.uint32]) -> str:
-    """What to send for a drawing on paper, if this is one."""
+    """What to send for a drawing on paper, if this is one: something but the paper must be of a class."""
     found = find_background(codes, packed)
     if found is None:
         return ""
     color, where = found
+    if not (codes[~where] < SOFT).any():
+        return ""
     share = f"{where.mean():.0%} of the picture are #{color.tobytes().hex()}, reaching in from the border"
     return f"; {share}: with background=ignore that is not drawn yet"
 

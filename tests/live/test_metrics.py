@@ -101,6 +101,15 @@ def lines(server: Server) -> list[dict[str, Any]]:
     return [json.loads(line) for line in server.read_log().splitlines() if line.startswith("{")]
 
 
+def test_parts_of_the_page_are_one_route_and_what_is_no_part_has_none(fresh: Server) -> None:
+    first = httpx.get(fresh.url + "/studio/main.js")
+    httpx.get(fresh.url + "/studio/main.js", headers={"If-None-Match": first.headers["etag"]})
+    httpx.get(fresh.url + "/studio/nothing.js")
+    for route, status in (("/studio/{name:path}", 200), ("/studio/{name:path}", 304), ("unmatched", 404)):
+        assert total(fresh, "prospero_http_requests_total", route=route, status=str(status)) == 1
+        assert any((line.get("route"), line.get("status")) == (route, status) for line in lines(fresh))
+
+
 def test_polls_are_not_told_and_clients_have_addresses(fresh: Server) -> None:
     for path in ("/health", "/health/live", "/health/ready", "/metrics"):
         httpx.get(fresh.url + path)

@@ -106,6 +106,19 @@ def test_limits_of_one_body(chunks: Any, expected: int) -> None:
 
 
 @pytest.mark.parametrize(
+    ("chunks", "length"),
+    [((0.5, b"x"), "1001"), ((b"x", 0.5, b"x"), "1001"), ((b"x" * 1001, 0.5, b"x"), "0")],
+)
+def test_a_body_too_large_that_comes_too_slowly_is_told_so(chunks: Any, length: str) -> None:
+    async def run() -> None:
+        messages = await Harness().post(*chunks, content_length=length)
+        assert status(messages) == 413
+        assert (b"connection", b"close") in messages[0]["headers"]
+
+    asyncio.run(run())
+
+
+@pytest.mark.parametrize(
     ("content_type", "limit"),
     [
         ("application/json", 1000),
