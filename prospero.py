@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import argparse
 import difflib
+import os
+import signal
 import sys
 from collections.abc import Callable
 from functools import partial
@@ -22,14 +24,38 @@ commands:"""
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run one command, and return its exit status; 2 for one that doesn't exist."""
-    given = sys.argv[1:] if arguments is None else arguments
+    """Run one command, and return its exit status; 2 for one that doesn't exist.
+
+    Whatever prints: where nobody reads on, it is the status of SIGPIPE, and where there is no room, 1 and a
+    line on stderr.
+    """
+    try:
+        try:
+            return run(sys.argv[1:] if arguments is None else arguments)
+        finally:
+            print(end="", flush=True)  # what argparse has printed before it ends the program, too
+    except BrokenPipeError:
+        drop_output()
+        return 128 + signal.SIGPIPE
+    except OSError as error:
+        drop_output()
+        print(f"prospero: {error.filename or 'output'}: {error.strerror or error}", file=sys.stderr)
+        return 1
+
+
+def drop_output() -> None:
+    """Have what is left to print go nowhere, or Python would complain of it as it ends."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def run(given: list[str]) -> int:
+    """Find the command that is given, and run it."""
     commands = find_commands()
     for length in (1, 2):
         name = " ".join(given[:length])
         if name in commands:
-            _, run = commands[name]
-            return run(f"prospero {name}", given[length:])
+            _, run_it = commands[name]
+            return run_it(f"prospero {name}", given[length:])
     return explain(given, {name: does for name, (does, _) in commands.items()})
 
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 import argparse
 import asyncio
 import importlib
-import os
 import signal
 import sys
 from typing import NamedTuple, NoReturn
@@ -57,20 +56,21 @@ def run_command(name: str, program: str, arguments: list[str]) -> int:
     """Run one command.
 
     Returns:
-        0 when all went well, 1 with a line on stderr when it didn't, 128 and the number of the signal that
-        ended it: SIGINT, or SIGPIPE where nobody reads on.
+        0 when all went well, 1 with a line on stderr when it didn't, 128 and the number of SIGINT where that
+        ended it.
+
+    Raises:
+        OSError: what is printed can't be written, or nobody reads on.
     """
     try:
         args = make_parser(name, program).parse_args(arguments)
         status: int | None = asyncio.run(args.run(args))
-        sys.stdout.flush()
     except ClientError as error:
         return _fail(program, str(error))
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python complains when it ends
-        return 128 + signal.SIGPIPE
-    except OSError as error:  # a file that can't be read, a disk that is full
-        return _fail(program, f"{error.filename or 'output'}: {error.strerror or error}")
+    except OSError as error:  # a file that can't be read or written
+        if error.filename is None:
+            raise
+        return _fail(program, f"{error.filename}: {error.strerror}")
     except KeyboardInterrupt:
         print(f"{program}: interrupted", file=sys.stderr)
         return 128 + signal.SIGINT

@@ -11,6 +11,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from models.checkpoint import CheckpointError
+from models.errors import reason_of
 from models.version import VERSION
 from service.access import access_line, read_keys
 from service.catalog import read_catalog
@@ -39,18 +40,19 @@ def main(program: str, arguments: list[str]) -> int:
         wrap_output()
     try:
         settings = read_settings(given)
-        if only_prints:
-            print(format_config(settings, lambda name: source_of(name, given)))
-            return 0
-        catalog = read_catalog(settings.checkpoints, configs_of(KINDS))
-        device, phrase = choose_device(settings.device)
-        keys = read_keys(settings)
-        check_names(settings, catalog, KINDS)
-        make_tracing(settings)
+        if not only_prints:
+            catalog = read_catalog(settings.checkpoints, configs_of(KINDS))
+            device, phrase = choose_device(settings.device)
+            keys = read_keys(settings)
+            check_names(settings, catalog, KINDS)
+            make_tracing(settings)
     except ValidationError as error:
         return refuse(_first_complaint(error, given))
     except (CheckpointError, DeviceError, ValueError, OSError) as error:
         return refuse(str(error))
+    if only_prints:
+        print(format_config(settings, lambda name: source_of(name, given)))
+        return 0
 
     def build(lifecycle: Lifecycle) -> Server:
         server = build_server(settings, catalog, device, lifecycle)
@@ -71,7 +73,7 @@ def refuse(reason: str) -> int:
 
 def _first_complaint(error: ValidationError, given: Mapping[str, Any]) -> str:
     first = error.errors()[0]
-    message = first["msg"].removeprefix("Value error, ")
+    message = reason_of(first)
     # What several settings make together has no place of its own; the message names them.
     if not first["loc"]:
         return message

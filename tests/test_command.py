@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import TextIO
 
 import pytest
 
@@ -69,6 +72,41 @@ def test_what_is_no_command_is_refused(
 def test_the_version_is_printed(word: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert exit_status(word) == 0
     assert capsys.readouterr().out == f"prospero {VERSION}\n"
+
+
+PRINTED = ["--help", "version", "serve --print-config"]
+# By argparse, which passes over what fails at once, and so where nothing is buffered.
+EXPLAINED = ["serve --help", "train text --help", "generate --help"]
+WAYS_TO_PRINT = [*((one, True) for one in PRINTED + EXPLAINED), *((one, False) for one in PRINTED)]
+
+
+@pytest.mark.parametrize(("command", "is_buffered"), WAYS_TO_PRINT)
+def test_whoever_reads_no_further_hears_no_complaint(command: str, is_buffered: bool) -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    with os.fdopen(writer) as output:
+        assert printed_to(output, command, is_buffered) == (128 + signal.SIGPIPE, "")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs Linux's /dev/full")
+@pytest.mark.parametrize(("command", "is_buffered"), WAYS_TO_PRINT)
+def test_a_full_disk_is_one_line(command: str, is_buffered: bool) -> None:
+    with Path("/dev/full").open("w") as output:
+        status, said = printed_to(output, command, is_buffered)
+    assert (status, said) == (1, "prospero: output: No space left on device\n")
+
+
+def printed_to(output: TextIO, command: str, is_buffered: bool) -> tuple[int, str]:
+    """The exit status, and what is on stderr."""
+    done = subprocess.run(
+        [sys.executable, "-m", "prospero", *command.split()],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONUNBUFFERED": "" if is_buffered else "1"},
+        stdout=output,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    return done.returncode, done.stderr
 
 
 def test_help_imports_neither_torch_nor_the_server() -> None:
