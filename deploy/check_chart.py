@@ -20,11 +20,21 @@ VERSIONS = ("1.27", "1.31", kubernetes_validate.latest_version())
 WITHOUT_SCHEMA = {"ServiceMonitor", "ScaledObject"}
 WARNING = 2  # of lint's severities
 
+AUTHORIZATION = {"credentials": {"name": "scrape", "key": "token"}}
 EVERYTHING: dict[str, Any] = {
-    "settings": {"text_slots": 8, "max_picture_bytes": 134217728, "cors_origins": ["https://a", "https://b"]},
+    "settings": {
+        "text_slots": 8,
+        "max_picture_bytes": 134217728,
+        "cors_origins": ["https://a", "https://b"],
+        "protect_metrics": True,
+    },
     "secrets": {"keys": "keys", "adminToken": "token"},
     "checkpoints": {"existingClaim": "models", "subPath": "v2"},
-    "serviceMonitor": {"enabled": True, "labels": {"release": "prometheus"}},
+    "serviceMonitor": {
+        "enabled": True,
+        "labels": {"release": "prometheus"},
+        "authorization": AUTHORIZATION,
+    },
     "networkPolicy": {"from": [{"namespaceSelector": {}}], "egress": [{"ports": [{"port": 4317}]}]},
     "training": {"enabled": True, "existingClaim": "runs", "args": ["--preset", "shakespeare"]},
     "nodeSelector": {"disk": "ssd"},
@@ -46,6 +56,10 @@ REFUSED: dict[str, dict[str, Any]] = {
     "a variable for a setting": {"settings": {"PROSPERO_PORT": 8001}},
     "an autoscaler that isn't there": {"autoscaling": {"by": "vpa"}},
     "training without a disk": {"training": {"enabled": True}},
+    "a monitor without the key that is asked for": {
+        "settings": {"protect_metrics": True},
+        "serviceMonitor": {"enabled": True},
+    },
 }
 
 
@@ -75,6 +89,9 @@ def check(values: dict[str, Any]) -> str:
 def main() -> int:
     for name, values in TAKEN.items():
         print(f"{name}: {check(values)}")
+    (monitor,) = (one for one in manifests(EVERYTHING) if one["kind"] == "ServiceMonitor")
+    if monitor["spec"]["endpoints"][0]["authorization"] != AUTHORIZATION:
+        raise SystemExit("the ServiceMonitor does not say where its key is")
     for name, values in REFUSED.items():
         try:
             manifests(values)
