@@ -49,7 +49,8 @@ def make_tracing(settings: Settings) -> Tracing | None:
         from opentelemetry.sdk.resources import OTELResourceDetector, Resource
         from opentelemetry.sdk.trace import TracerProvider
     except ImportError:
-        raise ValueError(f"{source}: traces need OpenTelemetry's SDK: pip install 'prospero[otel]'") from None
+        install = "pip install '.[otel]' in the checkout"
+        raise ValueError(f"{source}: traces need OpenTelemetry's SDK: {install}") from None
     _check_protocol()
     about = {"service.name": "prospero", "service.version": VERSION, "service.instance.id": str(uuid.uuid4())}
     resource = Resource.create(about).merge(OTELResourceDetector().detect())

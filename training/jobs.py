@@ -86,7 +86,7 @@ def run_job(job: Job, program: str, arguments: list[str]) -> int:
     except ModuleNotFoundError as error:
         if error.name not in ("gguf", "matplotlib"):  # the extra's
             raise
-        print(f"error: {program} needs {error.name}: pip install 'prospero[train]'", file=sys.stderr)
+        print(f"error: {program} needs {error.name}: pip install '.[train]' in the checkout", file=sys.stderr)
         return 1
     args = parser.parse_args(arguments)
     try:
