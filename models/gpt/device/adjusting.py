@@ -29,8 +29,8 @@ class Tables:
         for table in (self.counts, self.bias, self.is_seen, self.is_ending, self.is_banned):
             table[slot] = 0
         if sampler.logit_bias:
-            values = torch.tensor(list(sampler.logit_bias.values()), device=self.bias.device)
-            self.bias[slot].index_copy_(0, self._index(sampler.logit_bias), values)
+            values = self._tensor(sampler.logit_bias.values(), torch.float32)
+            self.bias[slot].index_copy_(0, self._tensor(sampler.logit_bias), values)
         self._mark(self.is_seen, slot, set(sampler.prompt))
         self._mark(self.is_ending, slot, sampler.ending)
 
@@ -66,8 +66,9 @@ class Tables:
         scores = scores - (self.counts > 0) * control.presence[:, None]
         return torch.where(control.adjusts[:, None] > 0, scores, logits)
 
-    def _index(self, tokens: Iterable[int]) -> Tensor:
-        return torch.tensor(list(tokens), dtype=torch.int64, device=self.counts.device)
+    def _tensor(self, values: Iterable[float], dtype: torch.dtype = torch.int64) -> Tensor:
+        held = torch.tensor(list(values), dtype=dtype, pin_memory=self.counts.is_cuda)
+        return held.to(self.counts.device, non_blocking=True)  # unpinned, it would wait for steps under way
 
     def _mark(self, table: Tensor, slot: int, tokens: Iterable[int]) -> None:
-        table[slot].index_fill_(0, self._index(tokens), value=True)
+        table[slot].index_fill_(0, self._tensor(tokens), value=True)
