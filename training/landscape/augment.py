@@ -20,7 +20,7 @@ SATURATION = (0.5, 1.5)
 CONTRAST = (0.75, 1.25)
 MAX_MOVE = 1 / 8  # of the side
 CUTOUT = 0.35  # of the side
-NOISE = (2 / 127.5, 8 / 127.5)  # standard deviation in [-1, 1] units: WebP and JPEG are off by less
+NOISE = (1 / 127.5, 4 / 127.5)  # standard deviation in [-1, 1] units: WebP and JPEG are off by as much
 
 
 def augment(

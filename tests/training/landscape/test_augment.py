@@ -9,6 +9,7 @@ from scipy.ndimage import gaussian_filter
 
 from models.landscape.palette import UNLABELLED
 from training.landscape.augment import NOISE, Draws, add_noise, augment, cut_out, move, shift_colours
+from training.photos.pack import QUALITY
 
 
 def draws(count: int = 8, groups: int = 1) -> Draws:
@@ -63,11 +64,11 @@ def test_groups_change_in_the_same_way() -> None:
     assert not torch.allclose(both[0], both[1])
 
 
-def test_noise_is_louder_than_what_compression_leaves() -> None:
+def test_noise_is_louder_than_what_a_pack_leaves_of_photos() -> None:
     photo = np.random.default_rng(0).normal(128, 40, (3, 8, 8)).repeat(8, axis=1).repeat(8, axis=2)
     pixels = gaussian_filter(photo, (0, 2, 2)).clip(0, 255).astype(np.uint8).transpose(1, 2, 0)
     file = io.BytesIO()
-    Image.fromarray(pixels).save(file, "WEBP", quality=85)
+    Image.fromarray(pixels).save(file, "WEBP", quality=QUALITY)
     with Image.open(file) as kept:
         left = np.asarray(kept.convert("RGB")).astype(float) - pixels
     noise = add_noise(torch.zeros(8, 3, 64, 64), draws())
