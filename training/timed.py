@@ -53,7 +53,7 @@ def train(
 ) -> dict[str, float]:
     """Plan as many steps as the time allows at this pace, take them; how many, how fast.
 
-    In the first half of the time the plan follows the pace that steps have.
+    In the first half of the time the plan follows the pace that steps had last.
 
     Args:
         deadline: by time.monotonic.
@@ -66,7 +66,7 @@ def train(
     plan(steps)
     sums: dict[str, Tensor] = {}
     counts: Counter[str] = Counter()  # a step may lack some of the losses
-    kept_at = time.monotonic()
+    kept_at, kept_step = began, step
     with log.open("w") as file:
         while step < steps and _left(deadline) > -SAVING_SECONDS / 2:
             for name, loss in trainer.train_step(step).items():
@@ -81,10 +81,11 @@ def train(
                 sums, counts = {}, Counter()
             if time.monotonic() - kept_at > KEEP_EVERY:
                 keep()
-                kept_at = time.monotonic()
-                if _left(deadline) > kept_at - began:  # afterwards rates may fall, by a plan that stays
-                    steps = step + int((step - pace.next_step) / (kept_at - began) * _left(deadline))
+                now = time.monotonic()
+                if _left(deadline) > now - began:  # afterwards rates may fall, by a plan that stays
+                    steps = step + int((step - kept_step) / (now - kept_at) * _left(deadline))
                     plan(steps)
+                kept_at, kept_step = now, step
     seconds = _now(trainer.device) - began
     on_card = trainer.device.type == "cuda"
     return {
