@@ -1,134 +1,110 @@
-/** Sketches to start from, as functions of the place: x to the right and y down, 0 to 1. */
+/** Sketches to start from, drawn as people would with polygons. */
 
+import { fillPolygon } from "./fill.js";
 import { LabelMap } from "./label_map.js";
-import { ridge, rough } from "./noise.js";
 
-/**
- * @typedef {object} Example
- * @property {string} name
- * @property {(x: number, y: number) => string} at the class there
- */
+const SIDE = 256; // of the square that they were drawn on
 
-/** A row of firs along `base`, as tall as `height`. @param {number} x @param {number} y @param {number} base @param {number} height @param {number} count */
-function isFir(x, y, base, height, count) {
-  const cell = Math.floor(x * count);
-  const across = Math.abs(x * count - cell - 0.5) * 2; // 0 at the trunk, 1 between two firs
-  const top = base - height * (0.65 + 0.5 * rough(cell * 0.73, 0.2, 9, 1));
-  const up = (base - y) / (base - top); // 0 at the foot, 1 at the tip
-  return up >= 0 && up <= 1 && across < (1 - up) * 1.15;
-}
+/** @typedef {[name: string, ground: string, polygons: string]} Example polygons: one a line, its class, then corners, each from the one before, as in an SVG path */
 
 /** @type {Example[]} */
 export const EXAMPLES = [
-  {
-    name: "Sea and sky",
-    at: (_, y) => (y < 0.5 ? "sky" : "sea"),
-  },
-  {
-    name: "Coast",
-    at(x, y) {
-      const cliff = 0.3 + 0.75 * Math.max(0, x - 0.42) ** 0.8 * -0.35 + 0.05 * ridge(x, 3, 5);
-      const shore = 0.98 - 0.62 * x + 0.05 * ridge(x, 8, 4);
-      if (y < 0.46 && !(x > 0.5 && y > cliff)) return "sky";
-      if (y > shore) return y > shore + 0.13 ? "grass" : "sand";
-      if (x > 0.5 && y < 0.52 + 0.02 * ridge(x, 5, 9)) return y < cliff + 0.05 ? "grass" : "rock";
-      return "sea";
-    },
-  },
-  {
-    name: "Mountain lake",
-    at(x, y) {
-      const far = 0.34 - 0.16 * Math.exp(-(((x - 0.68) / 0.2) ** 2)) - 0.1 * Math.exp(-(((x - 0.22) / 0.17) ** 2)) + 0.04 * ridge(x, 21, 6);
-      const shore = 0.56 + 0.012 * ridge(x, 4, 6);
-      if (y < far) return "sky";
-      if (isFir(x, y, shore, 0.13, 26) && (x < 0.36 || x > 0.74)) return "tree";
-      if (y < shore) return y > shore - 0.035 - 0.03 * rough(x * 4, 0, 7) ? "grass" : "mountain";
-      const bank = 0.93 - 0.25 * Math.max(0, 0.4 - x) + 0.02 * ridge(x, 6, 7);
-      return y < bank ? "lake" : "grass";
-    },
-  },
-  {
-    name: "Snowy peaks",
-    at(x, y) {
-      const peak = Math.min(Math.abs(x - 0.36) * 0.95, Math.abs(x - 0.74) * 1.1 + 0.1);
-      const top = 0.14 + peak + 0.04 * ridge(x, 31, 9);
-      const hills = 0.66 + 0.05 * ridge(x, 33, 3);
-      if (y < Math.min(top, hills)) return "sky";
-      if (isFir(x, y, 0.86 + 0.03 * ridge(x, 2, 3), 0.2, 17)) return "tree";
-      if (y < hills) return y < top + 0.17 + 0.09 * rough(x * 12, y * 4, 5) ? "snow" : "mountain";
-      return y < 0.8 + 0.05 * ridge(x, 35, 3) ? "grass" : "field";
-    },
-  },
-  {
-    name: "River valley",
-    at(x, y) {
-      const left = 0.2 + 0.62 * x + 0.04 * ridge(x, 41, 6);
-      const right = 0.2 + 0.62 * (1 - x) + 0.04 * ridge(x, 47, 6);
-      const skyline = Math.min(left, right, 0.46);
-      if (y < skyline) return "sky";
-      const depth = Math.max(0, (y - 0.46) / 0.54);
-      const middle = 0.5 + 0.2 * Math.sin(depth * 4.6) * depth + 0.03 * rough(0, y * 8, 3);
-      if (y > 0.46 && Math.abs(x - middle) < 0.015 + 0.2 * depth) return "river";
-      if (y < 0.46 && y > 0.36 && Math.abs(x - 0.5) < 0.22) return "mountain";
-      return rough(x * 5, y * 5, 13, 3) > 0.16 ? "tree" : "grass";
-    },
-  },
-  {
-    name: "Desert",
-    at(x, y) {
-      const mesa = Math.max(Math.tanh((0.11 - Math.abs(x - 0.24)) * 60), Math.tanh((0.06 - Math.abs(x - 0.78)) * 60));
-      const skyline = 0.52 - 0.1 * (1 + mesa) * (x < 0.5 ? 1 : 0.7) + 0.008 * ridge(x, 51, 20);
-      const dune = 0.66 + 0.09 * Math.sin(x * 5 + 0.6) + 0.02 * ridge(x, 53, 4);
-      if (y < skyline && y < 0.54) return "sky";
-      if (y < 0.55 + 0.01 * ridge(x, 55, 7)) return "rock";
-      if (y > dune && rough(x * 22, y * 22, 57, 2) > 0.5) return "plant";
-      return "sand";
-    },
-  },
-  {
-    name: "Country road",
-    at(x, y) {
-      const horizon = 0.47 + 0.03 * ridge(x, 61, 4);
-      if (y < horizon) {
-        if (y > horizon - 0.1 - 0.1 * rough(x * 9, 0, 63) && (x < 0.38 || x > 0.62)) return "tree";
-        return y > 0.4 + 0.05 * ridge(x, 65, 3) ? "mountain" : "sky";
-      }
-      const depth = (y - 0.46) / 0.54;
-      const middle = 0.5 + 0.11 * Math.sin(depth * 3.4) * (1 - depth);
-      if (Math.abs(x - middle) < 0.012 + 0.26 * depth * depth + 0.03 * depth) return "road";
-      return x < middle ? "field" : "grass";
-    },
-  },
-  {
-    name: "Town on the hill",
-    at(x, y) {
-      const hill = 0.86 - 0.34 * Math.exp(-(((x - 0.56) / 0.28) ** 2)) + 0.012 * ridge(x, 71, 8);
-      for (const [column, drop] of [[0, 0], [0.5, 0.055], [0.25, 0.11]]) {
-        const house = Math.floor(x * 11 + column);
-        const across = Math.abs(x * 11 + column - house - 0.5);
-        const tall = 0.05 + 0.025 * (rough(house * 1.7, drop * 40, 73, 1) + 0.6);
-        const foot = hill + drop + 0.02;
-        const isThere = x > 0.3 + drop && x < 0.84 - drop && across < 0.4 && rough(house * 3.1, drop * 90, 79, 1) > -0.6;
-        if (isThere && y < foot && y > foot - tall + across * 0.07) return "building";
-      }
-      if (y < Math.min(hill, 0.6 + 0.03 * ridge(x, 75, 4))) return "sky";
-      if (y < hill) return "mountain";
-      return rough(x * 7, y * 7, 77, 3) > 0.16 ? "tree" : "grass";
-    },
-  },
-  {
-    name: "Island",
-    at(x, y) {
-      const top = 0.54 - 0.25 * Math.exp(-(((x - 0.5) / 0.14) ** 2)) - 0.06 * Math.exp(-(((x - 0.7) / 0.09) ** 2)) + 0.015 * ridge(x, 81, 14);
-      const beach = 0.56 + 0.06 * Math.sqrt(Math.max(0, 1 - ((x - 0.52) / 0.36) ** 2)) + 0.006 * ridge(x, 83, 9);
-      const isIsland = Math.abs(x - 0.52) < 0.36;
-      if (isIsland && y > top && y < beach) {
-        if (y > beach - 0.035) return "sand";
-        return y > top + 0.11 + 0.05 * rough(x * 15, 0, 85) || top > 0.47 ? "tree" : "rock";
-      }
-      return y < 0.54 ? "sky" : "sea";
-    },
-  },
+  ["Sea and sky", "sky", "sea 0 128 256 0 0 128-256 0"],
+  ["Beach", "sky", `cloud 0 61 41-16 9 3 14-2 37 16-35 2-12 5-23-2-13 4-18-1
+cloud 118 33 39-12 9 2 21-5-7 8-28 10-22 1
+sea 0 112 256 0 0 144-256 0
+mountain 121 113 63-20 38-17 34-7 0 59
+sand 131 117 67 2 11 4 2 5-51 24-7 7-5 14-9 7-45 19-36 23-58 13 0 21 256 0 0-138-78-5
+tree 153 116 49-12 5-7 12 0 6-9 12-1 6-9 13-4 0 78-48-26
+grass 256 146-23 11-7 11-7 3-4 12 2 9-10 10-3 11 5 9-18 18-4 16 69 0
+plant 256 184-10-2-19 24 2 11-8 9 2 12-10 9 1 9 42 0
+rock 104 192 2-8 7-4 16-2 9 4 3 6-8 6-21 5
+rock 83 187 4-4 10 5
+rock 61 222 6-7 8 1 5 6-5 5-10 0`],
+  ["Mountain lake", "sky", `cloud 0 20 66-11 37 10-42 12-61 7
+mountain 0 88 52-22 37-35 8-2 25 27 31 20 19 2 31-17 35 5 18 9 0 75-256 0
+snow 37 70 15-4 37-35 8-2 11 15 40 27 10 13-17-4-10 13-10 4-9-4-15 13-7-7-9 2-8-7-11 1-7-8-9 1-8-6
+mountain 93 37 4-4 4 18 20 32-4 7-20-25
+mountain 78 51 6-4 1 11-2 21-7 9-7-4-2-18
+mountain 122 63 17 11-8 4-7-5
+mountain 52 72 7-5 1 10-7 6-6-4
+snow 182 72 21-11 16 0 28 10-8 7-13-2-21 11-18-4-6-4
+mountain 203 66 16 8-10 5-7-4
+tree 0 92 13-1 24 17 49 22 55 14 0 11-79 4-62 11
+tree 256 119-22 1-48 16-58 10 0 10 128 6
+grass 0 195 256 0 0 61-256 0
+lake 0 163 140-13 116 7 0 87-138-28-46-14-72-10
+rock 84 214 8-13 9-1 32 13-2 6-34 4
+rock 141 228 3-9 8-3 13 6 3 8-8 5
+rock 176 224 4-4 9 6
+rock 17 256 4-13 21-10 28 10 8 13
+tree 0 84 11 24 8 38 3 6 5-9 4 10 13 51-44 10`],
+  ["River", "sky", `cloud 0 31 22-3 11-8 24 2 12-5 34 16-37 9-66 4
+cloud 141 52 43-13 11 4 12-3 33 15-47 6-38-3
+cloud 171 0 28 11 57 1 0-12
+mountain 0 92 58-11 29 1 73 20 0 14-160 0
+mountain 256 85-25 1-95 21 0 10 120 0
+field 0 111 256-2 0 147-256 0
+grass 0 121 127-4-8 7-119 9
+grass 256 131-73-3-15 5 88 33
+grass 0 166 22-4 25 3 22 6 14 12 3 16-33 57-53 0
+tree 0 108 35-4 56 3 29 5 1 4-121 5
+tree 256 103-81 9 1 5 80 4
+river 151 116 7 1-15 7 2 4 21 10-40 23-5 10 69 54 16 31-102 0-2-28-19-46 4-14 14-12 37-16 2-5-14-9
+tree 163 136 13-10 8 4 7-3 6 6-4 7-13 3-12-1
+tree 96 153-12-7-14 1-12 9 3 8 11 4 12-1
+tree 256 139-25 3-14 14-2 10-8 6 5 10-4 8 11 8 37 5
+plant 193 222 28-12 35 0 0 46-52 0`],
+  ["Country road", "sky", `cloud 148 32 7-6 10 1 6-7 13-2 9 4 21-8 42 2 0 20-25-2-15 6-19-3-13 5-27-3
+mountain 0 49 31-22 32 29 10 2 6 7 18-4 22 22 22 12 12 3 29-7 30 15 44 6 0 38-256 0
+snow 0 50 31-23 26 22-5 4-8-4-2 7 5 10-16-16-1 20-6 7-7-19-10 14-7-2
+snow 87 66 4-5 6 1 6 9-5 2-4-4-3 7-5-3
+tree 0 103 84 22 55 6 117-19 0 38-256 0
+grass 0 134 136 5 120-7 0 124-256 0
+field 146 150 46-8 64 0 0 18-63 3-35-6
+field 0 152 52-5 31 7-83 14
+road 132 256-27-55-12-36 7-14 20-13-13 20 18 27 56 43 48 28
+tree 256 61-6-1-7 13-7 2-2 8 4 5-9 4-1 8-7 4 2 8-8 6 2 9-6 6 2 9 8 4-2 7 37 12
+plant 0 212 20-9 8 3 3 8 10 2 2 7 10 3-1 8 11 4 4 9 10 2 3 7-80 0`],
+  ["Forest path", "tree", `sky 126 0 2 7-4 6 9 4 3 8-3 6 9 2 5 8-3 7 8 4 1 18 6 4 2 11 2-16 7-5-4-16 8-4 2-8-4-8 9-3 2-8-4-8 8-3 1-6
+sky 46 0 12 17 3-12 6-5
+grass 0 203 14-4 14 2 12-7 17 0 9-6 17 1 11-6 15 1 12-5 15 1 12-4 24 5 16-1 25 14 17 3 8 9 18 5 0 45-256 0
+earth 70 256 83-59-1-19 5-1 10 17-10 32 5 30
+plant 256 209-10-3-9 4-8-2-12 12-11 1-4 7 5 6-11 5 3 8-8 9 65 0
+plant 0 214 8-5 11 1 6-5 10-1 24 6-29 11-13-1-9 6-8 0`],
+  ["Waterfall", "rock", `sky 98 0 36 29 47 8 43-24 7-13
+tree 0 0 99 0 16 19-2 9-16 12-13-1-7 8-15-1-8 8-16-1-8 9-16 0-14 9
+tree 230 0-7 14-22 16-19 9-21 0 18 24 13 4 2 13 13 5 2 14 13 6 4 13 30 18 0-136
+waterfall 123 35 18 0 2 11 1 28-8 24 5 23 0 44 5 13-17 6-45-3 6-12 7-65 16-14
+waterfall 150 104 6-2 4 8 2 48 5 16-12 3
+river 62 191 25-12 42 3 39-9 31 13 4 9-56 26-16 35-115 0 30-23 5-14 11-10
+rock 81 219 2-9 8-5 20 1 7 7-1 9-10 5
+rock 57 249 3-10 9-5 14 0 8 9-2 8-9 5-17 0
+rock 137 199 4-4 10 6
+plant 0 138 13-6 7 4 13-3 36 30-2 11-67 17
+plant 256 167-34-7-23 6 2 9 16 7 11-1 14 11 14-1
+plant 38 89 9-7 21 0 7 8-6 9-12-2-12 5
+plant 172 256 5-11 13-4 6-8 13 1 11-9 14 1 22-9 0 39`],
+  ["Forest lake", "sky", `cloud 84 22 40-11 9 4 13-1 6 6 25 7-14 4-16-2-11 4-18-2-15 3
+mountain 48 103 30-8 8-6 13-1 8-6 9 1 11-8 11 0 6-6 11-2 5-7 12-2 7-8 7 1 5 6 11 1 12-13 7-2 18 8 5 7 12 3 0 74-208 0
+tree 60 109 14-2 43 6 35-10 29-2 6-5 12 1 6-6 9 1 5-5 12 1 6-6 19-3 0 67-196-2
+grass 0 150 256 0 0 106-256 0
+lake 30 153 54-14 25-2 147 7 0 64-23 0-11-5-17 0-8-5-17 0-8-4 5-5-8-3-73-5-56-12-10-5
+tree 0 12 12 18-2 6 7 8-1 7 7 4 4-8 1 15 8 8-2 7 13 4-1 7 7 6-2 5 7 5 6-1 5 6-2 5 8 4-2 6 15 14-9 5-13 0-27 13-13 1-9 6-17 2
+rock 126 187 3-6 7-2 27 12-3 5-13 1-17-3
+rock 206 209 4-7 9-3 16 5 4 7 17 6 0 12-20-6-12 1-7-7-9-1
+rock 88 186 5-4 11 6-6 3
+plant 0 214 8-5 7 2 7-6 9 3 3 7 11 2 3 7-5 5 24 5 5 7-4 6 12 3 4 6-84 0`],
+  ["Rocky bay", "sky", `cloud 0 18 22-6 25 3 23-6 26 2 35-11 74 0-83 31-21 1-13 7-26 2-13 7-22-1-15 6-12-1
+cloud 256 40-35 1-51 16-50 8 9 4 23-2 14 3 37-3 16-6 17 2 20-6
+cloud 0 88 38 0 13-4 32 7-12 2 8 4-57 1-22-2
+cloud 104 103 53-7 22 1-32 7-29 2
+sea 0 146 256 0 0 110-256 0
+mountain 131 147 45-13 11 1 37-12 32-16 0 42
+rock 256 139-39 16 39 6
+rock 0 199 21-4 16 6 16 15 10 3 7 7-2 5 21 8 18 17-107 0
+rock 112 229 14-6 26 11-16 5-21-5
+rock 86 209 6-3 13 5-16 2`],
 ];
 
 /**
@@ -137,15 +113,19 @@ export const EXAMPLES = [
  * @param {number} height
  * @param {(name: string) => number} idOf
  */
-export function drawExample(example, width, height, idOf) {
+export function drawExample([, ground, polygons], width, height, idOf) {
   const map = new LabelMap(width, height);
-  const ids = new Map();
-  for (let y = 0; y < height; y++) {
-    for (let x = 0; x < width; x++) {
-      const name = example.at((x + 0.5) / width, (y + 0.5) / height);
-      if (!ids.has(name)) ids.set(name, idOf(name));
-      map.data[y * width + x] = ids.get(name);
+  map.data.fill(idOf(ground));
+  for (const polygon of polygons.split("\n")) {
+    const [name] = polygon.split(" ", 1);
+    const steps = (polygon.match(/-?\d+/g) ?? []).map(Number);
+    let [x, y] = [0, 0];
+    const points = [];
+    for (let i = 0; i < steps.length; i += 2) {
+      [x, y] = [x + steps[i], y + steps[i + 1]];
+      points.push({ x: (x * width) / SIDE, y: (y * height) / SIDE });
     }
+    fillPolygon(map, points, idOf(name));
   }
   return map;
 }

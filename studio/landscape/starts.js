@@ -13,7 +13,7 @@ const THUMB = 128;
 export function showStarts(palette, choose) {
   const items = EXAMPLES.map((example) => {
     const map = drawExample(example, THUMB, THUMB, (name) => palette.idOf(name));
-    return make("li", {}, thumb(thumbnail(map, palette.colors, THUMB), example.name, () => choose(example)));
+    return make("li", {}, thumb(thumbnail(map, palette.colors, THUMB), example[0], () => choose(example)));
   });
   byId("examples").replaceChildren(...items);
 }
