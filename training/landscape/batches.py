@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from models.landscape.mirror import mirror
 from training.landscape.settings import BatchSettings
 from training.landscape.sketching import draw_like
 from training.landscape.style_bank import StyleBank
@@ -85,3 +86,9 @@ class Batches:
         """Half of the maps say sky, where theirs has clouds, and then may have them anywhere in it."""
         forgets = torch.rand((len(maps), 1, 1), generator=draws, device=self.device) < 0.5
         return torch.where(forgets & ((maps == CLOUD) | (maps == SKY)), UNTOLD, maps)
+
+
+def mirror_all(labels: Tensor, styles: Tensor) -> Tensor:
+    """Tints of maps (B, H, W) in ``styles`` (B, N, D), as the engine paints with: (B, T, h, w)."""
+    pairs = zip(labels.byte().cpu().numpy(), styles.float().cpu().numpy(), strict=True)
+    return torch.from_numpy(np.stack([mirror(*pair) for pair in pairs])).to(labels.device)

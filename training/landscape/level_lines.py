@@ -31,14 +31,13 @@ from models.checkpoint import README_FILE, load_weights, read_config, read_metri
 from models.ema import MovingAverage
 from models.landscape.config import LandscapeConfig
 from models.landscape.generator import Generator
-from models.landscape.mirror import mirror
 from models.landscape.outlines import find_outlines, naturalise
 from models.landscape.palette import CLASS_NAMES
-from models.processor import has_tiles
 from training.arguments import pick_device, positive
-from training.landscape.batches import Batches
+from training.autocast import autocast
+from training.landscape.batches import Batches, mirror_all
 from training.landscape.dataset import plain_maps
-from training.landscape.readme import readme_after_unlearning
+from training.landscape.readme import facts_after, readme_after
 from training.landscape.settings import PRESETS, LandscapeSettings
 from training.landscape.style_bank import make_bank
 from training.optimizer_step import optimizer_step
@@ -64,9 +63,6 @@ LEAST = 40  # at a distance, for it to have a mean
 WINDOW = 31  # round about
 SPREAD = 12.0  # over which a step is drawn out
 LEFT = 3, 12  # below a line: steps up to the first stay, from the second on all is smoothed
-
-# Of a checkpoint's metrics: what is still true.
-FACTS = ("steps", "pictures_seen", "training_seconds", "parameters", "level_steps")
 
 Map = NDArray[np.uint8]
 Array = NDArray[np.float32]
@@ -179,11 +175,11 @@ def remove_bands(generator: Generator, batches: Batches, steps: int, say: Callab
             torch.from_numpy(draws.standard_normal((len(labels), *shape), np.float32)).to(device)
             for shape in generator.config.noise_shapes(size, size)
         ]
-        inputs = (labels, styles, noise, _mirror_all(labels, styles))
-        with torch.no_grad(), _autocast(device):
+        inputs = (labels, styles, noise, mirror_all(labels, styles))
+        with torch.no_grad(), autocast(device):
             target = teacher(*inputs).float()
         target[OTHERS:] = torch.from_numpy(smooth_below(target[OTHERS:].cpu().numpy(), one, lower)).to(device)
-        with _autocast(device):
+        with autocast(device):
             painted = student(*inputs).float()
         loss = _difference(painted, target)
         for group in optimiser.param_groups:
@@ -195,11 +191,6 @@ def remove_bands(generator: Generator, batches: Batches, steps: int, say: Callab
     return average.network.eval()
 
 
-def _mirror_all(labels: Tensor, styles: Tensor) -> Tensor:
-    pairs = zip(labels.byte().cpu().numpy(), styles.float().cpu().numpy(), strict=True)
-    return torch.from_numpy(np.stack([mirror(*pair) for pair in pairs])).to(labels.device)
-
-
 def _difference(painted: Tensor, target: Tensor) -> Tensor:
     """Of pixels, and of averages along rows; squared, so that it ends where nothing is to be changed."""
     apart = painted - target
@@ -207,11 +198,6 @@ def _difference(painted: Tensor, target: Tensor) -> Tensor:
     bands = F.avg_pool2d(apart, (1, width), stride=(1, width // 2))
     loss: Tensor = apart.square().mean() + BAND_WEIGHT * bands.square().mean()
     return loss
-
-
-def _autocast(device: torch.device) -> torch.autocast:
-    is_faster = device.type == "cuda" or has_tiles("bf16")
-    return torch.autocast(device.type, torch.bfloat16, enabled=is_faster)
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -236,10 +222,12 @@ def main(argv: Sequence[str] | None = None) -> None:
     batches = Batches(data.shrink(settings.image_size), bank, settings, device)
     generator = generator.float().to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     student = remove_bands(generator, batches, args.steps, partial(print, flush=True))
-    metrics = {name: value for name, value in read_metrics(args.checkpoint).items() if name in FACTS}
+    metrics = facts_after(read_metrics(args.checkpoint))
     metrics["level_steps"] = args.steps + metrics.get("level_steps", 0)
     readme = args.checkpoint / README_FILE
-    told = readme_after_unlearning(readme.read_text() if readme.exists() else "", metrics["level_steps"])
+    steps = metrics["level_steps"]
+    more = f"{steps} steps more, of unlearning bands below level lines (`training/landscape/level_lines.py`)"
+    told = readme_after(readme.read_text() if readme.exists() else "", more)
     save_checkpoint(args.out, student.config, round_weights(student), metrics, told)
 
 

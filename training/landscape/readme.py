@@ -35,6 +35,7 @@ or filled what maps left open: it was trained on photos for research and non-com
 made the weights is Apache-2.0.
 """
 
+FACTS = ("steps", "pictures_seen", "training_seconds", "parameters", "level_steps", "window_steps")
 KEPT_SECTIONS = ("Training", "Known weaknesses", "Terms")  # where only figures and pictures are of before
 
 
@@ -72,8 +73,8 @@ What they mean, and what they are measured beside: docs/training-landscape.md.
 {WEAKNESSES + TERMS if is_siftflow else OWN_TERMS}"""
 
 
-def readme_after_unlearning(readme: str, steps: int) -> str:
-    """What a checkpoint's README still says of it, once its level lines were worked on for ``steps``.
+def readme_after(readme: str, more: str) -> str:
+    """What a checkpoint's README still says of it once its weights were trained further: ``more`` says how.
 
     Its figures, and the pictures that it shows, are of before.
     """
@@ -81,8 +82,12 @@ def readme_after_unlearning(readme: str, steps: int) -> str:
     kept = [section for section in sections if section.partition("\n")[0] in KEPT_SECTIONS]
     told = f"""{title.partition(chr(10))[0] or "# Landscape GAN"}
 
-The weights of a trained checkpoint after {steps} steps more, of unlearning bands below level lines
-(`training/landscape/level_lines.py`). Nothing has been measured since:
+The weights of a trained checkpoint after {more}. Nothing has been measured since:
 `make eval-landscape MODEL=FOLDER` does.
 """
     return "\n## ".join([told, *kept])
+
+
+def facts_after(metrics: Mapping[str, Any]) -> dict[str, Any]:
+    """What of a checkpoint's metrics is true once its weights were trained further."""
+    return {name: value for name, value in metrics.items() if name in FACTS}

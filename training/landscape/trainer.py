@@ -156,7 +156,7 @@ class Trainer(Resumable):
             side = int(size * share)
             resized = F.interpolate(pictures, size=(side, side), mode="bilinear", align_corners=False)
             with self._autocast():
-                seen[distance] = (_split_forward(self._features[network], resized), class_shares(named))
+                seen[distance] = (split_forward(self._features[network], resized), class_shares(named))
         return {f"{network}_{distance}": view for distance, view in seen.items()}
 
     def _update_discriminators(
@@ -276,7 +276,7 @@ class Trainer(Resumable):
         return torch.autocast(self.device.type, torch.bfloat16, enabled=self.device.type == "cuda")
 
 
-def _split_forward(network: nn.Module, both: Tensor) -> list[Tensor]:
+def split_forward(network: nn.Module, both: Tensor) -> list[Tensor]:
     """Features of photos and fakes (2B); only the fakes' half is kept for the way back."""
     photos, fakes = both.chunk(2)
     with torch.no_grad():

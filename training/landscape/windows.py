@@ -1,0 +1,120 @@
+"""Trains a landscape checkpoint further on windows of its pictures: hours of a CPU.
+
+    python -m training.landscape.windows CHECKPOINT --pack photos.pack --run FOLDER --out CHECKPOINT
+
+Resumable and time-boxed as every job. Discriminators begin anew, or as a run on a card left them
+(``--start``). What was measured of CHECKPOINT isn't told of what comes of it.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+from models.checkpoint import (
+    README_FILE,
+    CheckpointError,
+    load_weights,
+    read_config,
+    read_metrics,
+    save_checkpoint,
+)
+from models.landscape.config import LandscapeConfig
+from models.landscape.generator import Generator
+from training.arguments import add_box_arguments, pick_device, resolve_settings
+from training.errors import TrainingError
+from training.landscape.batches import Batches
+from training.landscape.dataset import plain_maps
+from training.landscape.gpu_train import load_shards
+from training.landscape.readme import facts_after, readme_after
+from training.landscape.style_bank import make_bank
+from training.landscape.window_trainer import WindowSettings, WindowTrainer
+from training.loop import Loop
+from training.photos.pack import read_packs
+from training.publishing import publish
+from training.run import DataIdentity, Run, read_settings
+from training.storage import round_weights
+
+SAVE_EVERY = 100  # steps
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Command line."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("checkpoint", type=Path)
+    parser.add_argument("--pack", type=Path, action="append", required=True, metavar="FILE")
+    parser.add_argument("--run", type=Path, required=True, metavar="FOLDER", help="log, state and checkpoint")
+    parser.add_argument(
+        "--out", type=Path, metavar="CHECKPOINT", help="where that of a run that is done goes"
+    )
+    parser.add_argument(
+        "--start", type=Path, metavar="FOLDER", help="of `gpu_train`, whose discriminators are taken"
+    )
+    add_box_arguments(parser)
+    args = parser.parse_args(argv)
+    try:
+        raise SystemExit(run(args))
+    except (TrainingError, CheckpointError) as error:
+        raise SystemExit(f"error: {error}") from None
+
+
+def run(args: argparse.Namespace) -> int:
+    """Train until the last step or the end of the time box; the exit status."""
+    generator = Generator(read_config(args.checkpoint, LandscapeConfig))
+    load_weights(args.checkpoint, generator)
+    size = generator.config.image_size
+    base = read_settings(args.run, WindowSettings) if args.resume else WindowSettings(image_size=size)
+    settings = resolve_settings(base, args.set)
+    device = pick_device(args.device, args.threads)
+    run = Run(args.run, settings, settings.steps, args.resume, args.max_minutes)
+    state = run.load_state(device) if args.resume else None
+    data = read_packs(args.pack)
+    name = ", ".join(path.name for path in args.pack)
+    run.settle_data(DataIdentity.of_parts(name, None, [data.digest()]))
+    batches = Batches(data.shrink(size), make_bank(data.photos, plain_maps(data.maps)), settings, device)
+    trainer = WindowTrainer(settings, generator.float().to(device), batches)
+    if args.start is not None:
+        start_from(trainer, args.start)
+    if state is not None:
+        trainer.load_state(state)
+    loop = Loop(
+        run,
+        trainer.train_step,
+        trainer.state,
+        SAVE_EVERY,
+        shown=("discriminator_near", "discriminator_real"),
+        snapshot=lambda: export(run, trainer, args.checkpoint),
+    )
+    if loop.train() and args.out is not None:
+        publish(args.run / "checkpoint", args.out)
+    run.close()
+    return run.exit_status
+
+
+def start_from(trainer: WindowTrainer, folder: Path) -> None:
+    """Take over discriminators that `gpu_train` left; those of whole pictures have no place here."""
+    for name in ("feature_discriminators", "label_discriminator"):
+        kept, module = load_shards(folder, name), trainer.networks()[name]
+        if not kept:
+            raise TrainingError(f"--start {folder}: no {name}-0.safetensors")
+        module.load_state_dict({key: kept[key] for key in module.state_dict()})
+
+
+def export(run: Run, trainer: WindowTrainer, source: Path) -> None:
+    """Write the averaged generator into the run's folder, with what is still true of where it began."""
+    metrics = facts_after(read_metrics(source))
+    metrics["window_steps"] = run.step + metrics.get("window_steps", 0)
+    more = (
+        f"{metrics['window_steps']} steps more, on windows of its pictures (`training/landscape/windows.py`)"
+    )
+    readme = source / README_FILE
+    told = readme_after(readme.read_text() if readme.exists() else "", more)
+    network = trainer.average.network
+    save_checkpoint(run.folder / "checkpoint", network.config, round_weights(network), metrics, told)
+
+
+if __name__ == "__main__":
+    main()
