@@ -1,4 +1,4 @@
-/** Repeatable roughness for the example sketches: value noise along a line and in the plane, in octaves. */
+/** Repeatable roughness of skylines: value noise, in octaves. */
 
 /** @param {number} x @param {number} y @param {number} seed @returns {number} 0 to 1, for whole x and y */
 function hash(x, y, seed) {
@@ -26,7 +26,7 @@ function noise(x, y, seed) {
  * @param {number} [octaves]
  * @returns {number} −1 to 1
  */
-export function rough(x, y, seed, octaves = 4) {
+function rough(x, y, seed, octaves = 4) {
   let sum = 0;
   let total = 0;
   for (let octave = 0, weight = 1, scale = 1; octave < octaves; octave++, weight /= 2, scale *= 2) {

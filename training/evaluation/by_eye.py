@@ -28,7 +28,7 @@ from models.landscape.engine import LandscapeEngine, LandscapeRequest
 from models.landscape.label_maps import fill_holes
 from training.arguments import positive
 from training.errors import TrainingError
-from training.evaluation.painter import Painter
+from training.evaluation.painter import Enlarged, Painter
 from training.evaluation.references import load_references
 from training.photos.errors import DataError
 from training.photos.own_maps import PALETTE_IDS, read_map
@@ -156,11 +156,13 @@ def main(argv: Sequence[str] | None = None) -> None:
         if args.count:
             print(count_answers(args.count))
             return
+        if args.out.exists() and (not args.out.is_dir() or any(args.out.iterdir())):
+            raise TrainingError(f"--out {args.out}: give a new folder; answers there would count for others")
         real = load_references(args.data, args.photos, SIDE)
         photos = [real.held_out.photos, *real.unlabelled.values()]
-        engine = LandscapeEngine.load(args.checkpoint, "cpu")
+        engine = Enlarged(LandscapeEngine.load(args.checkpoint, "cpu"), SIDE)
         write_sheets(engine, read_sketches(args.sketches), photos, args.out, args.viewers)
-    except (TrainingError, CheckpointError) as error:
+    except (TrainingError, CheckpointError, ValueError) as error:
         raise SystemExit(f"error: {error}") from None
 
 

@@ -1,9 +1,9 @@
 """One step of adversarial training on windows of pictures: what a CPU can do for a generator that is trained.
 
 At sizes below an eighth of a picture's side the generator stays as it is. At an eighth it sees the whole, at
-larger sizes a window of a quarter of the area, and learns: a step costs a third of one on whole pictures.
-Windows are judged as the trainer of whole pictures judges them close up (`trainer.py`). Nobody sees the
-whole, so blurred windows are held to what the generator painted before.
+larger sizes a window, and learns: a step costs a third of one on whole pictures. A quarter of the area is
+judged, as the trainer of whole pictures judges close up (`trainer.py`). Nobody sees the whole, so blurred
+windows are held to what the generator painted before.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Annotated, Any, Literal
 
 import torch
 import torch.nn.functional as F
-from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
+from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
 from torch import Tensor, nn
 
 from models.ema import MovingAverage
@@ -46,6 +46,9 @@ MARGIN = 1 / 16  # of the side, around a window: painted, and not looked at, whe
 EDGE = 2  # cells that a window may be drawn beyond the picture, to be put at its edge
 BLUR = 16  # pixels
 
+Network = Literal["lite0", "lite1"]
+Networks = Annotated[tuple[Network, ...], Field(min_length=1)]
+Widths = Annotated[tuple[PositiveInt, ...], Field(min_length=1)]
 Corners = Sequence[tuple[int, int]]  # row and column of each picture's window
 
 
@@ -55,8 +58,8 @@ class WindowSettings(BatchSettings):
     batch: Annotated[int, Field(ge=4, multiple_of=4)] = 16
     steps: PositiveInt = 2000
     alone: NonNegativeInt = 150  # steps at first that teach the discriminators alone
-    networks: tuple[Literal["lite0", "lite1"], ...] = ("lite0", "lite1")  # that discriminators look through
-    discriminator_widths: tuple[PositiveInt, ...] = (64, 128, 192, 256, 256)  # of the label discriminator
+    networks: Networks = ("lite0", "lite1")  # that discriminators look through
+    discriminator_widths: Widths = (64, 128, 192, 256, 256)  # of the label discriminator
     discriminator_patch: PositiveInt = 2
     generator_rate: PositiveFloat = 1e-4
     feature_rate: PositiveFloat = 2e-4
@@ -69,9 +72,15 @@ class WindowSettings(BatchSettings):
     feature_weight: NonNegativeFloat = 1.0  # of the L1 between features, where the style is the photo's own
     hold_weight: NonNegativeFloat = 4.0  # of the L1 between blurred windows, now and before
 
+    @model_validator(mode="after")
+    def _lets_the_generator_learn(self) -> WindowSettings:
+        if self.alone >= self.steps:
+            raise ValueError(f"alone ({self.alone}) is no less than steps ({self.steps})")
+        return self
 
-class WindowConditions(Conditions):
-    """What ``whole`` tells of a window of each map, in the places of a network that paints only these."""
+
+class WindowConditions:
+    """What ``whole`` tells of a window of each map, to blocks that paint only these."""
 
     def __init__(self, whole: Conditions, cells: Corners, side: int, cells_in_all: int) -> None:
         """Look at ``side`` of a map's ``cells_in_all`` cells, from ``cells`` on."""
@@ -235,7 +244,7 @@ class WindowTrainer(Resumable):
         return Windows(photos, fakes, before, cut(batch.targets, painter.corners, painter.side))
 
     def _look_close(
-        self, network: Literal["lite0", "lite1"], windows: Windows, draws: torch.Generator
+        self, network: Network, windows: Windows, draws: torch.Generator
     ) -> tuple[list[Tensor], Tensor]:
         """Features of photos and fakes, one after the other, and which classes are where."""
         size, count = self.generator.config.image_size, len(windows.photos)

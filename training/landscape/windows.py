@@ -9,11 +9,14 @@ Resumable and time-boxed as every job. Discriminators begin anew, or as a run on
 from __future__ import annotations
 
 import argparse
+import copy
+import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 
 from models.checkpoint import (
     README_FILE,
+    WEIGHTS_FILE,
     CheckpointError,
     load_weights,
     read_config,
@@ -22,16 +25,18 @@ from models.checkpoint import (
 )
 from models.landscape.config import LandscapeConfig
 from models.landscape.generator import Generator
+from models.landscape.palette import CLASS_NAMES
 from training.arguments import add_box_arguments, pick_device, resolve_settings
 from training.errors import TrainingError
 from training.landscape.batches import Batches
 from training.landscape.dataset import plain_maps
 from training.landscape.gpu_train import load_shards
 from training.landscape.readme import facts_after, readme_after
-from training.landscape.style_bank import make_bank
-from training.landscape.window_trainer import WindowSettings, WindowTrainer
+from training.landscape.style_bank import BANK_SIDE, STYLE_SIZE, make_bank
+from training.landscape.window_trainer import CELL, WindowSettings, WindowTrainer
 from training.loop import Loop
 from training.photos.pack import read_packs
+from training.places import check_out
 from training.publishing import publish
 from training.run import DataIdentity, Run, read_settings
 from training.storage import round_weights
@@ -64,22 +69,29 @@ def main(argv: Sequence[str] | None = None) -> None:
 def run(args: argparse.Namespace) -> int:
     """Train until the last step or the end of the time box; the exit status."""
     generator = Generator(read_config(args.checkpoint, LandscapeConfig))
+    check_model(generator.config)
     load_weights(args.checkpoint, generator)
     size = generator.config.image_size
     base = read_settings(args.run, WindowSettings) if args.resume else WindowSettings(image_size=size)
     settings = resolve_settings(base, args.set)
+    if settings.image_size != size:
+        raise TrainingError(f"{args.checkpoint} paints {size}², not {settings.image_size}² (image_size)")
     device = pick_device(args.device, args.threads)
+    check_out(args.out, args.run)
     run = Run(args.run, settings, settings.steps, args.resume, args.max_minutes)
     state = run.load_state(device) if args.resume else None
     data = read_packs(args.pack)
-    name = ", ".join(path.name for path in args.pack)
-    run.settle_data(DataIdentity.of_parts(name, None, [data.digest()]))
+    if data.photos.shape[1] < max(size, BANK_SIDE):
+        raise TrainingError(f"photos of {data.photos.shape[1]}²: {max(size, BANK_SIDE)}² and more are needed")
+    name = ", ".join(path.name for path in (args.checkpoint, *args.pack))
+    weights = hashlib.sha256((args.checkpoint / WEIGHTS_FILE).read_bytes()).hexdigest()
+    run.settle_data(DataIdentity.of_parts(name, None, [data.digest(), weights]))
     batches = Batches(data.shrink(size), make_bank(data.photos, plain_maps(data.maps)), settings, device)
     trainer = WindowTrainer(settings, generator.float().to(device), batches)
-    if args.start is not None:
-        start_from(trainer, args.start)
     if state is not None:
         trainer.load_state(state)
+    elif args.start is not None:
+        start_from(trainer, args.start)
     loop = Loop(
         run,
         trainer.train_step,
@@ -94,25 +106,46 @@ def run(args: argparse.Namespace) -> int:
     return run.exit_status
 
 
+def check_model(config: LandscapeConfig) -> None:
+    """Refuse a generator that can't be trained so.
+
+    Raises:
+        TrainingError: its windows would be others than its pictures, or its palette or styles are older.
+    """
+    largest = config.image_size // CELL
+    if config.first_size > largest or any(size > largest for size in config.attention_sizes):
+        raise TrainingError(
+            f"windows see no more than a part from {largest}² on; the model needs the whole there"
+        )
+    if config.classes != CLASS_NAMES or config.style_size != STYLE_SIZE:
+        raise TrainingError("the model is of an older palette, or of other styles than are measured today")
+
+
 def start_from(trainer: WindowTrainer, folder: Path) -> None:
-    """Take over discriminators that `gpu_train` left; those of whole pictures have no place here."""
+    """Take over discriminators that `gpu_train` left; those of whole pictures have no place here.
+
+    Raises:
+        TrainingError: they are not there, or others than these.
+    """
     for name in ("feature_discriminators", "label_discriminator"):
         kept, module = load_shards(folder, name), trainer.networks()[name]
-        if not kept:
-            raise TrainingError(f"--start {folder}: no {name}-0.safetensors")
-        module.load_state_dict({key: kept[key] for key in module.state_dict()})
+        shapes = {key: tensor.shape for key, tensor in module.state_dict().items()}
+        if any(key not in kept or kept[key].shape != shape for key, shape in shapes.items()):
+            raise TrainingError(f"--start {folder}: {name}-0.safetensors … are missing or others")
+        module.load_state_dict({key: kept[key] for key in shapes})
 
 
 def export(run: Run, trainer: WindowTrainer, source: Path) -> None:
     """Write the averaged generator into the run's folder, with what is still true of where it began."""
     metrics = facts_after(read_metrics(source))
-    metrics["window_steps"] = run.step + metrics.get("window_steps", 0)
-    more = (
-        f"{metrics['window_steps']} steps more, on windows of its pictures (`training/landscape/windows.py`)"
-    )
+    steps = max(run.step - trainer.settings.alone, 0)  # in which the generator learnt
+    metrics["window_steps"] = steps + metrics.get("window_steps", 0)
+    more = f"{metrics['window_steps']} steps more, on windows of its pictures"
     readme = source / README_FILE
-    told = readme_after(readme.read_text() if readme.exists() else "", more)
-    network = trainer.average.network
+    told = readme_after(
+        readme.read_text() if readme.exists() else "", f"{more} (`training/landscape/windows.py`)"
+    )
+    network = copy.deepcopy(trainer.average.network)  # rounding is in place
     save_checkpoint(run.folder / "checkpoint", network.config, round_weights(network), metrics, told)
 
 

@@ -98,6 +98,8 @@ def test_what_is_missing_is_named(tmp_path: Path) -> None:
         )
     with pytest.raises(SystemExit):
         by_eye.main(["checkpoint"])
+    with pytest.raises(SystemExit, match="give a new folder"):
+        by_eye.main(["checkpoint", "--data", "siftflow", "--out", str(tmp_path)])
 
 
 @pytest.mark.parametrize("kind", ["careful", "hasty"])

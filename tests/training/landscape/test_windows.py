@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ import torch
 
 from models.checkpoint import load_weights, read_metrics, save_checkpoint
 from models.landscape.generator import Conditions, Generator
+from training.landscape import windows
 from training.landscape.batches import Batches, mirror_all
 from training.landscape.gpu_train import save_shards
 from training.landscape.settings import PRESETS
@@ -78,8 +80,8 @@ def test_a_window_is_what_the_whole_picture_has_there(photos: PhotoSet, generato
 
 def test_large_sizes_learn_and_small_ones_stay(trainer: WindowTrainer) -> None:
     before = {name: tensor.clone() for name, tensor in trainer.generator.state_dict().items()}
-    heads = trainer.feature_discriminators.state_dict()
-    first = {name: tensor.clone() for name, tensor in heads.items()}
+    judges = (trainer.feature_discriminators, trainer.label_discriminator)
+    first = [{name: weight.clone() for name, weight in one.named_parameters()} for one in judges]
 
     def changed() -> set[str]:
         now = trainer.generator.state_dict()
@@ -89,7 +91,12 @@ def test_large_sizes_learn_and_small_ones_stay(trainer: WindowTrainer) -> None:
         losses = trainer.train_step(step)
         assert not losses.keys() & {"near", "features", "label", "hold"}
     assert not changed()
-    assert any(not torch.equal(tensor, heads[name]) for name, tensor in first.items())
+    for one, weights in zip(judges, first, strict=True):
+        learnt = {name for name, weight in one.named_parameters() if not torch.equal(weight, weights[name])}
+        matrices = {name for name, weight in weights.items() if weight.dim() > 1 and "whole" not in name}
+        fixed = {name for name in weights if ".across." in name or ".down." in name}
+        assert matrices - fixed <= learnt
+        assert not learnt & fixed
     losses = trainer.train_step(SETTINGS.alone)
     assert losses["hold"] == 0  # nothing is learnt yet that could be held
     assert trainer.train_step(SETTINGS.alone + 1)["hold"] > 0
@@ -118,9 +125,11 @@ def settings_of(settings: WindowSettings) -> list[str]:
     return [word for name in names for word in ("--set", f"{name}={values[name]}".replace("'", '"'))]
 
 
-def test_a_run_in_two_boxes_ends_as_one_that_was_not_stopped(
-    photos: PhotoSet, generator: Generator, tmp_path: Path
+def test_a_run_in_boxes_ends_as_one_that_was_not_stopped(
+    photos: PhotoSet, generator: Generator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """Also where it wrote checkpoints on the way, and then went on from an earlier state."""
+    monkeypatch.setattr(windows, "SAVE_EVERY", 2)
     write_pack(photos, tmp_path / "photos.pack")
     figures = {"steps": 9, "pictures_seen": 36, "frechet_lite2": 1.5}
     readme = "# A model\n\n## Figures\n\n1.5\n\n## Terms\n\nNone.\n"
@@ -134,6 +143,8 @@ def test_a_run_in_two_boxes_ends_as_one_that_was_not_stopped(
 
     go_on("whole", *settings_of(SETTINGS), "--out", str(tmp_path / "new"))
     go_on("boxes", *settings_of(SETTINGS), "--max-minutes", "0")
+    for _ in range(3):  # the generator learns from step 2 on
+        go_on("boxes", "--resume", "--max-minutes", "0")
     go_on("boxes", "--resume")
     whole, boxes = (
         torch.load(tmp_path / run / "state.pt", weights_only=True)["state"] for run in ("whole", "boxes")
@@ -141,9 +152,9 @@ def test_a_run_in_two_boxes_ends_as_one_that_was_not_stopped(
     for part in ("generator", "averaged", "feature_discriminators", "label_discriminator"):
         for name, tensor in whole[part].items():
             torch.testing.assert_close(boxes[part][name], tensor, rtol=0, atol=0)
-    assert read_metrics(tmp_path / "new") == {"steps": 9, "pictures_seen": 36, "window_steps": 6}
+    assert read_metrics(tmp_path / "new") == {"steps": 9, "pictures_seen": 36, "window_steps": 4}
     told = (tmp_path / "new" / "README.md").read_text()
-    assert "6 steps more" in told
+    assert "4 steps more" in told
     assert "1.5" not in told
     assert "## Terms" in told
     new = Generator(generator.config)
@@ -157,16 +168,73 @@ def test_discriminators_of_a_card_are_taken(trainer: WindowTrainer, tmp_path: Pa
     save_checkpoint(tmp_path / "old", generator.config, round_weights(generator), {}, "")
     arguments = [str(tmp_path / "old"), "--pack", str(tmp_path / "photos.pack"), *settings_of(SETTINGS)]
     start = ["--start", str(tmp_path / "card"), "--run", str(tmp_path / "run"), "--max-minutes", "0"]
-    with pytest.raises(SystemExit, match=r"no feature_discriminators-0\.safetensors"):
+    with pytest.raises(SystemExit, match=r"feature_discriminators-0\.safetensors … are missing"):
         main([*arguments, *start])
     (tmp_path / "card").mkdir()
-    for weight in trainer.label_discriminator.parameters():
-        torch.nn.init.constant_(weight, 0.25)
-    for name in ("feature_discriminators", "label_discriminator"):
-        save_shards(trainer.networks()[name], tmp_path / "card", name)
+    judges = {name: trainer.networks()[name] for name in ("feature_discriminators", "label_discriminator")}
+    for one in judges.values():
+        for weight in one.parameters():
+            torch.nn.init.constant_(weight, 0.25)
+    for name, one in judges.items():
+        save_shards(one, tmp_path / "card", name)
     with pytest.raises(SystemExit) as ended:
         main([*arguments, *start])
     assert ended.value.code == 0
-    state = torch.load(tmp_path / "run" / "state.pt", weights_only=True)["state"]["label_discriminator"]
-    for name, _ in trainer.label_discriminator.named_parameters():
-        assert (state[name] - 0.25).abs().max() < 0.01, name  # a step from there
+    state = torch.load(tmp_path / "run" / "state.pt", weights_only=True)["state"]
+    for name, one in judges.items():
+        for key, _ in one.named_parameters():
+            assert (state[name][key] - 0.25).abs().max() < 0.01, key  # a step from there
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"set": "image_size=64"}, "image_size"),
+        ({"set": "alone=6"}, r"alone \(6\) is no less than steps"),
+        ({"set": "networks=[]"}, "networks"),
+        ({"pack": 64}, "128² and more are needed"),
+        ({"model": {"attention_sizes": (32,)}}, "from 16² on"),
+        ({"model": {"first_size": 32, "widths": (8, 8, 8)}}, "from 16² on"),
+        ({"model": {"style_size": 9}}, "older"),
+        ({"out": "run"}, "a folder of its own"),
+    ],
+)
+def test_what_can_not_be_trained_is_refused(
+    photos: PhotoSet, changes: dict[str, Any], reason: str, tmp_path: Path
+) -> None:
+    config = MODEL.model("noise", 4).model_copy(update=changes.get("model", {}))
+    save_checkpoint(tmp_path / "old", config, round_weights(Generator(config)), {}, "")
+    write_pack(photos.shrink(changes.get("pack", SIDE)), tmp_path / "photos.pack")
+    more = ["--set", changes["set"]] if "set" in changes else []
+    more += ["--out", str(tmp_path / changes["out"])] if "out" in changes else []
+    arguments = [
+        str(tmp_path / "old"),
+        "--pack",
+        str(tmp_path / "photos.pack"),
+        "--run",
+        str(tmp_path / "run"),
+    ]
+    with pytest.raises(SystemExit, match=reason):
+        main([*arguments, *settings_of(SETTINGS), *more])
+    assert not (tmp_path / "run" / "state.pt").exists()
+
+
+def test_a_run_goes_on_with_the_checkpoint_that_it_began_with(
+    photos: PhotoSet, generator: Generator, tmp_path: Path
+) -> None:
+    write_pack(photos, tmp_path / "photos.pack")
+    arguments = [
+        str(tmp_path / "old"),
+        "--pack",
+        str(tmp_path / "photos.pack"),
+        "--run",
+        str(tmp_path / "run"),
+    ]
+    save_checkpoint(tmp_path / "old", generator.config, round_weights(generator), {}, "")
+    with pytest.raises(SystemExit) as ended:
+        main([*arguments, *settings_of(SETTINGS), "--max-minutes", "0"])
+    assert ended.value.code == 0
+    torch.nn.init.zeros_(generator.head.weight)
+    save_checkpoint(tmp_path / "old", generator.config, round_weights(generator), {}, "")
+    with pytest.raises(SystemExit, match="was trained on"):
+        main([*arguments, "--resume"])
