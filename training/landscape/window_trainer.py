@@ -72,6 +72,10 @@ class WindowSettings(BatchSettings):
     feature_weight: NonNegativeFloat = 1.0  # of the L1 between features, where the style is the photo's own
     hold_weight: NonNegativeFloat = 4.0  # of the L1 between blurred windows, now and before
 
+    air_grain: PositiveFloat = (
+        4.0  # of a checkpoint: how much louder the finest noise of sky and clouds is made
+    )
+
     @model_validator(mode="after")
     def _lets_the_generator_learn(self) -> WindowSettings:
         if self.alone >= self.steps:

@@ -14,6 +14,8 @@ import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 
+import torch
+
 from models.checkpoint import (
     README_FILE,
     WEIGHTS_FILE,
@@ -24,8 +26,8 @@ from models.checkpoint import (
     save_checkpoint,
 )
 from models.landscape.config import LandscapeConfig
-from models.landscape.generator import Generator
-from models.landscape.palette import CLASS_NAMES
+from models.landscape.generator import Generator, Modulation
+from models.landscape.palette import CLASS_NAMES, PALETTE
 from training.arguments import add_box_arguments, pick_device, resolve_settings
 from training.errors import TrainingError
 from training.landscape.batches import Batches
@@ -135,6 +137,19 @@ def start_from(trainer: WindowTrainer, folder: Path) -> None:
         module.load_state_dict({key: kept[key] for key in shapes})
 
 
+@torch.no_grad()
+def roughen_air(generator: Generator, times: float) -> None:
+    """Make the noise of sky and clouds ``times`` as loud where pictures have their full size.
+
+    Windows teach skies to be smoother than photos', which have a camera's grain.
+    """
+    finest = generator.blocks[-1].second
+    assert isinstance(finest, Modulation)
+    air = [entry.id for entry in PALETTE if entry.group == "sky"]
+    _, _, gain = finest.rows.weight.chunk(3)
+    gain[:, air] *= times
+
+
 def export(run: Run, trainer: WindowTrainer, source: Path) -> None:
     """Write the averaged generator into the run's folder, with what is still true of where it began."""
     metrics = facts_after(read_metrics(source))
@@ -145,7 +160,8 @@ def export(run: Run, trainer: WindowTrainer, source: Path) -> None:
     told = readme_after(
         readme.read_text() if readme.exists() else "", f"{more} (`training/landscape/windows.py`)"
     )
-    network = copy.deepcopy(trainer.average.network)  # rounding is in place
+    network = copy.deepcopy(trainer.average.network)  # which is still learnt
+    roughen_air(network, trainer.settings.air_grain)
     save_checkpoint(run.folder / "checkpoint", network.config, round_weights(network), metrics, told)
 
 

@@ -11,6 +11,7 @@ import torch
 
 from models.checkpoint import load_weights, read_metrics, save_checkpoint
 from models.landscape.generator import Conditions, Generator
+from models.landscape.palette import CLASS_NAMES
 from training.landscape import windows
 from training.landscape.batches import Batches, mirror_all
 from training.landscape.gpu_train import save_shards
@@ -117,6 +118,16 @@ def test_rates_rise_hold_and_fall(trainer: WindowTrainer) -> None:
     assert generator / SETTINGS.generator_rate == pytest.approx([0, 0, 1 / 4, 2 / 4, 1, 1, 1 / 2, 1 / 10])
     assert heads / SETTINGS.feature_rate == pytest.approx([1 / 2.5, 1, 1, 1, 1, 1, 1 / 2, 1 / 10])
     assert labels == pytest.approx(heads * SETTINGS.label_rate / SETTINGS.feature_rate)
+
+
+def test_the_finest_noise_of_sky_and_clouds_alone_is_made_louder(generator: Generator) -> None:
+    before = {name: tensor.clone() for name, tensor in generator.state_dict().items()}
+    windows.roughen_air(generator, 4.0)
+    for name, tensor in generator.state_dict().items():
+        times = torch.ones_like(tensor)
+        if name == "blocks.4.second.rows.weight":
+            times[2 * len(tensor) // 3 :, [CLASS_NAMES.index("sky"), CLASS_NAMES.index("cloud")]] = 4
+        torch.testing.assert_close(tensor, before[name] * times, rtol=0, atol=0)
 
 
 def settings_of(settings: WindowSettings) -> list[str]:
