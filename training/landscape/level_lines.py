@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 from torch import Tensor
 
-from models.checkpoint import README_FILE, load_weights, read_config, read_metrics, save_checkpoint
+from models.checkpoint import load_weights, read_config
 from models.ema import MovingAverage
 from models.landscape.config import LandscapeConfig
 from models.landscape.generator import Generator
@@ -37,12 +37,11 @@ from training.arguments import pick_device, positive
 from training.autocast import autocast
 from training.landscape.batches import Batches, mirror_all
 from training.landscape.dataset import plain_maps
-from training.landscape.readme import facts_after, readme_after
+from training.landscape.export import save_further
 from training.landscape.settings import PRESETS, LandscapeSettings
 from training.landscape.style_bank import make_bank
 from training.optimizer_step import optimizer_step
 from training.photos.pack import read_packs
-from training.storage import round_weights
 
 RATE, WARM_UP, COOLDOWN = 6e-5, 20, 0.5  # steps up to the rate, share of the steps down to 0
 BETAS = (0.9, 0.999)
@@ -222,13 +221,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     batches = Batches(data.shrink(settings.image_size), bank, settings, device)
     generator = generator.float().to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     student = remove_bands(generator, batches, args.steps, partial(print, flush=True))
-    metrics = facts_after(read_metrics(args.checkpoint))
-    metrics["level_steps"] = args.steps + metrics.get("level_steps", 0)
-    readme = args.checkpoint / README_FILE
-    steps = metrics["level_steps"]
-    more = f"{steps} steps more, of unlearning bands below level lines (`training/landscape/level_lines.py`)"
-    told = readme_after(readme.read_text() if readme.exists() else "", more)
-    save_checkpoint(args.out, student.config, round_weights(student), metrics, told)
+    how = "of unlearning bands below level lines (`training/landscape/level_lines.py`)"
+    save_further(args.out, args.checkpoint, student, "level_steps", args.steps, how)
 
 
 if __name__ == "__main__":

@@ -42,7 +42,29 @@ NEAR_WINDOW, NEAR_SHOWN = 3 / 8, 3 / 4  # of the side: a window, and what it is 
 WARM_UP_STEPS = 4  # before a capture: libraries choose their algorithms
 
 
-class Trainer(Resumable):
+class AdversarialTrainer(Resumable):
+    """A trainer of these networks, whose state is that of them and of their optimisers."""
+
+    generator: Generator
+    average: MovingAverage[Generator]
+    feature_discriminators: nn.ModuleDict
+    label_discriminator: Discriminator
+    _optimisers: dict[str, torch.optim.Adam]
+
+    def networks(self) -> dict[str, nn.Module]:
+        """All that learns, and the average of the generator, by name."""
+        return {
+            "generator": self.generator,
+            "averaged": self.average.network,
+            "feature_discriminators": self.feature_discriminators,
+            "label_discriminator": self.label_discriminator,
+        }
+
+    def _parts(self) -> dict[str, Any]:
+        return self.networks() | {f"{name}_adam": optimiser for name, optimiser in self._optimisers.items()}
+
+
+class Trainer(AdversarialTrainer):
     """Owns the networks, their optimisers and the averaged generator that is served."""
 
     def __init__(
@@ -247,18 +269,6 @@ class Trainer(Resumable):
             draws = torch.Generator(self.device).manual_seed(number)
             served(batch.inputs, batch.styles, self.draw_noise(batch, draws))
         return served.eval()  # type: ignore[no-any-return]
-
-    def networks(self) -> dict[str, nn.Module]:
-        """All that learns, and the average of the generator, by name."""
-        return {
-            "generator": self.generator,
-            "averaged": self.average.network,
-            "feature_discriminators": self.feature_discriminators,
-            "label_discriminator": self.label_discriminator,
-        }
-
-    def _parts(self) -> dict[str, Any]:
-        return self.networks() | {f"{name}_adam": optimiser for name, optimiser in self._optimisers.items()}
 
     def _groups(self) -> list[tuple[str, dict[str, Any]]]:
         return [

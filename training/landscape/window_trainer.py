@@ -34,11 +34,10 @@ from training.landscape.feature_discriminator import (
 )
 from training.landscape.losses import LabelLoss, fake_loss
 from training.landscape.settings import BatchSettings, Share
-from training.landscape.trainer import BETAS, NEAR_SHOWN, NEAR_WINDOW, split_forward
+from training.landscape.trainer import BETAS, NEAR_SHOWN, NEAR_WINDOW, AdversarialTrainer, split_forward
 from training.landscape.views import random_corners, take_windows
 from training.optimizer_step import optimizer_step
 from training.pretrained import load_trunk
-from training.resumable import Resumable
 
 CELL = 8  # pixels: a place of the largest size that sees the whole
 WINDOW = 1 / 2  # of the side
@@ -64,17 +63,12 @@ class WindowSettings(BatchSettings):
     generator_rate: PositiveFloat = 1e-4
     feature_rate: PositiveFloat = 2e-4
     label_rate: PositiveFloat = 4e-4
-    warm_up: NonNegativeInt = (
-        100  # steps over which the generator's rate rises; half of them for discriminators
-    )
+    warm_up: NonNegativeInt = 100  # steps over which the generator's rate rises, others' in half of them
     cooldown: Share = 0.3  # of the steps, at the end, over which the rates fall to zero
     ema: Share = 0.998
     feature_weight: NonNegativeFloat = 1.0  # of the L1 between features, where the style is the photo's own
     hold_weight: NonNegativeFloat = 4.0  # of the L1 between blurred windows, now and before
-
-    air_grain: PositiveFloat = (
-        4.0  # of a checkpoint: how much louder the finest noise of sky and clouds is made
-    )
+    air_grain: PositiveFloat = 4.0  # in a checkpoint: how much louder is the finest noise of sky and clouds
 
     @model_validator(mode="after")
     def _lets_the_generator_learn(self) -> WindowSettings:
@@ -178,7 +172,7 @@ def learnt_blocks(generator: Generator) -> list[Block]:
     return [block for block, size in sizes if size >= generator.config.image_size // CELL]  # type: ignore[misc]
 
 
-class WindowTrainer(Resumable):
+class WindowTrainer(AdversarialTrainer):
     """Owns a generator, its discriminators, their optimisers and the averaged generator."""
 
     def __init__(self, settings: WindowSettings, generator: Generator, batches: Batches) -> None:
@@ -325,18 +319,6 @@ class WindowTrainer(Resumable):
         for name, optimiser in self._optimisers.items():
             for group in optimiser.param_groups:
                 group["lr"] = rates[name] * left
-
-    def networks(self) -> dict[str, nn.Module]:
-        """All that learns, and the average of the generator, by name."""
-        return {
-            "generator": self.generator,
-            "averaged": self.average.network,
-            "feature_discriminators": self.feature_discriminators,
-            "label_discriminator": self.label_discriminator,
-        }
-
-    def _parts(self) -> dict[str, Any]:
-        return self.networks() | {f"{name}_adam": optimiser for name, optimiser in self._optimisers.items()}
 
     def _place(self, module: Any) -> Any:
         return module.to(self._device).to(memory_format=torch.channels_last)

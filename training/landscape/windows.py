@@ -16,15 +16,7 @@ from pathlib import Path
 
 import torch
 
-from models.checkpoint import (
-    README_FILE,
-    WEIGHTS_FILE,
-    CheckpointError,
-    load_weights,
-    read_config,
-    read_metrics,
-    save_checkpoint,
-)
+from models.checkpoint import WEIGHTS_FILE, CheckpointError, load_weights, read_config
 from models.landscape.config import LandscapeConfig
 from models.landscape.generator import Generator, Modulation
 from models.landscape.palette import CLASS_NAMES, PALETTE
@@ -32,8 +24,8 @@ from training.arguments import add_box_arguments, pick_device, resolve_settings
 from training.errors import TrainingError
 from training.landscape.batches import Batches
 from training.landscape.dataset import plain_maps
+from training.landscape.export import save_further
 from training.landscape.gpu_train import load_shards
-from training.landscape.readme import facts_after, readme_after
 from training.landscape.style_bank import BANK_SIDE, STYLE_SIZE, make_bank
 from training.landscape.window_trainer import CELL, WindowSettings, WindowTrainer
 from training.loop import Loop
@@ -41,7 +33,6 @@ from training.photos.pack import read_packs
 from training.places import check_out
 from training.publishing import publish
 from training.run import DataIdentity, Run, read_settings
-from training.storage import round_weights
 
 SAVE_EVERY = 100  # steps
 
@@ -152,17 +143,11 @@ def roughen_air(generator: Generator, times: float) -> None:
 
 def export(run: Run, trainer: WindowTrainer, source: Path) -> None:
     """Write the averaged generator into the run's folder, with what is still true of where it began."""
-    metrics = facts_after(read_metrics(source))
-    steps = max(run.step - trainer.settings.alone, 0)  # in which the generator learnt
-    metrics["window_steps"] = steps + metrics.get("window_steps", 0)
-    more = f"{metrics['window_steps']} steps more, on windows of its pictures"
-    readme = source / README_FILE
-    told = readme_after(
-        readme.read_text() if readme.exists() else "", f"{more} (`training/landscape/windows.py`)"
-    )
     network = copy.deepcopy(trainer.average.network)  # which is still learnt
     roughen_air(network, trainer.settings.air_grain)
-    save_checkpoint(run.folder / "checkpoint", network.config, round_weights(network), metrics, told)
+    steps = max(run.step - trainer.settings.alone, 0)  # in which the generator learnt
+    how = "on windows of its pictures (`training/landscape/windows.py`)"
+    save_further(run.folder / "checkpoint", source, network, "window_steps", steps, how)
 
 
 if __name__ == "__main__":
