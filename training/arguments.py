@@ -14,6 +14,7 @@ import torch
 from pydantic import ValidationError
 
 from models.errors import reason_of
+from models.freed_memory import keep_freed_memory
 from training.errors import TrainingError
 from training.run import Settings, read_settings
 
@@ -111,7 +112,8 @@ def resolve_settings(base: S, overrides: list[str]) -> S:
 
 
 def pick_device(name: str, threads: int | None) -> torch.device:
-    """Set the thread count and return the device; TrainingError when it is not there."""
+    """Make the process ready for long work, and return the device; TrainingError when it is not there."""
+    keep_freed_memory()
     if threads is not None:
         torch.set_num_threads(threads)
     try:

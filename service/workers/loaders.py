@@ -13,6 +13,7 @@ import numpy as np
 from msgspec.msgpack import Decoder
 from numpy.typing import NDArray
 
+from models.freed_memory import keep_freed_memory
 from models.gpt.request import TextRequest
 from service.workers.batching import Batcher, ContinuousBatcher, DynamicBatcher
 from service.workers.messages import Event, LandscapeWork, Picture, SegmentWork
@@ -117,6 +118,8 @@ def _image_batcher(
     max_batch_seconds: float,
 ) -> Batcher:
     """Batches for an engine that has sizes for them, on a GPU; else images side by side, each by ``make``."""
+    if engine.batches is None:
+        keep_freed_memory()
     engine.forward([example] * engine.cores.count)  # the first pay for threads and memory, as no later do
     began = time.monotonic()
     engine.forward([example])
