@@ -21,6 +21,7 @@ from client.arguments import count, rate, text
 from client.connection import DEFAULT_URL, KEY_VARIABLE, Connection
 from client.errors import ClientError
 from client.events import read_events
+from client.files import check_folder
 from client.load import Sample, closed_loop, open_loop
 from client.report import Report, make_report
 
@@ -28,7 +29,9 @@ ROUTES = ("/generate/text", "/v1/completions", "/v1/chat/completions")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("url", type=text, nargs="?", default=DEFAULT_URL, help=f"default: {DEFAULT_URL}")
+    server = parser.add_mutually_exclusive_group()
+    server.add_argument("url", type=text, nargs="?", default=argparse.SUPPRESS, help="of the server")
+    server.add_argument("--url", type=text, default=DEFAULT_URL, help=f"the same (default: {DEFAULT_URL})")
     parser.add_argument("--requests", type=count, default=100, metavar="N", help="in all (default: 100)")
     loop = parser.add_mutually_exclusive_group()
     loop.add_argument("--concurrency", type=count, default=8, metavar="N", help="clients (default: 8)")
@@ -46,6 +49,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 async def run(args: argparse.Namespace) -> int:
+    if args.json:
+        check_folder(args.json)  # before all is measured
     async with Connection(args.url, 0, os.environ.get(KEY_VARIABLE)) as connection:
         await connection.fetch("GET", "/health/live")  # nobody there: say so, and not for each request
         ask = partial(_ask_picture if args.sketch else _ask_text, connection, _request(args))

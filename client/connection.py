@@ -153,16 +153,23 @@ def _checked(response: httpx.Response) -> httpx.Response:
 
 def refusal(response: httpx.Response) -> str:
     """What a server says of a request that it refused: the field, the message, the status."""
+    error = None
     try:
-        told = describe(response.json()["error"])
+        error = response.json()["error"]
+        told = describe(error)
     except (ValueError, KeyError, TypeError):  # not a server of ours
         told = response.reason_phrase or "refused"
-    return f"{told} ({response.status_code})"
+    is_page = response.status_code == 404 and not _field_of(error)
+    return f"{told} ({response.status_code})" + (f": {response.url}" if is_page else "")
 
 
 def describe(error: Any) -> str:
     """An error of either door, which call the field `field` and `param`; of others, whatever it is."""
     if not isinstance(error, dict):
         return one_line(str(error))
-    field, message = error.get("field") or error.get("param"), error.get("message", "unknown error")
+    field, message = _field_of(error), error.get("message", "unknown error")
     return one_line(f"{field}: {message}" if field else str(message))
+
+
+def _field_of(error: Any) -> Any:
+    return (error.get("field") or error.get("param")) if isinstance(error, dict) else None

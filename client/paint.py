@@ -6,14 +6,13 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import sys
-import tempfile
 from pathlib import Path
 
 from client.arguments import class_seed, text
 from client.connection import add_server, connect
 from client.errors import ClientError
+from client.files import check_folder, write_file
 
 FORMATS = {".png": "png", ".jpg": "jpeg", ".jpeg": "jpeg", ".webp": "webp"}
 
@@ -42,6 +41,7 @@ async def run(args: argparse.Namespace) -> None:
         raise ClientError(f"{args.output}: its name must end in {', '.join(FORMATS)}")
     if is_stdout and sys.stdout.isatty():
         raise ClientError("a picture is nothing for a terminal: -o FILE, or a pipe")
+    check_folder(args.output)
     form = {"format": encoded_as, "metadata": json.dumps(args.metadata)}
     if args.seed is not None:
         form["seed"] = str(args.seed)
@@ -59,23 +59,3 @@ async def run(args: argparse.Namespace) -> None:
         return
     write_file(args.output, answer.content)
     print(f"{args.output} (seed {answer.headers.get('X-Seed', 'unknown')})", file=sys.stderr)
-
-
-def write_file(path: Path, data: bytes) -> None:
-    """All of it, or what was there before."""
-    if path.exists() and not path.is_file():  # /dev/null and its like
-        path.write_bytes(data)
-        return
-    if not path.parent.is_dir():
-        raise ClientError(f"{path.parent}: no such folder")
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-        umask = os.umask(0)
-        os.umask(umask)
-        Path(name).chmod(0o666 & ~umask)
-        Path(name).replace(path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise

@@ -109,6 +109,7 @@ class Application:
         self._metrics.watch_connections(connections)
         self._metrics.watch_output(self._lines_dropped)
         self._metrics.watch_draining(lambda: lifecycle.phase is not Phase.SERVING)
+        self._check_models_of_keys()
         self._supervisor = Supervisor(
             settings, lifecycle, self._metrics, self._models, listener, announce, self._reload_keys
         )
@@ -154,6 +155,14 @@ class Application:
         for key in self._keys.values():
             self._metrics.keys.expect(key.name)
 
+    def _check_models_of_keys(self) -> None:
+        """Warn of keys for models that aren't there: a slip, or one that is to be loaded later."""
+        for key in self._keys.values():
+            if unknown := sorted(set(key.models or ()) - self._models.clients.keys()):
+                log.warning(
+                    "the API key %r is for models that aren't there: %s", key.name, ", ".join(unknown)
+                )
+
     def _reload_keys(self) -> None:
         """Read the keys anew; those that can't be read leave the old ones in force."""
         if not self._keys:
@@ -164,6 +173,7 @@ class Application:
             log.error("the API keys stay as they were: %s", error)
             return
         self._expect_keys()
+        self._check_models_of_keys()
         self._api_keys.replace(self._keys)
         log.info("API keys read anew", extra={"fields": {"keys": len(self._keys)}})
 

@@ -175,3 +175,6 @@ def configure_logging(log_format: str, level: str) -> None:
         logger.handlers.clear()
         logger.propagate = True
         logger.setLevel(logging.WARNING)
+    logging.getLogger("python_multipart").setLevel(
+        logging.ERROR
+    )  # it warns of clients' forms, which are answered

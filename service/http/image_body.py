@@ -17,7 +17,7 @@ from starlette.formparsers import MultiPartException
 from starlette.requests import Request
 
 from service.errors import ApiError, from_validation
-from service.http.json_body import JSON, json_bytes, media_type_of
+from service.http.json_body import JSON, json_bytes, media_type_of, refuse_query
 from service.http.large_json import LARGE_BYTES, MAX_VALUES, join, known_values
 from service.images.formats import IMAGE_TYPES, UNREAD_TYPES, unread
 from service.schemas.images import ImageParameters
@@ -76,12 +76,12 @@ async def _read_fields(form: FormData, field: str) -> tuple[bytes, dict[str, str
         elif value:  # an empty field of a form is one that was left alone
             fields[name] = value
     if data is None:
-        raise ApiError(422, "missing: the form has no such file", field)
+        raise ApiError(422, "missing: the form has no such file, or ends within it", field)
     return data, fields
 
 
 async def _read_json(request: Request, field: str, parameters: type[P]) -> tuple[bytes, P]:
-    _no_query(request)
+    refuse_query(request)
     names = {field, *parameters.model_fields}
     body, written = await json_bytes(request), None
     try:
@@ -179,8 +179,3 @@ def _typed(name: str, value: Any, parameters: type[ImageParameters]) -> Any:
         except ValueError:
             continue
     return value
-
-
-def _no_query(request: Request) -> None:
-    for name in request.query_params:
-        raise ApiError(422, "with a JSON body, parameters go into the body", name)

@@ -18,8 +18,17 @@ async def read_json(request: Request, schema: type[Body]) -> Body:
     Raises:
         ApiError: 415 for another content type or none, 400 for what is not JSON, 422 for what doesn't fit.
     """
-    body, is_strict = await json_bytes(request), schema.model_config.get("extra") == "forbid"
+    is_strict = schema.model_config.get("extra") == "forbid"
+    if is_strict:
+        refuse_query(request)
+    body = await json_bytes(request)
     return parse_json(schema, known_part(body, schema.model_fields, is_strict))
+
+
+def refuse_query(request: Request) -> None:
+    """ApiError 422 for a parameter that stands in the address, where nothing reads it."""
+    for name in request.query_params:
+        raise ApiError(422, "with a JSON body, parameters go into the body", name)
 
 
 async def json_bytes(request: Request) -> bytes:

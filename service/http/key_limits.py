@@ -63,11 +63,14 @@ class KeyUse:
             self._requests.take(1.0)
         self._running += 1
 
-    def leave(self, num_tokens: int) -> None:
-        """The request is over; ``num_tokens`` it has read and drawn."""
-        self._running -= 1
+    def pay(self, num_tokens: int) -> None:
+        """Count what a request has read and drawn."""
         if self._tokens is not None:
             self._tokens.take(num_tokens)
+
+    def leave(self) -> None:
+        """A request is over."""
+        self._running -= 1
 
     def headers(self) -> list[tuple[bytes, bytes]]:
         """How much is left of requests and tokens, and the seconds until all is there again."""

@@ -117,22 +117,36 @@ class RequestLayer:
                 record.trace.end(route, status or None, record.failed, record.fields())
 
     @contextlib.contextmanager
-    def _counted(self, use: KeyUse | None, scope: Scope, extra: list[tuple[bytes, bytes]]) -> Iterator[None]:
-        """Hold a request to a model against what its key may use, and have the answer say what is left."""
+    def _counted(
+        self, use: KeyUse | None, scope: Scope, extra: list[tuple[bytes, bytes]]
+    ) -> Iterator[Callable[[], None]]:
+        """Hold a request to a model against what its key may use, and have the answer say what is left.
+
+        What is yielded counts the tokens so far: all, unless the answer is a stream still to be written.
+        """
         if use is None:
-            yield
+            yield lambda: None
             return
         record: RequestRecord = scope["state"]["record"]
         with self._refusals(use, extra):
             use.enter()
+        own_extra, num_paid = len(extra), 0
         extra += use.headers()
+
+        def pay() -> None:
+            nonlocal num_paid
+            num_tokens = (record.tokens or 0) + (record.prompt_tokens or 0)
+            use.pay(num_tokens - num_paid)
+            num_paid = num_tokens
+            extra[own_extra:] = use.headers()
+
         try:
             with self._refusals(use):
-                yield
+                yield pay
         finally:
-            num_tokens = (record.tokens or 0) + (record.prompt_tokens or 0)
-            use.leave(num_tokens)
-            self._key_metrics.answered(use.key.name, num_tokens)
+            pay()
+            use.leave()
+            self._key_metrics.answered(use.key.name, num_paid)
 
     @contextlib.contextmanager
     def _refusals(self, use: KeyUse | None, extra: list[tuple[bytes, bytes]] | None = None) -> Iterator[None]:
@@ -196,8 +210,9 @@ class RequestLayer:
                 if endpoint is None:
                     await self._route(scope, body.receive, send)
                 else:
-                    with self._counted(use, scope, extra):
+                    with self._counted(use, scope, extra) as pay:
                         answer = await endpoint(Request(scope, body.receive))
+                        pay()
                         await answer(scope, body.receive, send)
             finally:
                 body.release()

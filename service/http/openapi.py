@@ -95,7 +95,7 @@ def picture_body(field: str, parameters: type[ImageParameters]) -> dict[str, Any
             "in": "query",
             "required": False,
             "schema": one,
-            "description": "With a raw body only.",
+            "description": "With a raw body or a form; JSON holds its own.",
         }
         for name, one in schema["properties"].items()
     ]

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from models.landscape.cie_lab import rgb_to_lab
 from service.images.background import find_background
+from service.images.label_map import HOLE
 from service.images.label_sets import FOREIGN_SETS, OWN_SET, LabelSet, foreign_set
 from service.images.palette_match import NEAR_DELTA_E, SOFT, unpack
 
@@ -56,7 +57,10 @@ def _share(lab: NDArray[np.float32], shares: NDArray[np.float64], meant: LabelSe
         np.linalg.norm(lab[:, None] - table.lab, axis=2) for table in (other.colors, meant.colors)
     )
     is_theirs = (theirs.min(axis=1) <= _THEIRS_DELTA_E) & (ours.min(axis=1) > _NOT_OURS_DELTA_E)
-    entries = np.bincount(theirs.argmin(axis=1)[is_theirs], weights=shares[is_theirs])
+    classes = other.colors.classes
+    entries = np.bincount(theirs.argmin(axis=1)[is_theirs], weights=shares[is_theirs], minlength=len(classes))
+    if not entries[classes != HOLE].any():
+        return 0.0  # drawn in what is none of our classes, which nobody would send
     silent = shares[is_theirs & (ours.min(axis=1) <= NEAR_DELTA_E)].sum()
     is_told = silent > _MIN_ENTRY_SHARE or np.count_nonzero(entries > _MIN_ENTRY_SHARE) > 1
     return float(entries.sum()) if is_told else 0.0

@@ -58,7 +58,7 @@ def test_but_not_for_longer_than_it_is_given(
         (400, b'{"error": {"message": "none", "param": "model"}}', "model: none"),
         (500, b'{"error": {"message": "\\u001b[31m"}}', "[31m"),
         (502, b"<html>", "Bad Gateway"),
-        (404, b'{"detail": "Not Found"}', "Not Found"),
+        (404, b'{"error": {"message": "no model", "field": "model"}}', "model: no model"),
         (400, b'{"error": "plainly"}', "plainly"),
         (400, b"[]", "Bad Request"),
     ],
@@ -68,6 +68,17 @@ def test_a_refusal_is_told_in_one_line(
 ) -> None:
     with scripted((status, {}, body)) as server:
         assert error_of(capsys, "generate", "a", "--url", server.url) == f"{told} ({status})"
+
+
+def test_a_page_that_is_not_there_is_named(capsys: pytest.CaptureFixture[str]) -> None:
+    """So that a base URL of one /v1 too many is seen."""
+    for body, told in (
+        (b'{"detail": "Not Found"}', "Not Found"),
+        (b'{"error": {"message": "none"}}', "none"),
+    ):
+        with scripted((404, {}, body)) as server:
+            said = error_of(capsys, "generate", "a", "--url", f"{server.url}/v1")
+        assert said == f"{told} (404): {server.url}/v1/generate/text"
 
 
 def test_the_key_is_sent_and_named_when_it_is_missing(
@@ -88,9 +99,8 @@ def test_the_key_is_sent_and_named_when_it_is_missing(
 
 def test_a_server_that_is_away(capsys: pytest.CaptureFixture[str]) -> None:
     url = f"http://127.0.0.1:{free_port()}"
-    for command in (("generate", "a"), ("models",), ("bench", url)):
-        url_flag = () if command[0] == "bench" else ("--url", url)
-        assert error_of(capsys, *command, *url_flag).startswith(f"no server at {url}: ")
+    for command in (("generate", "a"), ("models",), ("bench",)):
+        assert error_of(capsys, *command, "--url", url).startswith(f"no server at {url}: ")
 
 
 @pytest.mark.parametrize("answer", [None, (200, {"Content-Length": "99999"}, MODELS)])

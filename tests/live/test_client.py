@@ -163,6 +163,15 @@ def test_bench(
     assert said.err == ""
 
 
+def test_bench_looks_for_the_folder_before_it_measures(
+    fake: Server, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert prospero.main(["bench", "--url", fake.url, "--json", str(tmp_path / "none" / "a.json")]) == 1
+    assert capsys.readouterr() == ("", f"prospero bench: {tmp_path / 'none'}: no such folder\n")
+    with pytest.raises(SystemExit, match="2"):
+        prospero.main(["bench", fake.url, "--url", fake.url])
+
+
 def test_bench_of_pictures_and_of_failures(fake: Server, capsys: pytest.CaptureFixture[str]) -> None:
     assert prospero.main(["bench", fake.url, "--sketch", LAKE, "--requests", "3", "--json", "-"]) == 0
     report = json.loads(capsys.readouterr().out)

@@ -147,6 +147,7 @@ def test_more_requests_than_a_key_may(server: Server) -> None:
 def test_more_tokens_than_a_key_may(server: Server) -> None:
     first = ask(server, "xyzzy-plugh", max_tokens=80)
     assert first.status_code == 200
+    assert first.headers["x-ratelimit-remaining-tokens"] == "0"  # its own are counted in
     second = ask(server, "xyzzy-plugh")
     assert second.status_code == 429
     assert 15 <= int(second.headers["retry-after"]) <= 23
@@ -172,7 +173,10 @@ def test_keys_are_read_anew(server: Server, folder: Path) -> None:
         server.process.send_signal(signal.SIGHUP)
         wait_until(lambda: server.read_log().count(line) > before)
 
-    reload(KEYS.replace("abracadabra", "hocus-pocus"), "API keys read anew")
+    reload(
+        KEYS.replace("abracadabra", "hocus-pocus").replace("[carol]", '[carol]\nmodels = ["nowhere"]'),
+        "the API key 'carol' is for models that aren't there: nowhere",
+    )
     assert ask(server, "abracadabra").status_code == 401
     assert ask(server, "hocus-pocus").status_code == 200
     reload("[alice", "the API keys stay as they were")

@@ -42,11 +42,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> None:
     """Print the figures; the last line is `nats_per_char` and the served one."""
     pick_device(args.device, args.threads)
-    training, text = split_text(read_text(args.data, args.sha256), args.split)
     try:
         engine = TextEngine.load(args.checkpoint, args.device)
     except CheckpointError as error:
         raise TrainingError(str(error)) from None
+    training, text = split_text(read_text(args.data, args.sha256), args.split)
     decoder, tokenizer = engine.decoder, engine.tokenizer
     num_tokens = len(tokenizer.encode(text))
     print(f"{args.checkpoint}: {engine.describe()['parameters']} parameters, {tokenizer.name}")

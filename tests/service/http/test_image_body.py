@@ -115,6 +115,13 @@ def test_images_as_clients_send_them() -> None:
         assert refusal(*form(file, ("seed", seed, False))) == (422, "seed")
 
 
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # Starlette leaves it open
+def test_a_form_that_breaks_off_within_its_file() -> None:
+    content_type, body = form(("sketch", DATA, True))
+    with pytest.raises(ApiError, match="or ends within it"):
+        read(content_type, body[: body.index(DATA) + 5])
+
+
 LARGE = DATA + bytes(range(256)) * 8192  # two megabytes
 
 

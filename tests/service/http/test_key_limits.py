@@ -62,7 +62,7 @@ def test_requests_at_once() -> None:
     use.enter()
     use.enter()
     refused(use)
-    use.leave(0)
+    use.leave()
     use.enter()
 
 
@@ -70,7 +70,8 @@ def test_tokens_a_minute_are_paid_afterwards() -> None:
     clock = Clock()
     use = use_of(clock, tokens_per_minute=60)
     use.enter()
-    use.leave(90)  # more than there were: owed
+    use.pay(90)  # more than there were: owed
+    use.leave()
     assert refused(use) == 31
     clock.now += 31
     use.enter()

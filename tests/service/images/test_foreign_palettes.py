@@ -99,6 +99,12 @@ def test_what_is_in_nobodys_colours_is_unmatched() -> None:
         read_sketch(saved(pink), SIZE, "sketch", Reading(palette="cocostuff"))
 
 
+def test_a_colour_of_theirs_that_is_none_of_our_classes_is_ours_if_it_is_near_one() -> None:
+    """COCO-Stuff has a grey near our rock's, of a thing that no landscape has: nobody sends only that."""
+    sketch = read_sketch(saved(Image.new("RGB", (SIZE, SIZE), "#808080")), SIZE, "sketch")
+    assert (sketch.label_map == CLASS_NAMES.index("rock")).all()
+
+
 def test_soft_edges_of_theirs_are_settled_too() -> None:
     image = drawing("gaugan", SKY, GRASS, side=4 * SIZE).filter(ImageFilter.GaussianBlur(2))
     label_map = read_sketch(saved(image), 4 * SIZE, "sketch", Reading(palette="gaugan")).label_map

@@ -89,6 +89,14 @@ def test_a_release_says_how_it_reads_and_so_does_its_evaluation(
     assert "| unknown words | " in told
 
 
+def test_a_checkpoint_is_looked_for_before_the_text(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    absent = str(tmp_path / "checkpoint")
+    assert main(["evaluate", absent, "--data", str(tmp_path / "text")]) == 1
+    assert absent in capsys.readouterr().err
+
+
 def test_resuming_after_a_kill_changes_no_bit(text: Path, tmp_path: Path) -> None:
     drawn = ["bpe_dropout=0.1", "renaming=0.5", "echo_steps=10", "early_context=16"]
     drawn += ["invented_weight=0", "name_weight=2", "loop_penalty=0.5"]
