@@ -6,10 +6,7 @@ import importlib.metadata
 import subprocess
 import sys
 
-
-class DeviceError(RuntimeError):
-    """The device asked for can't be used; its text says why."""
-
+from service.settings import SettingError
 
 _PROBE = """
 import torch
@@ -29,7 +26,7 @@ def choose_device(wanted: str) -> tuple[str, str]:
         wanted: "auto", "cpu", "cuda" or "cuda:N".
 
     Raises:
-        DeviceError: a CUDA device was asked for and can't be used.
+        SettingError: a CUDA device was asked for and can't be used.
     """
     if wanted == "cpu":
         return "cpu", "cpu"
@@ -39,7 +36,7 @@ def choose_device(wanted: str) -> tuple[str, str]:
         return f"cuda:{index}", f"cuda:{index} ({name})"
     if wanted == "auto":
         return "cpu", f"cpu (auto: {problem})"
-    raise DeviceError(f"PROSPERO_DEVICE={wanted}: {problem}")
+    raise SettingError("device", f"{wanted}: {problem}")
 
 
 def _probe(index: str) -> tuple[str | None, str]:

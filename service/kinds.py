@@ -22,7 +22,7 @@ from service.endpoints import landscape, segment, text
 from service.endpoints.context import EndpointContext
 from service.metrics import Metrics, StepMetrics
 from service.openai import chat, completions
-from service.settings import Settings, variable_of
+from service.settings import SettingError, Settings
 from service.workers.batching import Loader
 from service.workers.loaders import LandscapeLoader, SegmentLoader, TextLoader
 
@@ -135,17 +135,16 @@ def default_models(kinds: Kinds, settings: Settings) -> dict[str, str]:
 
 
 def check_names(settings: Settings, catalog: Sequence[Entry], kinds: Kinds) -> None:
-    """Raises ValueError for a setting that was given and names a model that isn't there."""
+    """Raises SettingError for a setting that was given and names a model that isn't there."""
     names = {kind: [entry.name for entry in catalog if entry.kind == kind] for kind in kinds}
     wanted = [
-        (variable_of(kind.default_setting), name, getattr(settings, kind.default_setting))
+        (kind.default_setting, name, getattr(settings, kind.default_setting))
         for name, kind in kinds.items()
         if kind.default_setting is not None and kind.default_setting in settings.model_fields_set
     ]
-    wanted += [(variable_of("text_weights"), "gpt", model) for model in settings.text_weights]
+    wanted += [("text_weights", "gpt", model) for model in settings.text_weights]
     for setting, kind, model in wanted:
         if model not in names[kind]:
             there = ", ".join(names[kind]) or "none"
-            raise ValueError(
-                f"{setting}: no {kind} model {model!r} in {settings.checkpoints}; there: {there}"
-            )
+            reason = f"no {kind} model {model!r} in {settings.checkpoints}; there: {there}"
+            raise SettingError(setting, reason)

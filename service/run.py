@@ -17,7 +17,7 @@ from service.access import access_line, read_keys
 from service.catalog import read_catalog
 from service.config_file import format_config
 from service.descriptors import share_out
-from service.device import DeviceError, choose_device
+from service.device import choose_device
 from service.flags import read_flags, source_of
 from service.http.protocol import HTTPProtocol
 from service.kinds import KINDS, check_names, configs_of
@@ -25,7 +25,14 @@ from service.lifecycle import Lifecycle
 from service.listening import listen_on, url_of
 from service.logs import configure_logging, wrap_output
 from service.server import Server, build_server
-from service.settings import Settings, asks_for_json, prepare_workers, read_settings
+from service.settings import (
+    SettingError,
+    Settings,
+    asks_for_json,
+    prepare_workers,
+    read_settings,
+    variable_of,
+)
 from service.shutdown import ShutdownController, end_children
 from service.tracing import make_tracing
 
@@ -48,7 +55,9 @@ def main(program: str, arguments: list[str]) -> int:
             make_tracing(settings)
     except ValidationError as error:
         return refuse(_first_complaint(error, given))
-    except (CheckpointError, DeviceError, ValueError, OSError) as error:
+    except SettingError as error:
+        return refuse(_complaint(error.setting, error.reason, given))
+    except (CheckpointError, ValueError, OSError) as error:
         return refuse(str(error))
     if only_prints:
         print(format_config(settings, lambda name: source_of(name, given)))
@@ -77,9 +86,13 @@ def _first_complaint(error: ValidationError, given: Mapping[str, Any]) -> str:
     # What several settings make together has no place of its own; the message names them.
     if not first["loc"]:
         return message
-    name = str(first["loc"][0])
-    source = source_of(name, given)
-    return f"{name}: {message} ({source})" if source == "config file" else f"{source}: {message}"
+    return _complaint(str(first["loc"][0]), message, given)
+
+
+def _complaint(setting: str, reason: str, given: Mapping[str, Any]) -> str:
+    """A reason under the name by which the setting was given; its variable's, if it wasn't."""
+    source = source_of(setting, given) or variable_of(setting)
+    return f"{setting}: {reason} ({source})" if source == "config file" else f"{source}: {reason}"
 
 
 def serve(settings: Settings, build: Callable[[Lifecycle], Server]) -> int:

@@ -29,6 +29,14 @@ _CLIENT_KEY = "PROSPERO_API_KEY"
 _EMPTY_SECRET = "it is set and yet empty, which would keep nobody out; unset it if that is meant"
 
 
+class SettingError(ValueError):
+    """What a setting asks for can't be had. The text names its variable, wherever it was given."""
+
+    def __init__(self, setting: str, reason: str) -> None:
+        super().__init__(f"{variable_of(setting)}: {reason}")
+        self.setting, self.reason = setting, reason
+
+
 class Settings(BaseSettings):
     """Frozen; an unknown ``PROSPERO_*`` variable or a value out of range refuses to start."""
 

@@ -19,7 +19,7 @@ from starlette.types import Scope
 from models.version import VERSION
 from service.logs import cut
 from service.request_trace import RequestTrace
-from service.settings import Settings, otel_variable, variable_of
+from service.settings import SettingError, Settings, otel_variable
 
 if TYPE_CHECKING:
     from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 STOP_SECONDS = 1.5  # at the end, for what waits to be sent
 _METHODS = {"CONNECT", "DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT", "TRACE"}
+
+_OWN_SETTING = "otlp_endpoint"
 
 log = logging.getLogger("prospero.tracing")
 
@@ -43,14 +45,14 @@ def make_tracing(settings: Settings) -> Tracing | None:
         return None
     source, endpoint = found
     if urlsplit(endpoint).scheme not in ("http", "https"):
-        raise ValueError(f"{source}: no URL such as http://localhost:4318")
+        raise _refusal(source, "no URL such as http://localhost:4318")
     try:
         from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
         from opentelemetry.sdk.resources import OTELResourceDetector, Resource
         from opentelemetry.sdk.trace import TracerProvider
     except ImportError:
         install = "pip install '.[otel]' in the checkout"
-        raise ValueError(f"{source}: traces need OpenTelemetry's SDK: {install}") from None
+        raise _refusal(source, f"traces need OpenTelemetry's SDK: {install}") from None
     _check_protocol()
     about = {"service.name": "prospero", "service.version": VERSION, "service.instance.id": str(uuid.uuid4())}
     resource = Resource.create(about).merge(OTELResourceDetector().detect())
@@ -61,10 +63,14 @@ def make_tracing(settings: Settings) -> Tracing | None:
     return Tracing(provider, export, *_queue_sizes())
 
 
+def _refusal(source: str, reason: str) -> ValueError:
+    return SettingError(source, reason) if source == _OWN_SETTING else ValueError(f"{source}: {reason}")
+
+
 def _endpoint(settings: Settings) -> tuple[str, str] | None:
     """Who sets it, and where traces go."""
     if settings.otlp_endpoint:
-        return variable_of("otlp_endpoint"), f"{settings.otlp_endpoint.rstrip('/')}/v1/traces"
+        return _OWN_SETTING, f"{settings.otlp_endpoint.rstrip('/')}/v1/traces"
     if given := otel_variable("EXPORTER_OTLP_TRACES_ENDPOINT"):
         return "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", given
     if given := otel_variable("EXPORTER_OTLP_ENDPOINT"):

@@ -65,21 +65,23 @@ def test_settings_that_contradict_each_other(capsys: pytest.CaptureFixture[str])
     assert start(capsys, "--max-body-bytes", str(2**30)).startswith("max_buffered_bytes (536870912) ")
 
 
-@pytest.mark.parametrize(
-    ("flag", "setting"),
-    [
-        ("--text-model", "PROSPERO_TEXT_MODEL"),
-        ("--landscape-model", "PROSPERO_LANDSCAPE_MODEL"),
-        ("--segment-model", "PROSPERO_SEGMENT_MODEL"),
-    ],
-)
-def test_a_default_model_that_is_not_there(
-    flag: str, setting: str, capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert start(capsys, flag, "nowhere").startswith(f"{setting}: no ")
+@pytest.mark.parametrize("flag", ["--text-model", "--landscape-model", "--segment-model"])
+def test_a_default_model_that_is_not_there(flag: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert start(capsys, flag, "nowhere").startswith(f"{flag}: no ")
     said = start(capsys, "--text-model", "landscape")  # it is there, and no text model
-    assert said.startswith("PROSPERO_TEXT_MODEL: no gpt model 'landscape' ")
+    assert said.startswith("--text-model: no gpt model 'landscape' ")
     assert said.endswith("; there: gpt-shakespeare")
+
+
+def test_what_is_refused_is_named_as_it_was_given(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "settings.toml").write_text(f'api_keys_file = "{tmp_path / "none"}"')
+    said = start(capsys, "--config", str(tmp_path / "settings.toml"))
+    assert said == f"api_keys_file: {tmp_path / 'none'}: No such file or directory (config file)"
+    monkeypatch.setenv("PROSPERO_API_KEYS_FILE", str(tmp_path / "none"))
+    assert start(capsys).startswith("PROSPERO_API_KEYS_FILE: ")
+    assert start(capsys, "--api-keys-file", str(tmp_path / "none")).startswith("--api-keys-file: ")
 
 
 def test_a_clients_key_is_taken_for_no_servers(
@@ -87,11 +89,11 @@ def test_a_clients_key_is_taken_for_no_servers(
 ) -> None:
     monkeypatch.setenv("PROSPERO_API_KEY", "secret")
     assert start(capsys) == "PROSPERO_API_KEY is what clients send; a server asks for PROSPERO_API_KEYS"
-    assert start(capsys, "--api-keys", "secret", "--text-model", "none").startswith("PROSPERO_TEXT_MODEL: ")
+    assert start(capsys, "--api-keys", "secret", "--text-model", "none").startswith("--text-model: ")
 
 
 def test_weights_for_a_model_that_is_not_there(capsys: pytest.CaptureFixture[str]) -> None:
-    assert start(capsys, "--text-weights", '{"nowhere": "int8"}').startswith("PROSPERO_TEXT_WEIGHTS: no gpt ")
+    assert start(capsys, "--text-weights", '{"nowhere": "int8"}').startswith("--text-weights: no gpt ")
 
 
 @pytest.mark.parametrize("written", ["api", "/api", "api/", "//api/"])
