@@ -287,6 +287,5 @@ def test_without_the_extra_an_endpoint_refuses_to_start(tmp_path: Path) -> None:
     )
     assert started.returncode == 2
     assert started.stderr == (
-        "prospero: --otlp-endpoint: traces need OpenTelemetry's SDK: "
-        "pip install '.[otel]' in the checkout\n"
+        "prospero: --otlp-endpoint: traces need OpenTelemetry's SDK: pip install '.[otel]' in the checkout\n"
     )
