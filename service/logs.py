@@ -175,6 +175,5 @@ def configure_logging(log_format: str, level: str) -> None:
         logger.handlers.clear()
         logger.propagate = True
         logger.setLevel(logging.WARNING)
-    logging.getLogger("python_multipart").setLevel(
-        logging.ERROR
-    )  # it warns of clients' forms, which are answered
+    # It warns of clients' forms, and the client is answered.
+    logging.getLogger("python_multipart").setLevel(logging.ERROR)

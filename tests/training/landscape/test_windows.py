@@ -130,6 +130,11 @@ def test_the_finest_noise_of_sky_and_clouds_alone_is_made_louder(generator: Gene
         torch.testing.assert_close(tensor, before[name] * times, rtol=0, atol=0)
 
 
+def arguments_in(folder: Path, run: str = "run") -> list[str]:
+    """The checkpoint, the pack and the run of a test's own folder."""
+    return [str(folder / "old"), "--pack", str(folder / "photos.pack"), "--run", str(folder / run)]
+
+
 def settings_of(settings: WindowSettings) -> list[str]:
     names = ("batch", "steps", "alone", "warm_up", "networks", "discriminator_widths")
     values = settings.model_dump(mode="json")
@@ -145,11 +150,10 @@ def test_a_run_in_boxes_ends_as_one_that_was_not_stopped(
     figures = {"steps": 9, "pictures_seen": 36, "frechet_lite2": 1.5}
     readme = "# A model\n\n## Figures\n\n1.5\n\n## Terms\n\nNone.\n"
     save_checkpoint(tmp_path / "old", generator.config, round_weights(generator), figures, readme)
-    base = [str(tmp_path / "old"), "--pack", str(tmp_path / "photos.pack")]
 
     def go_on(run: str, *more: str) -> None:
         with pytest.raises(SystemExit) as ended:
-            main([*base, "--run", str(tmp_path / run), *more])
+            main([*arguments_in(tmp_path, run), *more])
         assert ended.value.code == 0
 
     go_on("whole", *settings_of(SETTINGS), "--out", str(tmp_path / "new"))
@@ -177,8 +181,8 @@ def test_discriminators_of_a_card_are_taken(trainer: WindowTrainer, tmp_path: Pa
     write_pack(photos, tmp_path / "photos.pack")
     generator = trainer.generator
     save_checkpoint(tmp_path / "old", generator.config, round_weights(generator), {}, "")
-    arguments = [str(tmp_path / "old"), "--pack", str(tmp_path / "photos.pack"), *settings_of(SETTINGS)]
-    start = ["--start", str(tmp_path / "card"), "--run", str(tmp_path / "run"), "--max-minutes", "0"]
+    arguments = [*arguments_in(tmp_path), *settings_of(SETTINGS)]
+    start = ["--start", str(tmp_path / "card"), "--max-minutes", "0"]
     with pytest.raises(SystemExit, match=r"feature_discriminators-0\.safetensors … are missing"):
         main([*arguments, *start])
     (tmp_path / "card").mkdir()
@@ -218,13 +222,7 @@ def test_what_can_not_be_trained_is_refused(
     write_pack(photos.shrink(changes.get("pack", SIDE)), tmp_path / "photos.pack")
     more = ["--set", changes["set"]] if "set" in changes else []
     more += ["--out", str(tmp_path / changes["out"])] if "out" in changes else []
-    arguments = [
-        str(tmp_path / "old"),
-        "--pack",
-        str(tmp_path / "photos.pack"),
-        "--run",
-        str(tmp_path / "run"),
-    ]
+    arguments = arguments_in(tmp_path)
     with pytest.raises(SystemExit, match=reason):
         main([*arguments, *settings_of(SETTINGS), *more])
     assert not (tmp_path / "run" / "state.pt").exists()
@@ -234,13 +232,7 @@ def test_a_run_goes_on_with_the_checkpoint_that_it_began_with(
     photos: PhotoSet, generator: Generator, tmp_path: Path
 ) -> None:
     write_pack(photos, tmp_path / "photos.pack")
-    arguments = [
-        str(tmp_path / "old"),
-        "--pack",
-        str(tmp_path / "photos.pack"),
-        "--run",
-        str(tmp_path / "run"),
-    ]
+    arguments = arguments_in(tmp_path)
     save_checkpoint(tmp_path / "old", generator.config, round_weights(generator), {}, "")
     with pytest.raises(SystemExit) as ended:
         main([*arguments, *settings_of(SETTINGS), "--max-minutes", "0"])
